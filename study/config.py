@@ -1,0 +1,307 @@
+"""Every setting of a run: frozen dataclasses, dotted names, validation, profiles, digest.
+
+A setting is addressed by its dotted name (``network.embedding_dim``, ``loss.inter_weight``). The defaults are what
+the W-Net paper says (the `paper` preset and profile); `PRESETS` holds what the groups ran instead, `PROFILES` smaller
+budgets. Later layers win: defaults, preset, profile, profile of the data set, overrides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from study.errors import StudyError, unknown_name
+
+CONCAT_LAYERS = ("none", "coordinate", "distmap", "dfeat.8", "dfeat.32", "efeat.32", "dfeat.16+efeat.16")
+
+
+def _setting(default: Any, *, low: float | None = None, high: float | None = None, choices: tuple = (), also=()):
+    """A field with its range [low, high], its `choices`, or words allowed beside numbers (`also`)."""
+    return field(default=default, metadata={"low": low, "high": high, "choices": choices, "also": also})
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images, at which size. Sizes in pixels."""
+
+    name: str = "synthetic-leaves"  # a key of DATASETS
+    root: str = ""  # folder of the data set; not part of the digest, the data's own digest is
+    subsets: str = "A1"  # CVPPP2017 subsets, joined by '+': A1+A2
+    image_size: int = _setting(512, low=0, high=8192)  # every image is resized to this square; 0 keeps sizes
+    crop_size: int = _setting(0, low=0, high=8192)  # side of training crops; 0 trains on whole images
+    augmentation: str = _setting("none", choices=("none", "flips"))  # flips: mirror images and quarter turns
+    images: int = _setting(0, low=0)  # at most this many images of each split; 0 = all
+    split_seed: int = _setting(2020, low=0)  # of the splits that the data set does not publish itself
+
+
+@dataclass(frozen=True)
+class Network:
+    """U-Net with two heads, or W-Net: two U-Nets in a row (Wu et al. 2020, Fig. 3)."""
+
+    name: str = _setting("wnet", choices=("unet", "wnet"))
+    concat_layer: str = _setting("dfeat.32", choices=CONCAT_LAYERS)  # what W-Net forwards (Table 1)
+    embedding_dim: int = _setting(8, low=1, high=1024)
+    base_width: int = _setting(32, low=1, high=512)  # channels of the first level, doubled at each pooling
+    depth: int = _setting(4, low=1, high=7)  # number of poolings
+    norm: str = _setting("none", choices=("none", "batch", "group"))
+    dropout: float = _setting(0.5, low=0, high=0.95)  # at the two deepest levels and before each head
+    decoders: str = _setting("shared", choices=("shared", "separate"))  # of the U-Net with two heads
+    stop_gradient: bool = False  # W-Net: no gradient through the forwarded features
+    centre_embedding: bool = False  # start the embedding head at zero mean over the first batch
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Distance loss plus cosine embedding loss (Wu et al. 2020, Eq. 1)."""
+
+    inter_weight: float | str = _setting(1.0, low=0, high=1e6, also=("only",))  # lambda; only: no within-instance term
+    constraints: str = _setting("local", choices=("local", "global"))
+    neighbour_distance: int = _setting(10, low=1, high=4096)  # px at the network's scale; closer objects are neighbours
+    similarity: str = _setting("absolute", choices=("absolute", "signed", "squared"))
+    intra_reduction: str = _setting("object", choices=("object", "pixel"))
+    inter_reduction: str = _setting("object", choices=("object", "pair"))
+    background_as_object: bool = True
+    distance_weight: float = _setting(1.0, low=0, high=1e6)
+    distance_scale: float = _setting(10.0, low=1e-3, high=1e3)  # target and prediction times this, in the loss only
+    aux_embedding_loss: bool = False  # an embedding head and loss on W-Net's first net too
+
+
+@dataclass(frozen=True)
+class Training:
+    """Optimiser, schedule and budget."""
+
+    steps: int = _setting(0, low=0)  # 0: as many as `epochs` make
+    epochs: int = _setting(500, low=1)
+    batch_size: int = _setting(4, low=1, high=4096)
+    learning_rate: float = _setting(1e-4, low=1e-8, high=10)
+    schedule: str = _setting("staircase", choices=("staircase", "one-cycle"))
+    decay: float = _setting(0.9, low=0.01, high=1)  # staircase: factor ...
+    decay_steps: int = _setting(5000, low=1)  # ... applied every so many steps
+    gradient_clip: float = _setting(0.0, low=0)  # largest gradient norm; 0 = off
+    precision: str = _setting("auto", choices=("auto", "float32", "bfloat16"))  # auto: bfloat16 where it is fast
+    compile: bool = False  # torch.compile of the network
+    checkpoint: str = _setting("last", choices=("last", "best"))  # weights kept: final, or best on validation images
+    validations: int = _setting(10, low=1, high=1000)  # how often over a training validation images are scored
+    validation_images: int = _setting(16, low=1)  # at most this many of them, for the curve
+    device: str = _setting("auto", choices=("auto", "cpu", "cuda"))  # not part of the digest
+    threads: int = _setting(0, low=0, high=1024)  # CPU threads of a run; 0 = all; not part of the digest
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """From maps to labels. Pixel sizes are at the network's scale."""
+
+    method: str = "angular"  # a key of CLUSTERERS
+    seeds: str = _setting("peaks", choices=("peaks", "regions"))
+    seed_threshold: float = _setting(0.7, low=0, high=1)  # relative to the image's largest distance
+    seed_smoothing: float = _setting(1.0, low=0, high=50)  # sigma of a Gaussian on the distance map, px
+    seed_min_distance: int = _setting(3, low=1, high=500)  # between two peaks, px
+    angle: float = _setting(45.0, low=0.1, high=180)  # degrees around the seed's embedding
+    min_size: int = _setting(10, low=0)  # smaller objects are dropped, px
+    min_distance: float = _setting(0.1, low=0, high=1)  # objects of smaller mean distance, relative to the maximum
+    foreground: str = _setting("auto", choices=("auto", "truth", "predicted", "none"))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one run."""
+
+    data: Data = field(default_factory=Data)
+    network: Network = field(default_factory=Network)
+    loss: Loss = field(default_factory=Loss)
+    training: Training = field(default_factory=Training)
+    clustering: Clustering = field(default_factory=Clustering)
+    seed: int = _setting(0, low=0, high=2**31 - 1)
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted name -> value, in the order of definition."""
+        return {name: _get(self, name) for name in _SETTING_FIELDS}
+
+    def with_(self, changes: dict[str, Any]) -> Settings:
+        """A copy with `changes` (dotted name -> value, or its text), checked for name, type and range.
+
+        Raises
+        ------
+        StudyError
+            If a name is unknown, a value has the wrong type, is out of range or contradicts another setting.
+        """
+        result = self
+        for name, value in changes.items():
+            if name not in _SETTING_FIELDS:
+                raise unknown_name("setting", name, _SETTING_FIELDS)
+            value = _checked(name, value, _SETTING_FIELDS[name])
+            group, _, leaf = name.rpartition(".")
+            if group:
+                value = replace(getattr(result, group), **{leaf: value})
+            result = replace(result, **{group or leaf: value})
+        _check_together(result)
+        return result
+
+    def digest(self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering")) -> str:
+        """12 hexadecimal digits that identify the settings in `groups`, the seed and the strings in `more`."""
+        kept = {k: v for k, v in self.flat().items() if k.split(".")[0] in (*groups, "seed") and k not in NOT_IN_DIGEST}
+        text = json.dumps([kept, *more], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+NOT_IN_DIGEST = ("data.root", "training.device", "training.threads", "training.compile")
+
+_SETTING_FIELDS: dict[str, dataclasses.Field] = {
+    (f"{top.name}.{leaf.name}" if nested else top.name): leaf
+    for top in fields(Settings)
+    for nested in [top.default_factory is not dataclasses.MISSING]
+    for leaf in (fields(top.default_factory) if nested else [top])  # type: ignore[arg-type]
+}
+
+
+def _get(settings: Settings, name: str) -> Any:
+    value: Any = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
+    """`value` converted to the type of the field's default and checked against its metadata."""
+    meta = spec.metadata
+    if value in meta.get("also", ()):
+        return value
+    kind = type(spec.default)
+    try:
+        if kind is bool:
+            value = {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
+        elif kind is int and isinstance(value, float) and not value.is_integer():
+            raise ValueError
+        else:
+            value = kind(value)
+    except (KeyError, ValueError, TypeError):
+        words = {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind.__name__]
+        words += "".join(f" or {word}" for word in meta.get("also", ()))
+        raise StudyError(f"setting {name} must be {words}, not {value!r}") from None
+    if meta.get("choices") and value not in meta["choices"]:
+        raise unknown_name(f"value of {name}", value, meta["choices"])
+    low, high = meta.get("low"), meta.get("high")
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        upper = "" if high is None else f" and at most {high:g}"
+        raise StudyError(f"setting {name} must be at least {low:g}{upper}, not {value:g}")
+    return value
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuse settings that contradict each other."""
+    divisor = 2**settings.network.depth
+    for name in ("data.image_size", "data.crop_size"):
+        size = _get(settings, name)
+        if size % divisor:
+            raise StudyError(f"setting {name} must be a multiple of {divisor} (2 to the network.depth), not {size}")
+    if settings.data.image_size and settings.data.crop_size > settings.data.image_size:
+        raise StudyError("setting data.crop_size must not exceed data.image_size")
+    if settings.clustering.foreground == "predicted" and not settings.loss.background_as_object:
+        raise StudyError("clustering.foreground=predicted needs loss.background_as_object=true")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    # what the groups' public programs did where the papers say something else or nothing
+    "code": {
+        "network.decoders": "separate",
+        "network.stop_gradient": False,
+        "loss.aux_embedding_loss": True,
+        "loss.inter_reduction": "pair",
+        "loss.intra_reduction": "pixel",
+        "clustering.seed_smoothing": 3.0,
+        "clustering.seed_min_distance": 10,
+        "clustering.angle": 45.57,
+    },
+}
+
+_SMALL = {
+    "network.norm": "batch",
+    "network.dropout": 0.0,
+    "network.centre_embedding": True,
+    "data.augmentation": "flips",
+    "training.schedule": "one-cycle",
+    "training.gradient_clip": 1.0,
+}
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "quick": {
+        **_SMALL,
+        "network.base_width": 16,
+        "data.image_size": 0,
+        "data.crop_size": 128,
+        "training.learning_rate": 3e-3,
+        "training.steps": 1500,
+        "training.validations": 5,
+    },
+    "smoke": {
+        **_SMALL,
+        "network.base_width": 4,
+        "network.depth": 2,
+        "data.image_size": 48,
+        "data.images": 4,
+        "training.learning_rate": 3e-3,
+        "training.steps": 6,
+        "training.validations": 2,
+        "training.validation_images": 2,
+    },
+}
+
+# Where a profile suits a data set badly: leaves are resized as a whole, since a rosette does not fit a crop.
+DATASET_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
+    ("quick", "synthetic-leaves"): {"data.image_size": 96, "data.crop_size": 0, "training.steps": 500},
+    ("quick", "cvppp2017"): {"data.image_size": 128, "data.crop_size": 0},
+}
+
+
+def load_settings(
+    dataset: str = "synthetic-leaves",
+    root: str = "",
+    profile: str = "quick",
+    preset: str = "paper",
+    overrides: str = "",
+) -> Settings:
+    """Settings of a data set in a profile and preset, with overrides.
+
+    Parameters
+    ----------
+    dataset, root : str
+        Key of the data set and its folder.
+    profile, preset : str
+        Keys of `PROFILES` and `PRESETS`.
+    overrides : str
+        ``a.b=1,c.d=x``; the last of equal names wins.
+
+    Raises
+    ------
+    StudyError
+        If a name is unknown or a value does not fit.
+    """
+    if profile not in PROFILES:
+        raise unknown_name("profile", profile, PROFILES)
+    if preset not in PRESETS:
+        raise unknown_name("preset", preset, PRESETS)
+    layers = {**PRESETS[preset], **PROFILES[profile], **DATASET_PROFILES.get((profile, dataset), {})}
+    layers |= {"data.name": dataset, "data.root": root}
+    return Settings().with_(layers | parse_overrides(overrides))
+
+
+def parse_overrides(text: str) -> dict[str, str]:
+    """``a.b=1,c.d=x`` as a dictionary.
+
+    Raises
+    ------
+    StudyError
+        If an item has no equals sign or no name.
+    """
+    changes = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise StudyError(f"--set takes name=value pairs joined by commas, such as loss.inter_weight=10, not {item!r}")
+        changes[name.strip()] = value.strip()
+    return changes

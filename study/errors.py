@@ -1,0 +1,14 @@
+"""The one exception that stands for a fault the user can mend."""
+
+
+class StudyError(Exception):
+    """A fault in the input, the options or the surroundings, told in one sentence.
+
+    The sentence names the file or option and the mend. The command line prints it without a traceback and exits
+    with status 1; library callers catch it like any exception.
+    """
+
+
+def unknown_name(kind: str, name: str, known) -> StudyError:
+    """A StudyError for a name that is not a key of `known`, which it lists."""
+    return StudyError(f"unknown {kind} {name!r}: choose one of {', '.join(sorted(map(str, known)))}")
