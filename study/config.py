@@ -51,6 +51,7 @@ class Network:
     decoders: str = _setting("shared", choices=("shared", "separate"))  # of the U-Net with two heads
     stop_gradient: bool = False  # W-Net: no gradient through the forwarded features
     centre_embedding: bool = False  # start the embedding head at zero mean over the first batch
+    leaky_distance_gradient: bool = False  # let the gradient pass where the distance head gives zero
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Loss:
     inter_reduction: str = _setting("object", choices=("object", "pair"))
     background_as_object: bool = True
     distance_weight: float = _setting(1.0, low=0, high=1e6)
-    distance_scale: float = _setting(10.0, low=1e-3, high=1e3)  # target and prediction times this, in the loss only
+    distance_scale: float = _setting(10.0, low=1e-3, high=1e3)  # the network learns the target times this
     aux_embedding_loss: bool = False  # an embedding head and loss on W-Net's first net too
 
 
@@ -137,10 +138,15 @@ class Settings:
             if group:
                 value = replace(getattr(result, group), **{leaf: value})
             result = replace(result, **{group or leaf: value})
+        if "network.name" in changes and "network.concat_layer" not in changes:
+            layer = {"unet": "none", "wnet": "dfeat.32"}[result.network.name]
+            result = replace(result, network=replace(result.network, concat_layer=layer))
         _check_together(result)
         return result
 
-    def digest(self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering")) -> str:
+    def digest(
+        self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering")
+    ) -> str:
         """12 hexadecimal digits that identify the settings in `groups`, the seed and the strings in `more`."""
         kept = {k: v for k, v in self.flat().items() if k.split(".")[0] in (*groups, "seed") and k not in NOT_IN_DIGEST}
         text = json.dumps([kept, *more], sort_keys=True)
@@ -192,6 +198,11 @@ def _checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
 
 def _check_together(settings: Settings) -> None:
     """Refuse settings that contradict each other."""
+    if (settings.network.name == "unet") != (settings.network.concat_layer in ("none", "coordinate")):
+        raise StudyError(
+            f"network.concat_layer={settings.network.concat_layer} does not fit network.name={settings.network.name}: "
+            "a U-Net takes none or coordinate, a W-Net one of the others"
+        )
     divisor = 2**settings.network.depth
     for name in ("data.image_size", "data.crop_size"):
         size = _get(settings, name)
@@ -222,6 +233,7 @@ _SMALL = {
     "network.norm": "batch",
     "network.dropout": 0.0,
     "network.centre_embedding": True,
+    "network.leaky_distance_gradient": True,
     "data.augmentation": "flips",
     "training.schedule": "one-cycle",
     "training.gradient_clip": 1.0,
@@ -302,6 +314,8 @@ def parse_overrides(text: str) -> dict[str, str]:
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = item.partition("=")
         if not equals or not name.strip():
-            raise StudyError(f"--set takes name=value pairs joined by commas, such as loss.inter_weight=10, not {item!r}")
+            raise StudyError(
+                f"--set takes name=value pairs joined by commas, such as loss.inter_weight=10, not {item!r}"
+            )
         changes[name.strip()] = value.strip()
     return changes

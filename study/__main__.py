@@ -1,0 +1,60 @@
+"""`python -m study train | evaluate | data check`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from study.commands import exits, settings_options
+from study.config import load_settings, parse_overrides
+from study.data.check import check
+from study.data.opening import open_dataset
+from study.runner import evaluate_run, train_one
+
+
+@click.group()
+def main() -> None:
+    """Instance segmentation by pixel embeddings: train, evaluate, look at data."""
+
+
+@main.command("train")
+@settings_options
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of weights, order and flips.")
+@exits
+def train_command(seed: int, **options: str) -> int:
+    """Train one network, score it and log both to MLflow."""
+    return train_one(load_settings(**options).with_({"seed": seed}))
+
+
+@main.command("evaluate")
+@click.option("--run_id", required=True, help="A finished run, from the MLflow page.")
+@click.option("--split", default="test", show_default=True, help="train, val or test.")
+@click.option("--dataset", default="", help="Another data set than the run's own.")
+@click.option("--data_root", default="", help="Folder of the data set.")
+@click.option("--set", "overrides", default="", help="Settings of data or clustering: clustering.angle=40.")
+@exits
+def evaluate_command(run_id: str, split: str, dataset: str, data_root: str, overrides: str) -> int:
+    """Score the network of a finished run, on its own or other images."""
+    changes = parse_overrides(overrides)
+    changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
+    return evaluate_run(run_id, split, changes)
+
+
+@main.group("data")
+def data_group() -> None:
+    """Look at data sets."""
+
+
+@data_group.command("check")
+@settings_options
+@exits
+def check_command(**options: str) -> int:
+    """List counts, sizes, objects per image and every defect of a data set."""
+    report = check(open_dataset(load_settings(**options).data))
+    click.echo(str(report))
+    return len(report.defects)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""From maps to labels: seeds, clustering of the embedding, removal of unlikely objects, foreground."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from study.clustering.angular import angular
+from study.clustering.embedding import unit_embedding
+from study.clustering.foreground import predicted_foreground
+from study.clustering.seeds import NO_DISTANCE
+from study.config import Clustering
+from study.errors import StudyError, unknown_name
+
+__all__ = ["CLUSTERERS", "predicted_foreground", "segment"]
+
+# (distance (M, N) float32, unit embedding (M, N, E) float32, settings) -> labels (M, N) int32
+CLUSTERERS = {"angular": angular}
+
+
+def segment(
+    distance: np.ndarray, embedding: np.ndarray, settings: Clustering, foreground: np.ndarray | None = None
+) -> np.ndarray:
+    """Objects of an image from its distance map and embedding.
+
+    Clusters are dropped if smaller than `min_size` px, or if their mean distance is below `min_distance` times the
+    map's maximum. The foreground is applied last, so that a mask can leave less than `min_size` px of an object.
+
+    Parameters
+    ----------
+    distance : (M, N) float array
+        Distance map of any scale; values that are not finite count as 0. A map that nowhere exceeds 1e-6 (a dead
+        head) has no objects.
+    embedding : (M, N, E) float array
+        Normalised here; a pixel whose embedding is zero or not finite belongs to no object.
+    settings : Clustering
+        Its `method` is a key of `CLUSTERERS`.
+    foreground : (M, N) bool array, optional
+        Pixels outside become background. Without it, `settings.foreground` = `predicted` computes the mask from the
+        maps (`predicted_foreground` with `settings.angle`), and `auto` and `none` apply none.
+
+    Returns
+    -------
+    (M, N) int32 array
+        0 = background, objects 1, 2, ..., K.
+
+    Raises
+    ------
+    StudyError
+        If the method is unknown, or the foreground is to be the truth and no mask is given.
+    ValueError
+        If the shapes do not fit.
+    """
+    if settings.method not in CLUSTERERS:
+        raise unknown_name("clustering method", settings.method, CLUSTERERS)
+    if distance.ndim != 2 or embedding.ndim != 3 or embedding.shape[:2] != distance.shape:
+        raise ValueError(f"distance {distance.shape} and embedding {embedding.shape} must be (M, N) and (M, N, E)")
+    if foreground is not None and foreground.shape != distance.shape:
+        raise ValueError(f"foreground {foreground.shape} and distance {distance.shape} differ in shape")
+    if foreground is None and settings.foreground == "truth":
+        raise StudyError("clustering.foreground=truth needs true labels: choose predicted or none for images without")
+    distance = np.nan_to_num(distance.astype(np.float32), nan=0, posinf=0, neginf=0)
+    if distance.max(initial=0) <= NO_DISTANCE:
+        return np.zeros(distance.shape, np.int32)
+    embedding = unit_embedding(embedding)
+    labels = CLUSTERERS[settings.method](distance, embedding, settings)
+    labels = _without_unlikely(labels, distance, settings)
+    if foreground is None and settings.foreground == "predicted":
+        foreground = predicted_foreground(distance, embedding, settings.angle)
+    if foreground is not None:
+        labels = np.where(foreground, labels, 0)
+    return _consecutive(labels)
+
+
+def _without_unlikely(labels: np.ndarray, distance: np.ndarray, settings: Clustering) -> np.ndarray:
+    """`labels` without small objects and those of small mean distance."""
+    area = np.bincount(labels.ravel())
+    total = np.bincount(labels.ravel(), distance.ravel())
+    kept = (area >= settings.min_size) & (total >= settings.min_distance * distance.max() * area)
+    return np.where(kept[labels], labels, 0)
+
+
+def _consecutive(labels: np.ndarray) -> np.ndarray:
+    """`labels` renumbered 1, 2, ... in their order, without gaps."""
+    used = np.bincount(labels.ravel()) > 0
+    used[0] = False
+    return np.where(used, np.cumsum(used), 0).astype(np.int32)[labels]

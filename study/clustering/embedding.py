@@ -1,0 +1,29 @@
+"""Unit embeddings, on which every clusterer works."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def unit_embedding(embedding: np.ndarray) -> np.ndarray:
+    """`embedding` scaled to unit vectors along its last axis.
+
+    Parameters
+    ----------
+    embedding : (..., E) float array
+
+    Returns
+    -------
+    (..., E) float32 array
+        NaN where a vector is zero or not finite: every comparison with its cosine is false, so that a pixel without
+        a direction belongs to nothing.
+    """
+    vectors = np.asarray(embedding, dtype=np.float32)
+    norm = np.sqrt(np.einsum("...e,...e->...", vectors, vectors))
+    norm[~(np.isfinite(norm) & (norm > 0))] = np.nan
+    return vectors / norm[..., None]
+
+
+def mean_direction(vectors: np.ndarray) -> np.ndarray:
+    """Normalised mean of unit vectors (n, E), those without a direction left out; NaN where there is none."""
+    return unit_embedding(vectors[np.isfinite(vectors[:, 0])].sum(axis=0))

@@ -1,0 +1,188 @@
+"""Training images on the device; batches, crops and flips are index operations there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from study.config import Data
+from study.data.dataset import Sample
+from study.data.targets import compact_labels, distance_map, neighbours
+
+
+@dataclass(frozen=True)
+class NetworkImage:
+    """A sample at the network's scale.
+
+    Attributes
+    ----------
+    name : str
+    pixels : (M, N, C) float16 array
+        Standardised: mean 0 and variance 1 over all pixels and channels.
+    labels : (M, N) int32 array
+        Ids 0, ..., K.
+    original : (M', N') int32 array
+        The labels at the original size, where scores are computed.
+    """
+
+    name: str
+    pixels: np.ndarray
+    labels: np.ndarray
+    original: np.ndarray
+
+
+def standardise(image: np.ndarray) -> np.ndarray:
+    """`image` in float32 with mean 0 and variance 1 over all pixels and channels (Wu et al. 2020, section 3).
+
+    An image of one value becomes 0.
+    """
+    image = image.astype(np.float32)
+    image -= image.mean(dtype=np.float64)
+    deviation = float(image.std(dtype=np.float64))
+    return image / deviation if deviation > 0 else image
+
+
+def resize_image(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(M, N, C) image at another `shape`, bilinear with antialiasing, in float32."""
+    if image.shape[:2] == shape:
+        return image.astype(np.float32)
+    tensor = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+    return F.interpolate(tensor, shape, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
+
+
+def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(M, N) labels at another `shape`: each pixel takes the label at its centre."""
+    if labels.shape == shape:
+        return labels
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def network_image(sample: Sample, image_size: int) -> NetworkImage:
+    """`sample` at the network's scale: a square of `image_size` pixels, or its own size where that is 0."""
+    shape = (image_size, image_size) if image_size else sample.labels.shape
+    pixels = standardise(resize_image(sample.image, shape)).astype(np.float16)
+    labels = compact_labels(resize_labels(sample.labels, shape))
+    return NetworkImage(sample.name, pixels, labels, sample.labels)
+
+
+class Batch(NamedTuple):
+    """Tensors of a training step.
+
+    Attributes
+    ----------
+    images : (B, C, S, T) float32 tensor, channels last in memory
+    distance : (B, S, T) float32 tensor in [0, 1]
+    labels : (B, S, T) int64 tensor
+    neighbours : (B, K + 1, K + 1) bool tensor
+    """
+
+    images: Tensor
+    distance: Tensor
+    labels: Tensor
+    neighbours: Tensor
+
+
+class TrainingImages:
+    """All training images and targets in flat tensors on the device.
+
+    Pixels of all images stand in one row after the other, so that images of any size need no padding and a batch is
+    one gather. Which images, crops and flips each step takes is drawn once, from `seed`; step `i` is the same whether
+    or not the training was interrupted before it.
+
+    Parameters
+    ----------
+    images : list of NetworkImage
+        Not empty; all with the same number of channels.
+    data : Data
+        `crop_size` and `augmentation`; without crops all images must have the same shape.
+    neighbour_distance : int
+        Objects closer than that are neighbours, px.
+    device : torch.device
+        If it cannot hold the images, they stay in host memory and batches stream.
+    """
+
+    def __init__(self, images: list[NetworkImage], data: Data, neighbour_distance: int, device: torch.device):
+        self.data, self.device = data, device
+        shapes = np.array([image.labels.shape for image in images])
+        count = max(int(image.labels.max(initial=0)) for image in images)
+        self.store = device if _fits(shapes, images[0].pixels.shape[2], count, device) else torch.device("cpu")
+        flat = [np.concatenate(arrays) for arrays in zip(*(_flat(image) for image in images), strict=True)]
+        self.pixels, self.labels, self.distance = (torch.from_numpy(array).to(self.store) for array in flat)
+        tables = np.stack([neighbours(image.labels, neighbour_distance, count) for image in images])
+        self.neighbours = torch.from_numpy(tables).to(self.store)
+        self.starts = torch.from_numpy(np.concatenate([[0], np.cumsum(shapes.prod(1))[:-1]])).to(self.store)
+        self.shapes = torch.from_numpy(shapes).to(self.store)
+        self.side = (data.crop_size, data.crop_size) if data.crop_size else tuple(int(n) for n in shapes[0])
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def draw(self, steps: int, batch_size: int, seed: int) -> Tensor:
+        """The draws of all steps: (steps, batch_size, 6) int64 tensor of image, row, column, two mirrors, transposition.
+
+        Images come in random order, each once before any comes again.
+        """
+        rng = np.random.default_rng([seed, 1])
+        total = steps * batch_size
+        order = np.concatenate([rng.permutation(len(self)) for _ in range(-(-total // len(self)))])[:total]
+        draws = np.zeros((total, 6), np.int64)
+        draws[:, 0] = order
+        room = np.maximum(self.shapes.cpu().numpy()[order] - self.side, 0)
+        draws[:, 1:3] = (rng.random((total, 2)) * (room + 1)).astype(np.int64)
+        if self.data.augmentation == "flips":
+            draws[:, 3:6] = rng.integers(0, 2, (total, 3))
+            if self.side[0] != self.side[1]:
+                draws[:, 5] = 0
+        return torch.from_numpy(draws.reshape(steps, batch_size, 6)).to(self.store)
+
+    def batch(self, draws: Tensor) -> Batch:
+        """The batch of one step: `draws` is a row of `draw`."""
+        image, top, left, mirror_rows, mirror_columns, transpose = (n.view(-1, 1, 1) for n in draws.unbind(1))
+        i = torch.arange(self.side[0], device=self.store).view(1, -1, 1)
+        j = torch.arange(self.side[1], device=self.store).view(1, 1, -1)
+        i, j = torch.where(transpose > 0, j, i), torch.where(transpose > 0, i, j)
+        i = torch.where(mirror_rows > 0, self.side[0] - 1 - i, i) + top
+        j = torch.where(mirror_columns > 0, self.side[1] - 1 - j, j) + left
+        heights, widths = self.shapes[image].unbind(-1)
+        index = self.starts[image] + _reflected(i, heights) * widths + _reflected(j, widths)
+        flat = index.reshape(-1)
+        pixels = self.pixels.index_select(0, flat).view(*index.shape, -1)
+        labels, distance = self.labels.index_select(0, flat), self.distance.index_select(0, flat)
+        tables = self.neighbours[image.view(-1)]
+        pixels, labels, distance, tables = (
+            tensor.to(self.device, non_blocking=True) for tensor in (pixels, labels, distance, tables)
+        )
+        return Batch(
+            images=pixels.permute(0, 3, 1, 2).float(),
+            distance=distance.view(index.shape).float() / 255,
+            labels=labels.view(index.shape).long(),
+            neighbours=tables,
+        )
+
+
+def _flat(image: NetworkImage) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels (P, C) float16, labels (P,) int16 and distance (P,) uint8 of an image, row by row."""
+    distance = np.round(255 * distance_map(image.labels)).astype(np.uint8)
+    return image.pixels.reshape(-1, image.pixels.shape[2]), image.labels.astype(np.int16).ravel(), distance.ravel()
+
+
+def _reflected(index: Tensor, length: Tensor) -> Tensor:
+    """`index` >= 0 folded into [0, length) by reflection at the last and first pixel."""
+    last = (length - 1).clamp(min=1)
+    return torch.minimum(last - (last - index % (2 * last)).abs(), length - 1)
+
+
+def _fits(shapes: np.ndarray, channels: int, count: int, device: torch.device) -> bool:
+    """Whether images and targets take less than half of the device's free memory."""
+    if device.type != "cuda":
+        return True
+    needed = int(shapes.prod(1).sum()) * (2 * channels + 3) + len(shapes) * (count + 1) ** 2
+    return needed < torch.cuda.mem_get_info(device)[0] / 2

@@ -1,0 +1,159 @@
+"""PNG, TIFF and arrays from HDF5 -> images and labels of the kinds that `Sample` promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from study.errors import StudyError
+
+SUFFIXES = (".png", ".tif", ".tiff")
+
+
+def read_image(path: Path) -> np.ndarray:
+    """(M, N, C) image, C = 1 or 3, uint8, uint16 or float32; see `as_image`."""
+    return as_image(read_pixels(path), path)
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """(M, N) int32 labels; the index is the id in a palette image; see `as_labels`."""
+    return as_labels(read_pixels(path, palette_index=True), path)
+
+
+def read_pair(image: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Image and labels from two files."""
+    return read_image(image), read_labels(labels)
+
+
+def read_pixels(path: Path, palette_index: bool = False) -> np.ndarray:
+    """Pixels of a PNG or TIFF file with one page, (M, N) or (M, N, channels).
+
+    Parameters
+    ----------
+    path : Path
+        File.
+    palette_index : bool
+        Give the indices of a palette image rather than its colours.
+
+    Raises
+    ------
+    StudyError
+        If the file is missing, unreadable, holds several pages, or is a PNG with 16-bit colours.
+    """
+    if not path.exists():
+        raise StudyError(f"{path} does not exist: add it or remove its partner from the data set")
+    try:
+        return (_read_png if path.suffix.lower() == ".png" else _read_tiff)(path, palette_index)
+    except StudyError:
+        raise
+    except Exception as error:  # decoders raise almost anything on damaged bytes
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise StudyError(
+            f"cannot read {path}: replace the file, it is damaged or of another format ({reason})"
+        ) from error
+
+
+def _read_png(path: Path, palette_index: bool) -> np.ndarray:
+    with Image.open(path) as image:
+        _refuse_stack(path, getattr(image, "n_frames", 1))
+        if image.format == "PNG" and _png_has_16_bit_colour(path):
+            raise StudyError(f"{path} is a PNG with 16 bits per colour, which Pillow cuts to 8: save it as TIFF")
+        if image.mode == "P" and not palette_index:
+            image = image.convert("RGB")
+        return np.array(image)
+
+
+def _png_has_16_bit_colour(path: Path) -> bool:
+    with path.open("rb") as file:
+        depth, colour_type = file.read(26)[24:]
+    return depth == 16 and colour_type != 0
+
+
+def _read_tiff(path: Path, palette_index: bool) -> np.ndarray:
+    with tifffile.TiffFile(path) as file:
+        if not len(file.pages):  # the directory is at the end of some files, and the first to be cut off
+            raise ValueError("no page")
+        _refuse_stack(path, len(file.pages))
+        page = file.pages.first
+        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and not palette_index:
+            return _read_png(path, palette_index)
+        try:
+            pixels = page.asarray()
+        except ValueError as error:
+            if "imagecodecs" not in str(error):  # LZW and its like, which Pillow decodes too
+                raise
+            return _read_png(path, palette_index)
+        return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
+
+
+def _refuse_stack(path: Path, pages: int) -> None:
+    if pages != 1:
+        raise StudyError(f"{path} holds {pages} pages: save every page as an image of its own")
+
+
+def as_image(pixels: np.ndarray, source: Path | str) -> np.ndarray:
+    """Bring pixels to (M, N, C) with C = 1 or 3 and uint8, uint16 or float32.
+
+    Alpha is dropped. Integers in the range of uint16 become uint16, all others float32.
+
+    Raises
+    ------
+    StudyError
+        If the shape is not an image's, there is no pixel, or a value is not a finite number. `source` names the
+        file in the sentence.
+    """
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    _refuse_shape(pixels, source)
+    pixels = np.ascontiguousarray(pixels[..., : 1 if pixels.shape[2] < 3 else 3])
+    if pixels.dtype in (np.uint8, np.uint16):
+        return pixels
+    if pixels.dtype.kind == "b":
+        return pixels.astype(np.uint8)
+    if pixels.dtype.kind in "iu" and pixels.min() >= 0 and pixels.max() <= np.iinfo(np.uint16).max:
+        return pixels.astype(np.uint16)
+    if pixels.dtype.kind not in "iuf":
+        raise StudyError(f"{source} has pixels of type {pixels.dtype}: save it as whole numbers or floats")
+    with np.errstate(over="ignore"):
+        pixels = pixels.astype(np.float32)
+    if not np.isfinite(pixels).all():
+        raise StudyError(f"{source} has pixels that are nan or infinite: replace them by numbers")
+    return pixels
+
+
+def as_labels(pixels: np.ndarray, source: Path | str) -> np.ndarray:
+    """Bring pixels to (M, N) int32 labels.
+
+    Of several channels the first is taken where all colour channels are equal; floats are converted where they are
+    whole numbers.
+
+    Raises
+    ------
+    StudyError
+        If colours stand for objects, there is no pixel, or an id is fractional, nan, negative or above 2^31 - 1.
+        `source` names the file in the sentence.
+    """
+    if pixels.ndim == 3:
+        _refuse_shape(pixels, source)
+        if pixels.shape[2] >= 3 and not (pixels[..., :1] == pixels[..., 1:3]).all():
+            raise StudyError(f"{source} marks objects by colours: save one whole number per object, grey PNG or TIFF")
+        pixels = pixels[..., 0]
+    _refuse_shape(pixels[..., None], source)
+    if pixels.dtype.kind not in "biuf":
+        raise StudyError(f"{source} has labels of type {pixels.dtype}: save one whole number per object")
+    if pixels.dtype.kind == "f" and not np.array_equal(pixels, np.floor(pixels)):  # nan too is unequal to itself
+        raise StudyError(f"{source} has labels that are not whole numbers: save one whole number per object")
+    for wrong, value in (("negative", pixels.min()), ("too large", pixels.max())):
+        if not 0 <= value <= np.iinfo(np.int32).max:
+            raise StudyError(f"{source} has a {wrong} label {value:.0f}: ids go from 0, the background, to 2147483647")
+    return pixels.astype(np.int32)
+
+
+def _refuse_shape(pixels: np.ndarray, source: Path | str) -> None:
+    if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4:
+        raise StudyError(f"{source} has shape {pixels.shape}: save it as a grey or RGB image, with or without alpha")
+    if not pixels.size:
+        raise StudyError(f"{source} has no pixels: replace or remove it")

@@ -1,0 +1,193 @@
+"""The only module that draws: data in, picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+PALETTE = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of the Okabe-Ito colour-blind-safe palette
+_STRIPS = ("image", "truth", "distance", "embedding", "prediction")
+
+
+def embedding_colours(embedding: np.ndarray) -> np.ndarray:
+    """Embedding as colours, by one projection for all images and runs, so that pictures compare.
+
+    Each dimension of the embedding has a direction in colour space; the directions are spread evenly over the sphere.
+
+    Parameters
+    ----------
+    embedding : (M, N, E) float array
+        Unit vectors.
+
+    Returns
+    -------
+    (M, N, 3) uint8 array
+    """
+    dims = embedding.shape[2]
+    height = 1 - 2 * (np.arange(dims) + 0.5) / dims  # Fibonacci lattice on the sphere
+    turn = np.pi * (3 - np.sqrt(5)) * np.arange(dims)
+    radius = np.sqrt(1 - height**2)
+    directions = np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
+    return np.uint8(np.clip(128 + 127 * (embedding.astype(np.float32) @ directions), 0, 255))
+
+
+def label_colours(labels: np.ndarray) -> np.ndarray:
+    """Labels as colours far apart for consecutive ids; the background is black.
+
+    Parameters
+    ----------
+    labels : (M, N) int array
+
+    Returns
+    -------
+    (M, N, 3) uint8 array
+    """
+    ids = np.arange(labels.max(initial=0) + 1)
+    hsv = np.stack([ids * 0.618034 % 1, 0.55 + 0.4 * (ids % 2), 1 - 0.25 * (ids // 2 % 2)], axis=1)
+    table = np.uint8(255 * matplotlib.colors.hsv_to_rgb(hsv))
+    table[0] = 0
+    return table[labels]
+
+
+def matched_to(true: np.ndarray, pred: np.ndarray) -> np.ndarray:
+    """Predicted labels renamed so that an object has the id of the true object that it covers most.
+
+    Where several want the same id, the largest overlap gets it; the others, and objects over background, get new ids.
+
+    Parameters
+    ----------
+    true, pred : (M, N) int arrays
+
+    Returns
+    -------
+    (M, N) int32 array
+    """
+    pairs, counts = np.unique(np.stack([pred.ravel(), true.ravel()]), axis=1, return_counts=True)
+    names: dict[int, int] = {}
+    for i in np.argsort(-counts, kind="stable"):
+        p, t = (int(n) for n in pairs[:, i])
+        if p and t and p not in names and t not in names.values():
+            names[p] = t
+    new = int(true.max(initial=0))
+    table = np.zeros(int(pred.max(initial=0)) + 1, np.int32)
+    for p in np.unique(pred[pred > 0]):
+        new += p not in names
+        table[p] = names.get(int(p), new)
+    return table[pred]
+
+
+def panel(
+    image: np.ndarray, truth: np.ndarray, distance: np.ndarray, embedding: np.ndarray, prediction: np.ndarray
+) -> np.ndarray:
+    """Image, truth, distance map, embedding and prediction side by side.
+
+    Parameters
+    ----------
+    image : (M, N, C) float array
+        Standardised.
+    truth, prediction : (M, N) int arrays
+    distance : (M, N) float array
+    embedding : (M, N, E) float array
+
+    Returns
+    -------
+    (M', 5 N' + 16, 3) uint8 array
+        Enlarged by a whole factor to at least 160 rows.
+    """
+    grey = np.uint8(255 * np.clip(distance.astype(np.float32) / max(float(distance.max()), 1e-6), 0, 1))
+    tiles = [
+        _picture(image),
+        label_colours(truth),
+        np.repeat(grey[..., None], 3, axis=2),
+        embedding_colours(embedding),
+        label_colours(matched_to(truth, prediction)),
+    ]
+    factor = -(-160 // image.shape[0])
+    tiles = [tile.repeat(factor, axis=0).repeat(factor, axis=1) for tile in tiles]
+    gap = np.full((tiles[0].shape[0], 4, 3), 255, np.uint8)
+    return np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    """A standardised image (M, N, C) in 8 bits of red, green and blue, between its 0.5 and 99.5 percentiles."""
+    low, high = np.percentile(image.astype(np.float32), [0.5, 99.5])
+    scaled = np.uint8(255 * np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1))
+    return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled
+
+
+def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) -> Figure:
+    """Panels of the same test images (columns) for each variant (rows).
+
+    Parameters
+    ----------
+    rows : sequence of (name of the variant, panels as of `panel`)
+    title : str
+    """
+    columns = max(len(panels) for _, panels in rows)
+    ratio = rows[0][1][0].shape[0] / rows[0][1][0].shape[1]
+    width = 5.5 * columns
+    figure = Figure(figsize=(width + 1.6, len(rows) * 5.5 * ratio + 0.9), layout="constrained", dpi=110)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, panels) in zip(axes, rows, strict=True):
+        for axis, strip in zip(line, panels, strict=False):
+            axis.imshow(strip, interpolation="nearest")
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    for axis in axes[0]:
+        axis.set_title("   |   ".join(_STRIPS), fontsize=9)
+    figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd.DataFrame | None = None) -> Figure:
+    """Score against one varied setting, a line per value of another: Wu et al. 2020, Fig. 6.
+
+    Left the symmetric best Dice, right the legacy score of the leaderboard, beside which alone printed values may stand.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per variant: the columns `x` and `hue`, and for `sbd` and `sbd_legacy` the columns `{score}` (mean),
+        `{score}_low`, `{score}_high` (interval) and `{score}_seeds` (list: mean of each seed).
+    x, hue : str
+        Dotted names of the varied settings. The values of `x` stand at equal distances, in the order of the table.
+    caption : str
+        What the numbers are: data set, split, foreground rule, images and seeds.
+    printed : DataFrame, optional
+        Printed values: columns `x`, `hue`, `value`.
+    """
+    sns.set_theme(style="whitegrid", context="paper", font_scale=1.2)
+    figure = Figure(figsize=(10, 4.6), layout="constrained", dpi=150)
+    axes = figure.subplots(1, 2)
+    ticks = list(dict.fromkeys(table[x]))
+    for axis, score, name in zip(
+        axes, ("sbd", "sbd_legacy"), ("SBD", "legacy mSBD (leaderboard before 2022)"), strict=True
+    ):
+        for shift, (value, rows) in zip((-0.06, 0.06), table.groupby(hue, sort=True), strict=False):
+            at = np.array([ticks.index(v) for v in rows[x]]) + shift
+            colour = PALETTE.get(str(value), "0.3")
+            spread = np.abs(np.stack([rows[score] - rows[f"{score}_low"], rows[f"{score}_high"] - rows[score]]))
+            axis.errorbar(at, rows[score], spread, color=colour, lw=1.6, capsize=3, marker="s", ms=4, label=value)
+            for place, seeds in zip(at, rows[f"{score}_seeds"], strict=True):
+                axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
+        axis.set(xticks=range(len(ticks)), xlabel=x, ylabel=name)
+        axis.set_xticklabels([f"{t:g}" if isinstance(t, float) else str(t) for t in ticks])
+    if printed is not None:
+        for value, rows in printed.groupby(hue):
+            at = [ticks.index(v) for v in rows[x]]
+            axes[1].plot(at, rows["value"], "*", ms=13, color=PALETTE.get(str(value), "0.3"), mec="black", mew=0.6,
+                         label=f"{value}, printed")  # fmt: skip
+    for axis in axes:
+        axis.legend(frameon=True)
+    low = min(axis.get_ylim()[0] for axis in axes)
+    for axis in axes:
+        axis.set_ylim(low, min(1, axis.get_ylim()[1] + 0.02))
+    figure.supxlabel(caption, fontsize=8, color="0.3")
+    return figure

@@ -1,0 +1,130 @@
+"""Image -> maps -> labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from study.clustering import segment
+from study.config import Clustering, Settings
+from study.data.batches import NetworkImage, resize_labels
+from study.data.targets import compact_labels
+
+
+@dataclass(frozen=True)
+class ImageMaps:
+    """What the network gives for an image, kept in half precision.
+
+    Attributes
+    ----------
+    distance : (M, N) float16 array
+        Distance map; 1 at the middle of an object.
+    embedding : (M, N, E) float16 array
+        Unit vectors.
+    """
+
+    distance: np.ndarray
+    embedding: np.ndarray
+
+
+@torch.no_grad()
+def predict_maps(
+    network: nn.Module, images: Sequence[NetworkImage], settings: Settings, *, pixels_at_once: int = 2**19
+) -> list[ImageMaps]:
+    """Maps of each image, in evaluation mode.
+
+    Images of one shape share a batch. Sizes are brought to multiples of 2 to the depth by reflection, and the maps are
+    cut back.
+
+    Parameters
+    ----------
+    network : Module
+    images : sequence of NetworkImage
+    settings : Settings
+    pixels_at_once : int
+        Bound on the pixels of a batch.
+    """
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    maps: list[ImageMaps | None] = [None] * len(images)
+    by_shape: dict[tuple, list[int]] = {}
+    for i, image in enumerate(images):
+        by_shape.setdefault(image.pixels.shape, []).append(i)
+    for shape, indices in by_shape.items():
+        size = max(1, pixels_at_once // (shape[0] * shape[1]))
+        for start in range(0, len(indices), size):
+            chunk = indices[start : start + size]
+            stack = torch.from_numpy(np.stack([images[i].pixels for i in chunk])).to(device)
+            for i, result in zip(chunk, _predict(network, stack, settings), strict=True):
+                maps[i] = result
+    network.train(was_training)
+    return [result for result in maps if result is not None]
+
+
+def _predict(network: nn.Module, pixels: torch.Tensor, settings: Settings) -> list[ImageMaps]:
+    """Maps of a stack (B, M, N, C) of images."""
+    images = pixels.permute(0, 3, 1, 2).float()
+    height, width = images.shape[2:]
+    divisor = 2**settings.network.depth
+    padded = _pad(_pad(images, 3, -width % divisor), 2, -height % divisor)
+    with autocast(settings, images.device):
+        output = network(padded)
+    distance = output.distance[:, 0, :height, :width] / settings.loss.distance_scale
+    embedding = output.embedding[:, :, :height, :width].permute(0, 2, 3, 1)
+    return [
+        ImageMaps(d, e)
+        for d, e in zip(distance.half().cpu().numpy(), embedding.half().contiguous().cpu().numpy(), strict=True)
+    ]
+
+
+def _pad(images: torch.Tensor, axis: int, amount: int) -> torch.Tensor:
+    """`images` with `amount` rows or columns more at the end, reflected, or repeated where they are too small."""
+    if not amount:
+        return images
+    mode = "reflect" if amount < images.shape[axis] else "replicate"
+    return F.pad(images, (0, amount, 0, 0) if axis == 3 else (0, 0, 0, amount), mode=mode)
+
+
+def autocast(settings: Settings, device: torch.device) -> torch.autocast:
+    """The context in which the network runs: bfloat16 where asked, or where `auto` finds it fast."""
+    wanted = settings.training.precision
+    if wanted == "auto":
+        wanted = "bfloat16" if _fast_bfloat16(device) else "float32"
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted == "bfloat16")
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.12 cannot tell
+    return bool(capabilities.get("amx_bf16", False))
+
+
+def label_image(maps: ImageMaps, image: NetworkImage, settings: Clustering) -> np.ndarray:
+    """Labels of an image at its original size.
+
+    Maps are clustered at the network's scale, the labels brought back, and what lies outside of the foreground dropped.
+
+    Parameters
+    ----------
+    maps : ImageMaps
+    image : NetworkImage
+        Its true labels are used only where `settings.foreground` is `truth`, and then only as a mask.
+    settings : Clustering
+
+    Returns
+    -------
+    (M', N') int32 array
+    """
+    truth = settings.foreground == "truth"
+    foreground = image.labels > 0 if truth else None
+    labels = segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), settings, foreground)
+    labels = resize_labels(labels, image.original.shape)
+    return compact_labels(np.where(image.original > 0, labels, 0)) if truth else labels

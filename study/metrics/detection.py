@@ -1,0 +1,73 @@
+"""Average precision of detected objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from study.metrics.contingency import Contingency
+
+THRESHOLDS = tuple(percent / 100 for percent in range(50, 91, 5))  # .50, .55, ..., .90
+
+
+def average_precision(
+    true: np.ndarray | Contingency,
+    pred: np.ndarray | None = None,
+    thresholds: Sequence[float] | np.ndarray = THRESHOLDS,
+    *,
+    inclusive: bool = True,
+) -> np.ndarray:
+    """AP(t) = TP / (TP + FP + FN) of one image, an object being found at an IoU of at least t.
+
+    This is the accuracy that StarDist, Cellpose and Chen et al. (2019) call average precision, without a ranking by
+    confidence. TP is the largest number of disjoint pairs (true, pred) whose IoU passes; above .5 no two pairs can
+    share an object, at .5 and below they are matched one to one. Both images empty: 1; one of them empty: 0.
+
+    Parameters
+    ----------
+    true, pred : (M, N) int array
+        Label images, 0 = background; or one `Contingency` as `true`.
+    thresholds : sequence of float
+        IoU thresholds in (0, 1], rounded to 9 decimals, so that float steps such as .6000000000000001 do no harm.
+    inclusive : bool
+        Accept IoU >= t (StarDist, Cellpose); otherwise IoU > t (Chen et al. 2019).
+
+    Returns
+    -------
+    (len(thresholds),) float64 array
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If a threshold is outside (0, 1], or as `Contingency.of` does.
+    """
+    limits = np.round(np.asarray(thresholds, dtype=np.float64), 9)
+    if limits.ndim != 1 or not np.all((limits > 0) & (limits <= 1)):
+        raise ValueError(f"IoU thresholds must be a sequence of numbers above 0 and at most 1, not {thresholds}")
+    table = Contingency.of(true, pred)
+    count = table.true_area.size + table.pred_area.size
+    if count == 0:
+        return np.ones(limits.size)
+    iou = table.iou
+    found = np.array([_matched(table, iou >= t if inclusive else iou > t, unique=t > 0.5) for t in limits])
+    return found / (count - found)
+
+
+def mean_average_precision(
+    true: np.ndarray | Contingency, pred: np.ndarray | None = None, *, inclusive: bool = True
+) -> float:
+    """Mean of `average_precision` over the nine thresholds .50, .55, ..., .90 (Wu et al. 2020), in [0, 1]."""
+    return float(average_precision(true, pred, inclusive=inclusive).mean())
+
+
+def _matched(table: Contingency, passes: np.ndarray, unique: bool) -> int:
+    """Size of the largest one-to-one matching among the pairs that pass; all of them where they are `unique`."""
+    if unique or not passes.any():
+        return int(passes.sum())
+    pairs = (table.true_index[passes], table.pred_index[passes])
+    graph = csr_array((np.ones(pairs[0].size, bool), pairs), shape=(table.true_area.size, table.pred_area.size))
+    return int((maximum_bipartite_matching(graph) >= 0).sum())

@@ -1,0 +1,165 @@
+"""U-Net backbone and the U-Net with two heads (Ronneberger et al. 2015; Chen et al. 2019, Fig. 2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from study.config import Network
+
+
+class Maps(NamedTuple):
+    """What a network gives for a batch.
+
+    Attributes
+    ----------
+    distance : (B, 1, M, N) float32 tensor, at least 0
+        Distance map, at the scale of `loss.distance_scale`.
+    embedding : (B, E, M, N) float32 tensor
+        Unit vectors over the channels.
+    aux_embedding : (B, E, M, N) float32 tensor or None
+        Embedding of W-Net's first net, where it is trained with the embedding loss.
+    """
+
+    distance: Tensor
+    embedding: Tensor
+    aux_embedding: Tensor | None = None
+
+
+def unit(features: Tensor) -> Tensor:
+    """L2 normalisation over the channels of each pixel, in float32."""
+    return F.normalize(features.float(), dim=1)
+
+
+def _block(inputs: int, width: int, norm: str) -> nn.Sequential:
+    """Two 3 x 3 convolutions, each with ReLU, with a normalisation layer between where asked."""
+    layers: list[nn.Module] = []
+    for channels in (inputs, width):
+        layers.append(nn.Conv2d(channels, width, 3, padding=1, bias=norm == "none"))
+        if norm == "batch":
+            layers.append(nn.BatchNorm2d(width))
+        elif norm == "group":
+            layers.append(nn.GroupNorm(min(8, width), width))
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+class Encoder(nn.Module):
+    """Contracting path: `depth` poolings, widths doubling from `base_width`, dropout at the two deepest levels."""
+
+    def __init__(self, inputs: int, settings: Network):
+        super().__init__()
+        widths = [settings.base_width * 2**level for level in range(settings.depth + 1)]
+        self.blocks = nn.ModuleList(
+            _block(before, width, settings.norm) for before, width in zip([inputs, *widths], widths, strict=False)
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        levels = []
+        for level, block in enumerate(self.blocks):
+            x = block(F.max_pool2d(x, 2) if level else x)
+            if level >= len(self.blocks) - 2:
+                x = self.dropout(x)
+            levels.append(x)
+        return levels
+
+
+class Decoder(nn.Module):
+    """Expanding path: nearest upsampling with a 2 x 2 convolution, skip connection, two 3 x 3 convolutions."""
+
+    def __init__(self, settings: Network):
+        super().__init__()
+        widths = [settings.base_width * 2**level for level in reversed(range(settings.depth))]
+        # a 2 x 2 convolution needs one row and column of padding to keep the size, at the lower right
+        self.ups = nn.ModuleList(nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(2 * w, w, 2)) for w in widths)
+        self.blocks = nn.ModuleList(_block(2 * width, width, settings.norm) for width in widths)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        x = levels[-1]
+        for up, block, skip in zip(self.ups, self.blocks, reversed(levels[:-1]), strict=True):
+            x = F.relu(up(F.interpolate(x, scale_factor=2.0)))
+            x = block(torch.cat([skip, x], dim=1))
+        return x
+
+
+class DistanceHead(nn.Module):
+    """One convolution with ReLU: the distance map.
+
+    With `leaky_gradient` the gradient passes where the output is zero, so that the head cannot die: the squared error
+    of a zero output either vanishes (background) or pulls the output up.
+    """
+
+    def __init__(self, settings: Network):
+        super().__init__()
+        self.dropout = nn.Dropout(settings.dropout)
+        self.conv = nn.Conv2d(settings.base_width, 1, 1)
+        self.leaky_gradient = settings.leaky_distance_gradient
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = self.conv(self.dropout(features)).float()
+        if self.leaky_gradient and self.training:
+            return x + (F.relu(x) - x).detach()
+        return F.relu(x)
+
+
+class EmbeddingHead(nn.Module):
+    """One linear convolution and L2 normalisation: the embedding."""
+
+    def __init__(self, settings: Network):
+        super().__init__()
+        self.dropout = nn.Dropout(settings.dropout)
+        self.conv = nn.Conv2d(settings.base_width, settings.embedding_dim, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return unit(self.conv(self.dropout(features)))
+
+
+class Branches(nn.Module):
+    """One encoder with a feature map for each of the two tasks, from a shared or from separate decoders."""
+
+    def __init__(self, inputs: int, settings: Network, *, two_tasks: bool):
+        super().__init__()
+        self.encoder = Encoder(inputs, settings)
+        separate = two_tasks and settings.decoders == "separate"
+        self.decoders = nn.ModuleList(Decoder(settings) for _ in range(2 if separate else 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        levels = self.encoder(x)
+        features = [decoder(levels) for decoder in self.decoders]
+        return features[0], features[-1]
+
+
+def with_coordinates(images: Tensor) -> Tensor:
+    """Images with two more channels: row and column coordinate, each from -1 to 1 (Wu et al. 2020, section 4.2)."""
+    rows = torch.linspace(-1, 1, images.shape[2], device=images.device, dtype=images.dtype)
+    columns = torch.linspace(-1, 1, images.shape[3], device=images.device, dtype=images.dtype)
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+    return torch.cat([images, grid.expand(images.shape[0], -1, -1, -1)], dim=1)
+
+
+class UNet(nn.Module):
+    """U-Net with a distance head and an embedding head (Wu et al. 2020, Fig. 3a).
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the images.
+    settings : Network
+        `concat_layer` is `none`, or `coordinate` for two more input channels.
+    """
+
+    def __init__(self, channels: int, settings: Network):
+        super().__init__()
+        self.coordinates = settings.concat_layer == "coordinate"
+        self.branches = Branches(channels + 2 * self.coordinates, settings, two_tasks=True)
+        self.distance = DistanceHead(settings)
+        self.embedding = EmbeddingHead(settings)
+
+    def forward(self, images: Tensor) -> Maps:
+        """Maps of standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""
+        d_features, e_features = self.branches(with_coordinates(images) if self.coordinates else images)
+        return Maps(self.distance(d_features), self.embedding(e_features))

@@ -1,0 +1,298 @@
+"""The only module that knows MLflow."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import torch
+from git import Repo
+from git.exc import GitError
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.entities import Dataset as DatasetEntity
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.types import Schema, TensorSpec
+from torch import Tensor, nn
+
+from study import __version__
+from study.config import Settings
+from study.errors import StudyError
+
+DEFAULT_STORE = "sqlite:///mlflow.db"
+DEFAULT_EXPERIMENT = "pixel-embeddings"
+_WEIGHTS, _SETTINGS, _SCORES = "network/weights.pt", "settings.json", "scores_per_image.json"
+
+
+def connect() -> str:
+    """Choose the store and the experiment, and make sure that both answer.
+
+    `MLFLOW_TRACKING_URI` and the experiment that `mlflow run` or the environment names win over the defaults, a SQLite
+    file in the working folder.
+
+    Returns
+    -------
+    str
+        Id of the experiment.
+
+    Raises
+    ------
+    StudyError
+        If the store does not answer.
+    """
+    store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    use_store(store)
+    client = MlflowClient()
+    try:
+        if run_id := os.environ.get("MLFLOW_RUN_ID"):
+            return client.get_run(run_id).info.experiment_id
+        if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+            return client.get_experiment(experiment_id).experiment_id
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+        experiment = client.get_experiment_by_name(name)
+        return experiment.experiment_id if experiment else client.create_experiment(name)
+    except Exception as error:  # each kind of store raises its own
+        reason = str(error).strip().splitlines()[0][:200]
+        raise StudyError(
+            f"the MLflow store {store} does not answer ({reason}): start the server, or mend MLFLOW_TRACKING_URI"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Point:
+    """Values of metrics after a step."""
+
+    step: int
+    values: dict[str, float]
+    time: int = field(default_factory=lambda: round(1000 * time.time()))  # milliseconds since 1970
+
+
+class TrackedRun:
+    """A run in the store; everything that is logged goes through it.
+
+    Parameters
+    ----------
+    run_id : str
+    """
+
+    def __init__(self, run_id: str):
+        self.run_id = run_id
+        self.client = MlflowClient()
+
+    def set_tags(self, tags: dict[str, Any]) -> None:
+        """Set tags; values become text."""
+        self.client.log_batch(self.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+
+    def log_metrics(self, *points: Point) -> None:
+        """Log metrics of one or more steps at once; values that are not finite are left out."""
+        self.client.log_batch(
+            self.run_id,
+            metrics=[
+                Metric(name, float(value), point.time, point.step)
+                for point in points
+                for name, value in point.values.items()
+                if np.isfinite(value)
+            ],
+        )
+
+    def log_image(self, picture: np.ndarray, key: str, step: int) -> None:
+        """Log a (M, N, 3) uint8 picture that the page shows with a slider over the steps."""
+        self.client.log_image(self.run_id, picture, key=key, step=step)
+
+    def log_figure(self, figure: Figure, file: str) -> None:
+        """Log a figure; the ending of `file` gives the format."""
+        self.client.log_figure(self.run_id, figure, file)
+
+    def log_table(self, table: pd.DataFrame, name: str) -> None:
+        """Log a table twice: `name`.json for the page's evaluation view, `name`.csv for everything else."""
+        self.client.log_table(self.run_id, table, f"{name}.json")
+        self.client.log_text(self.run_id, table.to_csv(index=False), f"{name}.csv")
+
+    def log_text(self, text: str, file: str) -> None:
+        """Log a text file."""
+        self.client.log_text(self.run_id, text, file)
+
+    def log_dataset(self, name: str, digest: str, source: str, profile: dict[str, int]) -> None:
+        """Log which data the run reads: its digest, where it is from, and images per split."""
+        entity = DatasetEntity(name, digest, "local", json.dumps({"uri": source}), profile=json.dumps(profile))
+        self.client.log_inputs(
+            self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "train, val, test")])]
+        )
+
+    def log_network(self, network: nn.Module, settings: Settings, channels: int, shape: tuple[int, int]) -> None:
+        """Log the weights, and the network as an exported program with its signature.
+
+        The program takes standardised images (B, C, M, N) and gives (B, 1 + E, M, N): distance map and embedding.
+        """
+        weights = {name: value.cpu() for name, value in network.state_dict().items()}
+        folder, _, file = _WEIGHTS.rpartition("/")
+        with _temporary(file) as path:
+            torch.save({"channels": channels, "weights": weights}, path)
+            self.client.log_artifact(self.run_id, str(path), folder)
+        images = np.zeros((2, channels, *shape), np.float32)
+        maps = 1 + settings.network.embedding_dim
+        signature = ModelSignature(
+            inputs=Schema([TensorSpec(np.dtype("float32"), (-1, channels, *shape), "images")]),
+            outputs=Schema([TensorSpec(np.dtype("float32"), (-1, maps, *shape), "maps")]),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mlflow.pytorch.log_model(
+                _Stacked(network).cpu().eval(),
+                name="model",
+                signature=signature,
+                input_example=images,
+                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+                serialization_format="pt2",
+            )
+
+    def end(self, status: str, reason: str = "") -> None:
+        """Mark the run FINISHED or FAILED, with the reason as a tag."""
+        if reason:
+            self.set_tags({"failure": reason[:5000]})
+        self.client.set_terminated(self.run_id, status)
+
+
+class _Stacked(nn.Module):
+    """A network whose distance map and embedding are one tensor, as a model server wants it."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.network(images)
+        return torch.cat([maps.distance, maps.embedding], dim=1)
+
+
+@contextmanager
+def _temporary(name: str) -> Iterator[Path]:
+    """Path of a file in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / name
+
+
+def start_run(
+    experiment_id: str,
+    name: str,
+    note: str,
+    tags: dict[str, Any],
+    settings: Settings | None = None,
+    parent: TrackedRun | None = None,
+) -> TrackedRun:
+    """A run of its own, or one below `parent`.
+
+    A run without parent is the one that `mlflow run` has made for this launch, where it has.
+
+    Parameters
+    ----------
+    experiment_id : str
+    name, note : str
+        Name and description on the MLflow page.
+    tags : dict
+    settings : Settings, optional
+        Logged as params, and whole as `settings.json`. The parent of an ablation has none: `mlflow run` has logged
+        its own options as params before.
+    parent : TrackedRun, optional
+    """
+    own = {"mlflow.runName": name, "mlflow.note.content": note, **_code_state(), **tags}
+    run_id = os.environ.pop("MLFLOW_RUN_ID", None) if parent is None else None
+    if parent is not None:
+        own["mlflow.parentRunId"] = parent.run_id
+    if run_id is None:
+        run_id = MlflowClient().create_run(experiment_id, run_name=name, tags=resolve_tags()).info.run_id
+    run = TrackedRun(run_id)
+    run.set_tags(own)
+    if settings is not None:
+        flat = settings.flat()
+        run.client.log_batch(run_id, params=[Param(k, str(v)) for k, v in flat.items() if k != "data.root"])
+        run.client.log_dict(run_id, flat, _SETTINGS)
+    return run
+
+
+@lru_cache(maxsize=1)
+def _code_state() -> dict[str, str]:
+    """Version of the study, and whether its checkout held changes that no commit has."""
+    tags = {"study_version": __version__}
+    try:
+        with Repo(Path(__file__).parent, search_parent_directories=True) as checkout:
+            tags["git_uncommitted_changes"] = str(checkout.is_dirty())
+    except (GitError, OSError):
+        pass  # not in a checkout
+    return tags
+
+
+@contextmanager
+def working_on(run_id: str, store: str) -> Iterator[TrackedRun]:
+    """Work on a run in this process, with system metrics.
+
+    The run ends as FINISHED, or as FAILED with the reason as a tag where an exception leaves the block.
+    """
+    use_store(store)
+    os.environ.pop("MLFLOW_RUN_ID", None)  # of the launch, inherited
+    run = TrackedRun(run_id)
+    with mlflow.start_run(run_id=run_id, nested=True, log_system_metrics=True):
+        try:
+            yield run
+        except BaseException as error:
+            run.set_tags({"failure": f"{type(error).__name__}: {error}"[:5000]})
+            raise
+
+
+def use_store(store: str) -> None:
+    """Let MLflow write to `store`, and say only what matters."""
+    mlflow.set_tracking_uri(store)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def current_store() -> str:
+    """Address of the store in use."""
+    return mlflow.get_tracking_uri()
+
+
+def load_run(run_id: str) -> tuple[Settings, int, dict[str, Tensor]]:
+    """Settings, image channels and weights of a finished run.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run, or it keeps no network.
+    """
+    try:
+        MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        raise StudyError(
+            f"there is no run {run_id!r} in {current_store()}: copy its id from the MLflow page"
+        ) from error
+    try:
+        with _temporary("run") as folder:
+            folder.mkdir()
+            settings_file, weights_file = (
+                mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=str(folder))
+                for name in (_SETTINGS, _WEIGHTS)
+            )
+            values = json.loads(Path(settings_file).read_text())
+            state = torch.load(weights_file, map_location="cpu", weights_only=True)
+    except (MlflowException, OSError) as error:
+        raise StudyError(
+            f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"
+        ) from error
+    return Settings().with_(values), state["channels"], state["weights"]

@@ -1,0 +1,211 @@
+"""The training loop, readable from top to bottom."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from study.config import Settings, Training
+from study.data.batches import TrainingImages
+from study.errors import StudyError
+from study.inference import autocast
+from study.losses import total_loss
+from study.networks import build_network, centre_embeddings
+
+
+class Monitor(Protocol):
+    """What a training tells the outside."""
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """Mean loss terms since the last call, learning rate and speed, after `step` steps."""
+
+    def validated(self, step: int, values: dict[str, float]) -> None:
+        """Validation scores after `step` steps."""
+
+
+@dataclass
+class History:
+    """How a training went.
+
+    Attributes
+    ----------
+    seconds : float
+        Time of the training steps, without validations.
+    validations : list of dict
+        Step, seconds of training until then, and validation scores.
+    """
+
+    seconds: float = 0.0
+    validations: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    images: TrainingImages,
+    settings: Settings,
+    monitor: Monitor,
+    validate: Callable[[nn.Module], dict[str, float]],
+    checkpoint: Path | None = None,
+) -> tuple[nn.Module, History]:
+    """Train a network.
+
+    Parameters
+    ----------
+    images : TrainingImages
+    settings : Settings
+    monitor : Monitor
+    validate : callable
+        Network -> scores of validation images, `val/sbd` among them.
+    checkpoint : path, optional
+        File that keeps the state at each validation. If it exists, the training goes on from there, and ends with the
+        same weights as one that was not interrupted.
+
+    Returns
+    -------
+    network : Module
+        With the weights that `training.checkpoint` names, in evaluation mode.
+    history : History
+
+    Raises
+    ------
+    StudyError
+        If the loss is no longer finite. The last good checkpoint stays.
+    """
+    plan, device = settings.training, images.device
+    steps = number_of_steps(plan, len(images))
+    draws = images.draw(steps, plan.batch_size, settings.seed)
+    torch.manual_seed(settings.seed)
+    network = build_network(images.pixels.shape[1], settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if settings.network.centre_embedding:
+        centre_embeddings(network, images.batch(draws[0]).images)
+    optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, fused=True)
+    run = _State(network, optimizer, checkpoint)
+    run.resume(device)
+    forward = torch.compile(network) if plan.compile else network
+    pauses = _pauses(steps, plan.validations)
+    since, total, clock = run.step, None, time.perf_counter()
+    for step in range(run.step, steps):
+        optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
+        batch = images.batch(draws[step])
+        with autocast(settings, device):
+            maps = forward(batch.images)
+        terms = total_loss(maps, batch.distance, batch.labels, batch.neighbours, settings.loss)
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        if plan.gradient_clip:
+            nn.utils.clip_grad_norm_(network.parameters(), plan.gradient_clip)
+        optimizer.step()
+        values = torch.stack([term.detach() for term in terms.values()])
+        total = values if total is None else total + values
+        if step + 1 not in pauses:
+            continue
+        # the only places where the host waits for the device
+        averages = dict(zip(terms, (total / (step + 1 - since)).tolist(), strict=True))
+        now = time.perf_counter()
+        run.history.seconds += now - clock
+        speed = (step + 1 - since) * plan.batch_size / (now - clock)
+        _refuse_non_finite(averages, step + 1, checkpoint if run.step else None)
+        monitor.step(step + 1, {f"train/{k}": v for k, v in averages.items()} | {"perf/images_per_second": speed})
+        if pauses[step + 1]:
+            scores = validate(network)
+            run.keep(step + 1, scores)
+            monitor.validated(step + 1, scores)
+        since, total, clock = step + 1, None, time.perf_counter()
+    if plan.checkpoint == "best":
+        network.load_state_dict(run.best)
+    return network.eval(), run.history
+
+
+def number_of_steps(plan: Training, images: int) -> int:
+    """Steps of a training on that many images."""
+    return plan.steps or math.ceil(plan.epochs * images / plan.batch_size)
+
+
+def learning_rate(plan: Training, step: int, steps: int) -> float:
+    """Learning rate of a step.
+
+    `staircase` multiplies by `decay` every `decay_steps` (Wu et al. 2020, section 4). `one-cycle` rises over the first
+    tenth and falls to zero along a cosine: the most that a small budget allows.
+    """
+    if plan.schedule == "staircase":
+        return plan.learning_rate * plan.decay ** (step // plan.decay_steps)
+    rise = max(1, steps // 10)
+    if step < rise:
+        return plan.learning_rate * (step + 1) / rise
+    return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def _pauses(steps: int, validations: int) -> dict[int, bool]:
+    """Steps after which losses are read -> whether validation images are scored too."""
+    reads = {math.ceil(steps * i / 50): False for i in range(1, 51)}
+    return reads | {math.ceil(steps * i / validations): True for i in range(1, validations + 1)}
+
+
+def _refuse_non_finite(averages: dict[str, float], step: int, checkpoint: Path | None) -> None:
+    bad = [name for name, value in averages.items() if not math.isfinite(value)]
+    if bad:
+        kept = f"; the last good checkpoint is {checkpoint}" if checkpoint else ""
+        raise StudyError(
+            f"{', '.join(bad)} is not finite after {step} steps: lower training.learning_rate or set "
+            f"training.gradient_clip{kept}"
+        )
+
+
+class _State:
+    """What a checkpoint holds."""
+
+    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None):
+        self.network, self.optimizer, self.path = network, optimizer, path
+        self.step, self.history = 0, History()
+        self.best: dict[str, Tensor] = {}
+        self.best_score = -math.inf
+
+    def keep(self, step: int, scores: dict[str, float]) -> None:
+        """Note a validation, and write the checkpoint so that a kill leaves the old one or the new one whole."""
+        self.step = step
+        self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
+        if scores.get("val/sbd", 0.0) > self.best_score:
+            self.best_score = scores.get("val/sbd", 0.0)
+            self.best = copy.deepcopy(self.network.state_dict())
+        if self.path is None:
+            return
+        state = {
+            "step": step,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "best_score": self.best_score,
+            "seconds": self.history.seconds,
+            "validations": self.history.validations,
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all(),
+        }
+        partial = self.path.with_suffix(".partial")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(state, partial)
+            partial.replace(self.path)
+        except (OSError, RuntimeError) as error:
+            raise StudyError(f"cannot write the checkpoint {self.path}: {error}; free disk space or rights") from error
+
+    def resume(self, device: torch.device) -> None:
+        """Take up the checkpoint, if there is one."""
+        if self.path is None or not self.path.exists():
+            return
+        try:
+            state = torch.load(self.path, map_location=device, weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise StudyError(f"cannot read the checkpoint {self.path}: delete it to start afresh") from error
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.best, self.best_score = state["step"], state["best"], state["best_score"]
+        self.history = History(state["seconds"], state["validations"])
+        torch.set_rng_state(state["random"].cpu())
+        torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])

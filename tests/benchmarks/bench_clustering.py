@@ -1,0 +1,107 @@
+"""Angular clustering of a 512 x 512 image, E = 8, against a dilation loop that gives the same labels.
+
+Both start from the same seeds. The loop dilates each seed within its mask until nothing changes; `library` replaces
+its dilations by one call of scipy per seed. `segment` is the whole way from the maps to the labels, seeds included.
+Run: python tests/benchmarks/bench_clustering.py
+"""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+from scipy import ndimage
+from scipy.sparse.csgraph import connected_components
+
+from study.clustering import segment
+from study.clustering.angular import cluster_seeds
+from study.clustering.embedding import unit_embedding
+from study.clustering.seeds import Seeds, find_seeds
+from study.config import Clustering
+
+GOAL = 20
+SETTINGS = Clustering()
+
+
+def maps(rows: int, columns: int, size: int = 512) -> tuple[np.ndarray, np.ndarray]:
+    """Distance map and noisy embedding of rows x columns touching objects; neighbours differ in direction."""
+    rng = np.random.default_rng(0)
+    grid = np.mgrid[:rows, :columns].reshape(2, -1).T
+    points = (grid + rng.uniform(0.3, 0.7, grid.shape)) * size / [rows, columns]
+    pixels = np.mgrid[:size, :size, :1].transpose(1, 2, 3, 0)[..., :2]
+    to_points = np.linalg.norm(pixels - points, axis=3)
+    labels = np.where(to_points.min(axis=2) < 0.6 * size / rows, to_points.argmin(axis=2) + 1, 0)
+    colour = np.append(7, 3 * (grid[:, 0] % 2) + grid[:, 1] % 3)
+    blurred = ndimage.gaussian_filter(np.eye(8)[colour[labels]], (1, 1, 0))
+    distance = np.zeros((size, size), np.float32)
+    for k in range(1, len(points) + 1):
+        inside = ndimage.distance_transform_edt(np.pad(labels == k, 1))[1:-1, 1:-1]
+        distance += (inside / inside.max()).astype(np.float32)
+    return distance, (blurred + rng.normal(0, 0.1, blurred.shape)).astype(np.float32)
+
+
+def by_steps(mask: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """`start` dilated within `mask` until nothing changes."""
+    region = start & mask
+    while True:
+        larger = ndimage.binary_dilation(region) & mask
+        if np.array_equal(larger, region):
+            return region
+        region = larger
+
+
+def by_library(mask: np.ndarray, start: np.ndarray) -> np.ndarray:
+    return ndimage.binary_propagation(start & mask, mask=mask)
+
+
+def dilation(grow: Callable, embedding: np.ndarray, seeds: Seeds, angle: float) -> np.ndarray:
+    """What `cluster_seeds` does, seed by seed on the whole image."""
+    shape = embedding.shape[:2]
+    points = np.zeros((len(seeds.pixels), *shape), bool)
+    points[(np.arange(len(points)), *seeds.pixels.T)] = True
+    best, owner, contact = np.full(shape, -np.inf), np.full(shape, -1), np.zeros((len(points), len(points)), bool)
+    for k, (point, direction) in enumerate(zip(points, seeds.directions, strict=True)):
+        similarity = embedding @ direction
+        reach = grow(similarity >= np.cos(np.radians(angle)) - 1e-6, point)
+        contact[k] = reach[tuple(seeds.pixels.T)]
+        better = reach & (similarity > best)
+        best[better], owner[better] = similarity[better], k
+    objects = connected_components(contact & contact.T)[1] + 1
+    labels = np.append(objects, 0)[owner]
+    for i in np.unique(objects):
+        own = labels == i
+        labels[own & ~grow(own, points[objects == i].any(axis=0))] = 0
+    return labels
+
+
+def seconds(function, *arguments) -> float:
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    print(f"medians in ms; goal: the loop takes {GOAL} times as long as angular")
+    print(f"{'objects':>8} {'seeds':>6} {'loop':>8} {'library':>8} {'angular':>8} {'segment':>8} {'loop/angular':>13}")
+    for rows, columns in ((4, 5), (10, 10)):
+        distance, embedding = maps(rows, columns)
+        unit = unit_embedding(embedding)
+        seeds = find_seeds(distance, unit, SETTINGS)
+        task = (unit, seeds, SETTINGS.angle)
+        np.testing.assert_array_equal(dilation(by_steps, *task), cluster_seeds(*task))
+        rounds = [
+            (
+                seconds(dilation, by_steps, *task),
+                seconds(dilation, by_library, *task),
+                seconds(cluster_seeds, *task),
+                seconds(segment, distance, embedding, SETTINGS),
+            )
+            for _ in range(3)
+        ]
+        medians = "".join(f" {1e3 * median(times):8.1f}" for times in zip(*rounds, strict=True))
+        ratio = median(loop / angular for loop, _, angular, _ in rounds)
+        print(f"{rows * columns:8d} {len(seeds.pixels):6d}{medians} {ratio:13.0f}")
+
+
+if __name__ == "__main__":
+    main()

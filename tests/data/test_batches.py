@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+
+from study.config import Data
+from study.data.batches import NetworkImage, TrainingImages, network_image, resize_labels, standardise
+from study.data.dataset import Sample
+
+CPU = torch.device("cpu")
+
+
+def picture(height, width, seed=0, channels=2):
+    """An image whose first channel tells the position of each pixel, with two objects."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((height, width), np.int32)
+    labels[: height // 2, : width // 2] = 1
+    labels[height // 2 + 1 :] = 2
+    pixels = rng.normal(size=(height, width, channels)).astype(np.float16)
+    pixels[..., 0] = np.arange(height * width).reshape(height, width)
+    return NetworkImage(f"i{seed}", pixels, labels, labels)
+
+
+def images(data, *shapes):
+    return TrainingImages([picture(*shape, seed) for seed, shape in enumerate(shapes)], data, 3, CPU)
+
+
+def test_whole_images_come_back():
+    store = images(Data(augmentation="none"), (8, 10), (8, 10))
+    batch = store.batch(torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]))
+    for place, seed in enumerate((1, 0)):
+        wanted = picture(8, 10, seed)
+        np.testing.assert_array_equal(batch.images[place].permute(1, 2, 0), wanted.pixels.astype(np.float32))
+        np.testing.assert_array_equal(batch.labels[place], wanted.labels)
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    assert batch.distance.max() == 1
+    assert batch.neighbours.shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize("flips", [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
+def test_image_labels_and_distance_are_flipped_together(flips):
+    store = images(Data(augmentation="flips"), (8, 8))
+    plain = store.batch(torch.tensor([[0, 0, 0, 0, 0, 0]]))
+    batch = store.batch(torch.tensor([[0, 0, 0, *flips]]))
+    mirror_rows, mirror_columns, transpose = flips
+
+    def flipped(array):
+        array = np.asarray(array)
+        array = array[::-1] if mirror_rows else array
+        array = array[:, ::-1] if mirror_columns else array
+        return array.T if transpose else array
+
+    np.testing.assert_array_equal(batch.images[0, 0], flipped(plain.images[0, 0]))
+    np.testing.assert_array_equal(batch.labels[0], flipped(plain.labels[0]))
+    np.testing.assert_array_equal(batch.distance[0], flipped(plain.distance[0]))
+
+
+def test_crops_of_images_of_any_size():
+    store = images(Data(crop_size=4), (8, 10), (5, 20))
+    batch = store.batch(torch.tensor([[1, 1, 13, 0, 0, 0]]))
+    np.testing.assert_array_equal(batch.images[0, 0], picture(5, 20).pixels[1:5, 13:17, 0])
+
+
+def test_a_small_image_is_reflected_into_its_crop():
+    store = images(Data(crop_size=8), (3, 1))
+    batch = store.batch(torch.tensor([[0, 0, 0, 0, 0, 0]]))
+    np.testing.assert_array_equal(batch.images[0, 0, :, 0], [0, 1, 2, 1, 0, 1, 2, 1])
+    assert (batch.images[0, 0] == batch.images[0, 0, :, :1]).all()
+
+
+def test_draws_are_whole_rounds_and_stay_inside():
+    store = images(Data(crop_size=4, augmentation="flips"), (8, 10), (5, 20), (4, 4))
+    draws = store.draw(steps=6, batch_size=2, seed=3)
+    assert draws.shape == (6, 2, 6)
+    flat = draws.reshape(-1, 6)
+    assert [sorted(flat[i : i + 3, 0].tolist()) for i in range(0, 12, 3)] == [[0, 1, 2]] * 4
+    room = torch.tensor([[4, 6], [1, 16], [0, 0]])[flat[:, 0]]
+    assert (flat[:, 1:3] <= room).all()
+    assert (flat[:, 1:3] >= 0).all()
+    assert set(flat[:, 3:].unique().tolist()) == {0, 1}
+    assert torch.equal(draws, store.draw(6, 2, 3))
+    assert not torch.equal(draws, store.draw(6, 2, 4))
+
+
+def test_without_augmentation_nothing_is_flipped():
+    assert not images(Data(crop_size=4), (8, 10)).draw(9, 2, 0)[..., 3:].any()
+
+
+def test_oblong_images_are_not_transposed():
+    draws = images(Data(augmentation="flips"), (8, 10)).draw(20, 2, 0)
+    assert not draws[..., 5].any()
+    assert draws[..., 3:5].any()
+
+
+def test_standardise():
+    image = np.random.default_rng(0).integers(0, 65535, (9, 8, 3)).astype(np.uint16)
+    result = standardise(image)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose([result.mean(), result.std()], [0, 1], atol=1e-5)
+    np.testing.assert_allclose(standardise(image // 2 * 2 + 5), standardise(image // 2 * 2), atol=1e-4)
+    assert not standardise(np.full((3, 3, 1), 7, np.uint8)).any()
+
+
+def test_resize_labels_makes_no_new_ids():
+    labels = np.random.default_rng(0).integers(0, 9, (13, 17)) * 100
+    small = resize_labels(labels, (5, 4))
+    assert small.shape == (5, 4)
+    assert set(np.unique(small)) <= set(np.unique(labels))
+    np.testing.assert_array_equal(resize_labels(labels.repeat(3, 0).repeat(2, 1), labels.shape), labels)
+    np.testing.assert_array_equal(resize_labels(labels, (39, 34)), labels.repeat(3, 0).repeat(2, 1))
+
+
+def test_network_image():
+    labels = np.zeros((6, 10), np.int32)
+    labels[:3, :4], labels[4:, 5:] = 40, 7
+    sample = Sample(np.random.default_rng(0).integers(0, 255, (6, 10, 3)).astype(np.uint8), labels, "a")
+    image = network_image(sample, 16)
+    assert image.pixels.shape == (16, 16, 3)
+    assert image.pixels.dtype == np.float16
+    assert image.original is labels
+    assert set(np.unique(image.labels)) == {0, 1, 2}
+    assert network_image(sample, 0).labels.shape == (6, 10)

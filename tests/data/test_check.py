@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from study.config import Data
+from study.data import Dataset, Record, open_dataset
+from study.data.check import check
+
+PIECES = np.array([[5, 0, 5, 2], [0, 0, 0, 2], [9, 0, 0, 0], [0, 9, 0, 0]], np.int32)  # 5 in two; 9 meets at a corner
+
+
+def _record(name, image, labels=PIECES):
+    return Record(name, lambda: (np.asarray(image, np.uint8).reshape(*labels.shape, -1), labels))
+
+
+def _report(train, val=None, test=None):
+    other = np.eye(4) * 3
+    splits = {
+        "train": tuple(train),
+        "val": (_record("v", other),) if val is None else val,
+        "test": (_record("t", 2 * other),) if test is None else test,
+    }
+    return check(Dataset("x", splits, False, "by hand", left_out=("u: in no list",)))
+
+
+def test_counts():
+    small = np.zeros((2, 3), np.int32)
+    report = _report([_record("a", np.arange(16)), _record("b", np.arange(6), small)])
+    train = report.splits[0]
+    assert (train.records, train.images, train.objects, train.in_pieces) == (2, 2, (3, 0), 1)
+    assert (train.smallest, train.largest) == ((2, 3), (4, 4))
+    assert (train.dtypes, train.channels) == (("uint8",), (1,))
+    assert report.defects == ()
+    lines = str(report).splitlines()
+    assert lines[0] == "x: 4 images, 9 objects"
+    assert lines[1] == (
+        "train     2 images of 2 x 3 to 4 x 4 px, uint8, 1 channel; 3 objects: 0 to 3 per image, mean 1.5; "
+        "1 without objects; 33.3% of the ids in several pieces"
+    )
+    assert lines[4:] == ["split: by hand", "left out: u: in no list", "no defects found"]
+
+
+def test_goes_on_after_a_defect():
+    broken = Record("b", lambda: (np.zeros((1, 2, 1), np.uint8), np.zeros((2, 2), np.int32)))
+    report = _report(
+        [Record("a", lambda: (PIECES, PIECES), fault="a.png is gone"), broken, _record("c", np.arange(16))]
+    )
+    assert report.splits[0].images == 1
+    assert report.splits[0].records == 3
+    assert report.defects[0] == "a.png is gone"
+    assert "1 x 2 px" in report.defects[1]
+    assert str(report).endswith("\n2 defects found")
+
+
+def test_split_without_a_readable_image():
+    report = _report([Record("a", lambda: (PIECES, PIECES), fault="a.png is gone")])
+    assert "train     1 images, none readable" in str(report)
+    assert str(report).endswith("defect: a.png is gone\n1 defect found")
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        ([_record("a", np.full((4, 4), 7))], "a (train) has the value 7 at every pixel"),
+        ([_record("a", np.arange(16)), _record("b", np.arange(16))], "b (train) has the same pixels as a (train)"),
+        ([_record("a", np.eye(4) * 3)], "v (val) has the same pixels as a (train)"),
+        ([_record("a", np.arange(48))], "images have 1 or 3 channels"),
+    ],
+)
+def test_defects(train, words):
+    (defect,) = _report(train).defects
+    assert defect.startswith(words)
+
+
+def test_empty_split_is_a_defect():
+    (defect,) = _report([_record("a", np.arange(16))], test=()).defects
+    assert defect == "split test has no images: by hand"
+
+
+def test_foreground_masks_are_told():
+    mask = (PIECES > 0).astype(np.int32) * 255
+    report = _report([_record("a", np.arange(16), mask)], val=(_record("b", np.eye(4), mask),), test=())
+    assert report.defects[-1].startswith("no image has more than one id")
+
+
+def test_synthetic_images_have_no_defect():
+    assert check(open_dataset(Data(images=6))).defects == ()

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+import tifffile
+
+from study.errors import StudyError
+
+
+@pytest.fixture
+def write_pairs(tmp_path, write_png, image_2x3, labels_2x3):
+    def write(*stems: str, labels: str = "labels") -> None:
+        for stem in stems:
+            write_png(tmp_path / "images" / f"{stem}.png", image_2x3)
+            write_png(tmp_path / labels / f"{stem}.png", labels_2x3)
+
+    return write
+
+
+def _names(dataset):
+    return {split: [record.name for record in records] for split, records in dataset.splits.items()}
+
+
+def _index(tmp_path, text):
+    (tmp_path / "index.csv").write_text(text, encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize("labels", ["labels", "masks"])
+def test_pairs_of_equal_stems_are_read_exactly(tmp_path, opened, labels):
+    grey = np.array([[0, 300, 2], [65535, 1, 0]], np.uint16)
+    ids = np.array([[0, 70000, 70000], [3, 0, 0]], np.uint32)
+    for folder in ("images", labels):
+        (tmp_path / folder).mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.b.tif", grey)
+    tifffile.imwrite(tmp_path / labels / "a.b.tiff", ids)
+    (tmp_path / "images" / "._a.b.tif").write_bytes(b"hidden")
+    (tmp_path / "images" / "notes.txt").write_text("passed over")
+    dataset = opened("folder")
+    sample = dataset.splits["train"][0].load()
+    assert (sample.name, dataset.foreground_given, sample.image.dtype) == ("a.b", False, np.uint16)
+    np.testing.assert_array_equal(sample.image[..., 0], grey)
+    np.testing.assert_array_equal(sample.labels, ids)
+
+
+def test_images_without_objects_are_legal(opened, write_pairs, write_png, tmp_path):
+    write_pairs("a")
+    write_png(tmp_path / "labels" / "a.png", np.zeros((2, 3), np.uint8))
+    assert not opened("folder").splits["train"][0].load().labels.any()
+
+
+def test_index_by_stem_or_file_name(tmp_path, opened, write_pairs):
+    write_pairs("a", "b", "c.d", "e", "unused")
+    _index(tmp_path, "split,image,objects\ntrain,c.d,4\ntest,b.png,2\n\ntrain,a,1\nval,e.png,1\n")
+    dataset = opened("folder")
+    assert _names(dataset) == {"train": ["c.d", "a"], "val": ["e"], "test": ["b"]}
+    assert dataset.split_note == "the split column of index.csv"
+    assert len(dataset.left_out) == 1
+    assert dataset.left_out[0].startswith("unused: not in")
+
+
+def test_index_may_leave_validation_and_test_empty(tmp_path, opened, write_pairs):
+    write_pairs("a", "b")
+    _index(tmp_path, "image,split\na,train\nb,train\n")
+    assert _names(opened("folder")) == {"train": ["a", "b"], "val": [], "test": []}
+    _index(tmp_path, "image,split\na,test\nb,val\n")
+    with pytest.raises(StudyError, match="has no training image"):
+        opened("folder")
+
+
+def test_without_an_index_the_seed_decides(opened, write_pairs):
+    write_pairs(*"abcdefghij")
+    first, second = (_names(opened("folder", split_seed=seed)) for seed in (1, 2))
+    assert sorted(name for part in first.values() for name in part) == list("abcdefghij")
+    assert all(first.values())
+    assert first != second
+    assert _names(opened("folder", split_seed=1, images=2))["train"] == [first["train"][0], first["train"][3]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image;split\na;train\n", "needs the columns image and split"),
+        ("", "needs the columns image and split"),
+        ("image,split\na,training\n", "line 2: split is train, val or test, not 'training'"),
+        ("image,split\na\n", "line 2: split is train, val or test, not ''"),
+        ("image,split\na,train\nb,val\na.png,test\n", "line 4: names a again"),
+    ],
+)
+def test_wrong_index(tmp_path, opened, write_pairs, text, words):
+    write_pairs("a", "b")
+    _index(tmp_path, text)
+    with pytest.raises(StudyError, match=rf"index\.csv,? {words}"):
+        opened("folder")
+
+
+def test_index_that_is_no_text(tmp_path, opened, write_pairs):
+    write_pairs("a")
+    (tmp_path / "index.csv").write_bytes(b"image,split\n\xff\xfe,train\n")
+    with pytest.raises(StudyError, match=r"cannot read .*index\.csv"):
+        opened("folder")
+
+
+def test_faults_of_pairs_name_the_file_when_loaded(tmp_path, opened, write_pairs, write_png, image_2x3):
+    write_pairs("ok", "unlabelled", "imageless", "twice", "odd")
+    (tmp_path / "labels" / "unlabelled.png").unlink()
+    (tmp_path / "images" / "imageless.png").unlink()
+    tifffile.imwrite(tmp_path / "images" / "twice.tif", image_2x3)
+    write_png(tmp_path / "labels" / "odd.png", np.zeros((3, 3), np.uint8))
+    names = ["ok", "unlabelled", "imageless", "twice", "odd", "absent"]
+    _index(tmp_path, "image,split\n" + "".join(f"{name},train\n" for name in names))
+    records = dict(zip(names, opened("folder").splits["train"], strict=True))
+    records["ok"].load()
+    for name, words in (
+        ("unlabelled", r"images/unlabelled\.png has no labels in .*labels: add them"),
+        ("imageless", r"labels/imageless\.png has no image in .*images: add it"),
+        ("twice", r"twice\.png and .*twice\.tif have one name"),
+        ("odd", r"the image has 2 x 3 px but the labels have 3 x 3 px; .*odd\.png"),
+        ("absent", r"absent is listed, but neither .*images nor .*labels has it"),
+    ):
+        with pytest.raises(StudyError, match=words):
+            records[name].load()
+
+
+def test_missing_folders_and_no_pairs(tmp_path, opened, write_pairs):
+    write_pairs("a", labels="truth")
+    with pytest.raises(StudyError, match="has no folder labels or masks"):
+        opened("folder")
+    (tmp_path / "labels").mkdir()
+    with pytest.raises(StudyError, match=r"no image in .*images has labels of the same name in .*labels"):
+        opened("folder")
+
+
+def test_coloured_labels_are_refused(opened, write_pairs, write_png, tmp_path, image_2x3):
+    write_pairs("a")
+    path = write_png(tmp_path / "labels" / "a.png", image_2x3)
+    with pytest.raises(StudyError, match=rf"{path} marks objects by colours: save one whole number per object"):
+        opened("folder").splits["train"][0].load()

@@ -1,0 +1,132 @@
+import pytest
+import torch
+from torch import nn
+
+from study.config import CONCAT_LAYERS, Settings
+from study.networks import build_network, centre_embeddings
+from study.networks.unet import DistanceHead, with_coordinates
+
+SMALL = {"network.base_width": 4, "network.depth": 2, "network.embedding_dim": 3}
+
+
+def settings(**more):
+    return Settings().with_(SMALL | {name.replace("__", "."): value for name, value in more.items()})
+
+
+def with_layer(layer, **more):
+    name = "unet" if layer in ("none", "coordinate") else "wnet"
+    return settings(network__name=name, network__concat_layer=layer, **more)
+
+
+@pytest.mark.parametrize("layer", CONCAT_LAYERS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_row_of_table_1_gives_a_distance_map_and_unit_embeddings(layer, channels):
+    torch.manual_seed(0)
+    network = build_network(channels, with_layer(layer, network__base_width=16)).eval()
+    maps = network(torch.randn(2, channels, 16, 12))
+    assert maps.distance.shape == (2, 1, 16, 12)
+    assert maps.embedding.shape == (2, 3, 16, 12)
+    assert maps.distance.min() >= 0
+    torch.testing.assert_close(maps.embedding.norm(dim=1), torch.ones(2, 16, 12))
+    assert (maps.aux_embedding is not None) == ("efeat" in layer)
+
+
+@pytest.mark.parametrize("layer", CONCAT_LAYERS)
+def test_every_weight_gets_a_gradient(layer):
+    torch.manual_seed(0)
+    network = build_network(3, with_layer(layer, network__dropout=0))
+    maps = network(torch.randn(2, 3, 16, 16))
+    loss = maps.distance.mean() + (maps.embedding * torch.randn_like(maps.embedding)).sum()
+    if maps.aux_embedding is not None:
+        loss = loss + (maps.aux_embedding * torch.randn_like(maps.aux_embedding)).sum()
+    loss.backward()
+    without = [name for name, weight in network.named_parameters() if weight.grad is None]
+    assert not without
+
+
+@pytest.mark.parametrize(("layer", "width"), [("distmap", 1), ("dfeat.8", 8), ("dfeat.16+efeat.16", 32)])
+def test_width_of_the_concatenative_layer(layer, width):
+    network = build_network(3, with_layer(layer))
+    assert network.second.encoder.blocks[0][0].in_channels == 3 + width
+
+
+def test_stop_gradient_and_aux_loss():
+    stopped = build_network(3, settings(network__stop_gradient=True, network__dropout=0))
+    maps = stopped(torch.randn(1, 3, 16, 16))
+    (maps.embedding * torch.randn_like(maps.embedding)).sum().backward()
+    assert all(weight.grad is None for weight in stopped.first.parameters())
+    assert build_network(3, settings(loss__aux_embedding_loss=True)).aux_embedding is not None
+
+
+def test_separate_decoders_add_a_decoder():
+    shared = build_network(3, with_layer("none"))
+    separate = build_network(3, with_layer("none", network__decoders="separate"))
+    assert (len(shared.branches.decoders), len(separate.branches.decoders)) == (1, 2)
+    # W-Net's second net has one task, so one decoder in any case
+    wnet = build_network(3, with_layer("dfeat.8", network__decoders="separate"))
+    assert len(wnet.second.decoders) == len(wnet.first.decoders) == 1
+
+
+def test_the_papers_sizes():
+    network = build_network(3, Settings())
+    widths = [block[0].out_channels for block in network.first.encoder.blocks]
+    assert widths == [32, 64, 128, 256, 512]
+    assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm2d | nn.GroupNorm)]
+    drops = [m.p for m in network.modules() if isinstance(m, nn.Dropout)]
+    assert drops == [0.5] * 4
+
+
+def test_he_normal_weights():
+    torch.manual_seed(0)
+    network = build_network(3, Settings())
+    weight = network.first.encoder.blocks[3][2].weight
+    assert weight.std().item() == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.02)
+
+
+def test_norm_layers():
+    kinds = {"batch": nn.BatchNorm2d, "group": nn.GroupNorm}
+    for norm, kind in kinds.items():
+        assert any(isinstance(m, kind) for m in build_network(1, settings(network__norm=norm)).modules())
+
+
+def test_coordinates_run_from_minus_one_to_one():
+    images = with_coordinates(torch.zeros(2, 1, 3, 5))
+    assert images.shape == (2, 3, 3, 5)
+    assert images[0, 1, :, 0].tolist() == [-1, 0, 1]
+    assert images[1, 2, 0].tolist() == [-1, -0.5, 0, 0.5, 1]
+
+
+def test_centred_embeddings_start_spread_over_the_sphere():
+    spread = []
+    for seed in range(5):
+        torch.manual_seed(seed)
+        images = torch.randn(4, 3, 32, 32)
+        network = build_network(3, settings(network__dropout=0, network__base_width=8, network__embedding_dim=8))
+        before = network(images).embedding.mean((0, 2, 3)).norm()
+        centre_embeddings(network, images)
+        after = network(images).embedding.mean((0, 2, 3)).norm()
+        spread.append((before.item(), after.item()))
+    assert all(before > 0.8 for before, _ in spread)  # near the saddle: all pixels in one direction
+    assert all(after < 0.3 for _, after in spread)
+
+
+def test_a_leaky_gradient_revives_a_head_that_gives_zero():
+    for leaky, alive in ((True, True), (False, False)):
+        torch.manual_seed(0)
+        head = DistanceHead(settings(network__dropout=0, network__leaky_distance_gradient=leaky).network)
+        nn.init.constant_(head.conv.bias, -50.0)
+        features, target = torch.rand(1, 4, 8, 8), torch.rand(1, 1, 8, 8)
+        optimizer = torch.optim.Adam(head.parameters(), lr=1.0)
+        for _ in range(100):
+            optimizer.zero_grad()
+            ((head(features) - target) ** 2).mean().backward()
+            optimizer.step()
+        assert bool(head(features).max() > 0) == alive
+
+
+def test_leaky_gradient_leaves_the_output_alone():
+    torch.manual_seed(0)
+    head = DistanceHead(settings(network__leaky_distance_gradient=True, network__dropout=0).network)
+    features = torch.randn(1, 4, 8, 8)
+    torch.testing.assert_close(head(features), head.eval()(features))
+    assert head(features).min() == 0

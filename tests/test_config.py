@@ -1,0 +1,106 @@
+import dataclasses
+
+import pytest
+
+from study.config import CONCAT_LAYERS, PRESETS, PROFILES, Settings, load_settings, parse_overrides
+from study.errors import StudyError
+
+
+def test_defaults_are_the_papers_values():
+    settings = load_settings("cvppp2017", profile="paper")
+    flat = settings.flat()
+    assert (flat["data.image_size"], flat["network.base_width"], flat["network.depth"]) == (512, 32, 4)
+    assert (flat["network.norm"], flat["training.learning_rate"], flat["training.batch_size"]) == ("none", 1e-4, 4)
+    assert (flat["clustering.seed_threshold"], flat["clustering.angle"]) == (0.7, 45.0)
+    # what makes small budgets work stays out of the paper's preset
+    for name in ("network.centre_embedding", "network.leaky_distance_gradient"):
+        assert flat[name] is False
+
+
+def test_flat_names_every_setting_once():
+    flat = Settings().flat()
+    groups = [f for f in dataclasses.fields(Settings) if f.name != "seed"]
+    assert len(flat) == 1 + sum(len(dataclasses.fields(getattr(Settings(), g.name))) for g in groups)
+    assert Settings().with_(flat) == Settings()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("dataset", ["synthetic-leaves", "cvppp2017", "folder"])
+def test_every_profile_and_preset_is_valid(profile, preset, dataset):
+    assert load_settings(dataset, profile=profile, preset=preset).data.name == dataset
+
+
+def test_later_layers_win():
+    assert load_settings(profile="quick").network.base_width == 16
+    assert load_settings(profile="quick", overrides="network.base_width=8").network.base_width == 8
+    assert load_settings(preset="code", profile="quick").network.decoders == "separate"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ("network.embeding_dim=4", "unknown setting 'network.embeding_dim'"),
+        ("network.embedding_dim=four", "network.embedding_dim must be a whole number"),
+        ("network.embedding_dim=4.5", "network.embedding_dim must be a whole number"),
+        ("network.embedding_dim=0", "at least 1"),
+        ("network.dropout=1", "at most 0.95"),
+        ("network.norm=layer", "choose one of batch, group, none"),
+        ("network.stop_gradient=perhaps", "true or false"),
+        ("loss.inter_weight=all", "a number or only"),
+        ("training.learning_rate=nan", "at least 1e-08"),
+        ("training.learning_rate=inf", "at most 10"),
+        ("loss.inter_weight", "name=value"),
+        ("=3", "name=value"),
+        ("data.crop_size=100", "multiple of 16"),
+        ("data.image_size=128,data.crop_size=256", "must not exceed"),
+        ("network.name=unet,network.concat_layer=dfeat.8", "does not fit"),
+        ("network.concat_layer=coordinate", "does not fit"),
+        ("clustering.foreground=predicted,loss.background_as_object=false", "needs loss.background_as_object"),
+    ],
+)
+def test_a_wrong_override_is_refused_with_its_name(overrides, words):
+    with pytest.raises(StudyError) as error:
+        load_settings(overrides=overrides)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_profile_and_preset():
+    with pytest.raises(StudyError, match="unknown profile 'fast': choose one of paper, quick, smoke"):
+        load_settings(profile="fast")
+    with pytest.raises(StudyError, match="unknown preset"):
+        load_settings(preset="mine")
+
+
+def test_parse_overrides():
+    assert parse_overrides(" a.b=1 , c=x=y,") == {"a.b": "1", "c": "x=y"}
+    assert parse_overrides("") == {}
+
+
+def test_values_are_converted_from_text():
+    settings = Settings().with_({"loss.inter_weight": "10", "network.stop_gradient": "1", "seed": "7"})
+    assert settings.loss.inter_weight == 10.0
+    assert settings.network.stop_gradient is True
+    assert settings.seed == 7
+    assert Settings().with_({"loss.inter_weight": "only"}).loss.inter_weight == "only"
+
+
+def test_the_concatenative_layer_follows_the_network():
+    unet = Settings().with_({"network.name": "unet"})
+    assert unet.network.concat_layer == "none"
+    assert unet.with_({"network.name": "wnet"}) == Settings()
+    for layer in CONCAT_LAYERS:
+        name = "unet" if layer in ("none", "coordinate") else "wnet"
+        both = {"network.concat_layer": layer, "network.name": name}
+        assert Settings().with_(both).network.concat_layer == layer
+
+
+def test_digest_tells_settings_apart_but_not_machines():
+    base = Settings()
+    assert base.digest() == Settings().digest()
+    assert len(base.digest()) == 12
+    same = {"data.root": "/elsewhere", "training.device": "cpu", "training.threads": 3}
+    assert base.with_(same).digest() == base.digest()
+    changed = [base.with_({"seed": 1}), base.with_({"clustering.angle": 40}), base.with_({"loss.inter_weight": 2})]
+    assert len({base.digest(), base.digest("other data"), *(s.digest() for s in changed)}) == 5
