@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
 PALETTE = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of the Okabe-Ito colour-blind-safe palette
@@ -33,7 +33,7 @@ def embedding_colours(embedding: np.ndarray) -> np.ndarray:
     turn = np.pi * (3 - np.sqrt(5)) * np.arange(dims)
     radius = np.sqrt(1 - height**2)
     directions = np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
-    return np.uint8(np.clip(128 + 127 * (embedding.astype(np.float32) @ directions), 0, 255))
+    return np.clip(128 + 127 * (embedding.astype(np.float32) @ directions), 0, 255).astype(np.uint8)
 
 
 def label_colours(labels: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def label_colours(labels: np.ndarray) -> np.ndarray:
     """
     ids = np.arange(labels.max(initial=0) + 1)
     hsv = np.stack([ids * 0.618034 % 1, 0.55 + 0.4 * (ids % 2), 1 - 0.25 * (ids // 2 % 2)], axis=1)
-    table = np.uint8(255 * matplotlib.colors.hsv_to_rgb(hsv))
+    table = (255 * hsv_to_rgb(hsv)).astype(np.uint8)
     table[0] = 0
     return table[labels]
 
@@ -99,7 +99,7 @@ def panel(
     (M', 5 N' + 16, 3) uint8 array
         Enlarged by a whole factor to at least 160 rows.
     """
-    grey = np.uint8(255 * np.clip(distance.astype(np.float32) / max(float(distance.max()), 1e-6), 0, 1))
+    grey = (255 * np.clip(distance.astype(np.float32) / max(float(distance.max()), 1e-6), 0, 1)).astype(np.uint8)
     tiles = [
         _picture(image),
         label_colours(truth),
@@ -116,8 +116,8 @@ def panel(
 def _picture(image: np.ndarray) -> np.ndarray:
     """A standardised image (M, N, C) in 8 bits of red, green and blue, between its 0.5 and 99.5 percentiles."""
     low, high = np.percentile(image.astype(np.float32), [0.5, 99.5])
-    scaled = np.uint8(255 * np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1))
-    return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled
+    scaled = 255 * np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
+    return np.broadcast_to(scaled, (*scaled.shape[:2], 3)).astype(np.uint8)
 
 
 def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) -> Figure:
@@ -149,7 +149,7 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) 
 def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd.DataFrame | None = None) -> Figure:
     """Score against one varied setting, a line per value of another: Wu et al. 2020, Fig. 6.
 
-    Left the symmetric best Dice, right the legacy score of the leaderboard, beside which alone printed values may stand.
+    Left the symmetric best Dice, right the legacy score of the leaderboard: only beside that may printed values stand.
 
     Parameters
     ----------
@@ -170,8 +170,9 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     for axis, score, name in zip(
         axes, ("sbd", "sbd_legacy"), ("SBD", "legacy mSBD (leaderboard before 2022)"), strict=True
     ):
-        for shift, (value, rows) in zip((-0.06, 0.06), table.groupby(hue, sort=True), strict=False):
-            at = np.array([ticks.index(v) for v in rows[x]]) + shift
+        groups = list(table.groupby(hue, sort=True))
+        for i, (value, rows) in enumerate(groups):
+            at = np.array([ticks.index(v) for v in rows[x]]) + 0.12 * (i - (len(groups) - 1) / 2)
             colour = PALETTE.get(str(value), "0.3")
             spread = np.abs(np.stack([rows[score] - rows[f"{score}_low"], rows[f"{score}_high"] - rows[score]]))
             axis.errorbar(at, rows[score], spread, color=colour, lw=1.6, capsize=3, marker="s", ms=4, label=value)
@@ -180,7 +181,7 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
         axis.set(xticks=range(len(ticks)), xlabel=x, ylabel=name)
         axis.set_xticklabels([f"{t:g}" if isinstance(t, float) else str(t) for t in ticks])
     if printed is not None:
-        for value, rows in printed.groupby(hue):
+        for value, rows in printed[printed[x].isin(ticks)].groupby(hue):
             at = [ticks.index(v) for v in rows[x]]
             axes[1].plot(at, rows["value"], "*", ms=13, color=PALETTE.get(str(value), "0.3"), mec="black", mew=0.6,
                          label=f"{value}, printed")  # fmt: skip

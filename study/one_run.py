@@ -20,6 +20,7 @@ from study.ablation import PlannedRun, Result
 from study.config import Data, Settings
 from study.data import Dataset, open_dataset
 from study.data.batches import NetworkImage, TrainingImages, network_image, resize_labels
+from study.data.dataset import SPLITS
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
@@ -87,6 +88,27 @@ def training_images(data: Data, neighbour_distance: int, device: torch.device) -
     return TrainingImages(list(network_images(data, "train")), data, neighbour_distance, device)
 
 
+def refuse_other_channels(data: Data, split: str, channels: int) -> None:
+    """Raise a StudyError if an image of the split has other than `channels` channels."""
+    for image in network_images(data, split):
+        if (found := image.pixels.shape[2]) != channels:
+            raise StudyError(
+                f"{image.name} ({split}) has {found} channel(s), but the network takes {channels}: "
+                "make all images grey or all RGB"
+            )
+
+
+def refuse_unfit_sizes(settings: Settings) -> None:
+    """Raise a StudyError if whole images make no batch, or do not halve as often as the network pools."""
+    divisor = 2**settings.network.depth
+    shapes = {image.labels.shape for image in network_images(settings.data, "train")}
+    if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in next(iter(shapes)))):
+        raise StudyError(
+            f"training images must be of one size, a multiple of {divisor} px (2 to the network.depth): "
+            "set data.image_size or data.crop_size"
+        )
+
+
 def work(job: Job) -> Result | Failure:
     """Work a job off: train, score, log.
 
@@ -113,6 +135,9 @@ def work(job: Job) -> Result | Failure:
 def _train_and_score(job: Job, run: TrackedRun) -> Result:
     settings = job.planned.settings
     device = choose_device(settings.training.device)
+    for split in SPLITS:
+        refuse_other_channels(settings.data, split, network_images(settings.data, "train")[0].pixels.shape[2])
+    refuse_unfit_sizes(settings)
     images = training_images(settings.data, settings.loss.neighbour_distance, device)
     steps = number_of_steps(settings.training, len(images))
     checkpoint = CHECKPOINTS / f"{job.digest}.pt"

@@ -24,7 +24,17 @@ from study.data import Dataset
 from study.errors import StudyError, unknown_name
 from study.evaluation import means
 from study.networks import build_network
-from study.one_run import Failure, Job, choose_device, opened, resolve, score_split, show_progress_at, work
+from study.one_run import (
+    Failure,
+    Job,
+    choose_device,
+    opened,
+    refuse_other_channels,
+    resolve,
+    score_split,
+    show_progress_at,
+    work,
+)
 from study.tracking import Point, TrackedRun
 
 MEMORY_OF_A_RUN = 2 * 2**30  # bytes of host memory to reckon with
@@ -81,6 +91,8 @@ def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch
     if launch.executor not in ("inline", "pool"):
         raise unknown_name("executor", launch.executor, ("inline", "pool"))
     dataset = opened(base.data)
+    if not dataset.splits["test"]:
+        raise StudyError(f"data set {dataset.name} has no test image to answer from: {dataset.split_note}")
     runs = plan(ablation, resolve(base, dataset), seeds)
     dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
     device = choose_device(base.training.device)
@@ -173,10 +185,14 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
     """
     experiment = tracking.connect()
     settings, channels, weights = tracking.load_run(run_id)
+    for name in changes:
+        if name.split(".")[0] not in ("data", "clustering", "training"):
+            raise StudyError(f"{name} belongs to the trained network: only data, clustering and training can be set")
     settings = settings.with_(changes)
     dataset = opened(settings.data)
     if split not in dataset.splits:
         raise unknown_name("split", split, dataset.splits)
+    refuse_other_channels(settings.data, split, channels)
     planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
     network = build_network(channels, planned.settings).to(choose_device(settings.training.device))
     network.load_state_dict(weights)
@@ -246,7 +262,9 @@ def _executor(slots: int, launch: Launch) -> Iterator[Executor]:
     places = context.Queue()
     for place in range(slots):
         places.put(place)
-    executor = ProcessPoolExecutor(slots, context, _start_worker, (tqdm.get_lock(), places))
+    lock = context.RLock()
+    tqdm.set_lock(lock)  # one line of the terminal for each process
+    executor = ProcessPoolExecutor(slots, context, _start_worker, (lock, places))
     try:
         yield executor
     finally:

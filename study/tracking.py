@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -21,19 +22,26 @@ import pandas as pd
 import torch
 from git import Repo
 from git.exc import GitError
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import DatasetInput, Experiment, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.pytorch import log_model
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import Schema, TensorSpec
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+from sqlalchemy.engine import make_url
 from torch import Tensor, nn
 
 from study import __version__
 from study.config import Settings
 from study.errors import StudyError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
 DEFAULT_EXPERIMENT = "pixel-embeddings"
@@ -54,25 +62,45 @@ def connect() -> str:
     Raises
     ------
     StudyError
-        If the store does not answer.
+        If the store does not answer or cannot be written, or the experiment is deleted.
     """
     store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     use_store(store)
-    client = MlflowClient()
     try:
-        if run_id := os.environ.get("MLFLOW_RUN_ID"):
-            return client.get_run(run_id).info.experiment_id
-        if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
-            return client.get_experiment(experiment_id).experiment_id
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-        experiment = client.get_experiment_by_name(name)
-        return experiment.experiment_id if experiment else client.create_experiment(name)
+        _refuse_unusable_file(store)
+        experiment = _experiment(MlflowClient())
+        if is_local_uri(experiment.artifact_location):
+            Path(local_file_uri_to_path(experiment.artifact_location)).mkdir(parents=True, exist_ok=True)
     except Exception as error:  # each kind of store raises its own
         reason = str(error).strip().splitlines()[0][:200]
         raise StudyError(
             f"the MLflow store {store} does not answer ({reason}): start the server, or mend MLFLOW_TRACKING_URI"
         ) from error
+    if experiment.lifecycle_stage != "active":
+        raise StudyError(
+            f"the MLflow experiment {experiment.name!r} is deleted: restore it, or name another by "
+            "MLFLOW_EXPERIMENT_NAME"
+        )
+    return experiment.experiment_id
+
+
+def _refuse_unusable_file(store: str) -> None:
+    """Open a SQLite store for writing, for which MLflow would try minutes long."""
+    if store.startswith("sqlite:") and (file := make_url(store).database):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(file, timeout=30)) as base:
+            base.execute("BEGIN IMMEDIATE")
+
+
+def _experiment(client: MlflowClient) -> Experiment:
+    """The experiment that `mlflow run`, the environment or the default names; made if it is not there."""
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        return client.get_experiment(client.get_run(run_id).info.experiment_id)
+    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        return client.get_experiment(experiment_id)
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+    return client.get_experiment_by_name(name) or client.get_experiment(client.create_experiment(name))
 
 
 @dataclass(frozen=True)
@@ -149,12 +177,12 @@ class TrackedRun:
         images = np.zeros((2, channels, *shape), np.float32)
         maps = 1 + settings.network.embedding_dim
         signature = ModelSignature(
-            inputs=Schema([TensorSpec(np.dtype("float32"), (-1, channels, *shape), "images")]),
-            outputs=Schema([TensorSpec(np.dtype("float32"), (-1, maps, *shape), "maps")]),
+            inputs=Schema([TensorSpec(np.dtype("float32"), (-1, channels, *shape))]),
+            outputs=Schema([TensorSpec(np.dtype("float32"), (-1, maps, *shape))]),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            mlflow.pytorch.log_model(
+            log_model(
                 _Stacked(network).cpu().eval(),
                 name="model",
                 signature=signature,
@@ -258,6 +286,7 @@ def working_on(run_id: str, store: str) -> Iterator[TrackedRun]:
 
 def use_store(store: str) -> None:
     """Let MLflow write to `store`, and say only what matters."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     mlflow.set_tracking_uri(store)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -286,7 +315,7 @@ def load_run(run_id: str) -> tuple[Settings, int, dict[str, Tensor]]:
         with _temporary("run") as folder:
             folder.mkdir()
             settings_file, weights_file = (
-                mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=str(folder))
+                download_artifacts(run_id=run_id, artifact_path=name, dst_path=str(folder))
                 for name in (_SETTINGS, _WEIGHTS)
             )
             values = json.loads(Path(settings_file).read_text())

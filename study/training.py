@@ -76,7 +76,8 @@ def train(
     Raises
     ------
     StudyError
-        If the loss is no longer finite. The last good checkpoint stays.
+        If the loss or a weight is no longer finite; the last good checkpoint stays. If the checkpoint cannot be read
+        or written.
     """
     plan, device = settings.training, images.device
     steps = number_of_steps(plan, len(images))
@@ -111,7 +112,7 @@ def train(
         now = time.perf_counter()
         run.history.seconds += now - clock
         speed = (step + 1 - since) * plan.batch_size / (now - clock)
-        _refuse_non_finite(averages, step + 1, checkpoint if run.step else None)
+        _refuse_non_finite(averages, network, step + 1, checkpoint if run.step else None)
         monitor.step(step + 1, {f"train/{k}": v for k, v in averages.items()} | {"perf/images_per_second": speed})
         if pauses[step + 1]:
             scores = validate(network)
@@ -148,8 +149,10 @@ def _pauses(steps: int, validations: int) -> dict[int, bool]:
     return reads | {math.ceil(steps * i / validations): True for i in range(1, validations + 1)}
 
 
-def _refuse_non_finite(averages: dict[str, float], step: int, checkpoint: Path | None) -> None:
+def _refuse_non_finite(averages: dict[str, float], network: nn.Module, step: int, checkpoint: Path | None) -> None:
     bad = [name for name, value in averages.items() if not math.isfinite(value)]
+    if not all(weight.isfinite().all() for weight in network.parameters()):
+        bad.append("a weight")
     if bad:
         kept = f"; the last good checkpoint is {checkpoint}" if checkpoint else ""
         raise StudyError(
@@ -171,7 +174,7 @@ class _State:
         """Note a validation, and write the checkpoint so that a kill leaves the old one or the new one whole."""
         self.step = step
         self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
-        if scores.get("val/sbd", 0.0) > self.best_score:
+        if scores.get("val/sbd", 0.0) >= self.best_score:  # the later of equals; the last without validation images
             self.best_score = scores.get("val/sbd", 0.0)
             self.best = copy.deepcopy(self.network.state_dict())
         if self.path is None:
@@ -201,11 +204,11 @@ class _State:
             return
         try:
             state = torch.load(self.path, map_location=device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.best, self.best_score = state["step"], state["best"], state["best_score"]
+            self.history = History(state["seconds"], state["validations"])
         except Exception as error:  # torch raises many kinds for a damaged file
             raise StudyError(f"cannot read the checkpoint {self.path}: delete it to start afresh") from error
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best, self.best_score = state["step"], state["best"], state["best_score"]
-        self.history = History(state["seconds"], state["validations"])
         torch.set_rng_state(state["random"].cpu())
         torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])

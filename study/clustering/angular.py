@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
-from skimage.measure import label
 
+from study.clustering.pieces import connected_pieces
 from study.clustering.seeds import Seeds, find_seeds
 from study.config import Clustering
 
@@ -42,12 +42,11 @@ def angular(distance: np.ndarray, embedding: np.ndarray, settings: Clustering) -
 def cluster_seeds(embedding: np.ndarray, seeds: Seeds, angle: float) -> np.ndarray:
     """One object per seed, or per chain of seeds that reach one another.
 
-    The reach of a seed is the connected component, around its pixel, of the pixels within `angle` of its direction.
+    The reach of a seed is the connected piece, around its pixel, of the pixels within `angle` of its direction.
     Two seeds in each other's reach are one object, and so are chains of such pairs: an object with two maxima is not
     cut in two. A pixel in several reaches goes to the seed most similar to it (equals are decided in row-major order
     of the seeds), and of an object only what stays connected to one of its seeds is kept. The order in which seeds
-    are given has no influence. Pixels are connected by their edges: over corners an object would leak through a
-    boundary that is one pixel wide and runs diagonally.
+    are given has no influence.
 
     A reach is found in a window that grows until the reach does not touch its sides, so that time goes with the area
     of the objects, not of the image; seeds whose reaches are provably equal are grown once. Worst case: K different
@@ -98,15 +97,14 @@ class _Reach(NamedTuple):
 
 
 def _grow(embedding: np.ndarray, pixel: np.ndarray, direction: np.ndarray, limit: float) -> _Reach:
-    """The component of cosines of at least `limit` that contains `pixel`."""
+    """The connected piece of cosines of at least `limit` that contains `pixel`."""
     shape = np.array(embedding.shape[:2])
     low, high = np.maximum(pixel - _FIRST_RADIUS, 0), np.minimum(pixel + _FIRST_RADIUS + 1, shape)
     while True:
         window = (slice(low[0], high[0]), slice(low[1], high[1]))
         similarity = embedding[window] @ direction
-        components, _ = ndimage.label(similarity >= limit)
-        component = components[tuple(pixel - low)]
-        mask = components == (component or -1)
+        pieces = connected_pieces(similarity >= limit)
+        mask = pieces == (pieces[tuple(pixel - low)] or -1)
         beyond_low = (low > 0) & [mask[0].any(), mask[:, 0].any()]
         beyond_high = (high < shape) & [mask[-1].any(), mask[:, -1].any()]
         if not (beyond_low | beyond_high).any():
@@ -165,7 +163,7 @@ def _merge(group_of: np.ndarray, reached: list[np.ndarray]) -> np.ndarray:
 
 def _connected_to_seeds(labels: np.ndarray, pixels: np.ndarray, objects: np.ndarray) -> np.ndarray:
     """`labels` without the pieces that hold no seed (`pixels`) of their own object (`objects`)."""
-    pieces = label(labels, background=0, connectivity=1)
+    pieces = connected_pieces(labels)
     at_seeds = tuple(pixels.T)
     kept = np.zeros(pieces.max(initial=0) + 1, bool)
     kept[pieces[at_seeds][labels[at_seeds] == objects]] = True

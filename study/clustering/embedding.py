@@ -20,10 +20,4 @@ def unit_embedding(embedding: np.ndarray) -> np.ndarray:
     """
     vectors = np.asarray(embedding, dtype=np.float32)
     norm = np.sqrt(np.einsum("...e,...e->...", vectors, vectors))
-    norm[~(np.isfinite(norm) & (norm > 0))] = np.nan
-    return vectors / norm[..., None]
-
-
-def mean_direction(vectors: np.ndarray) -> np.ndarray:
-    """Normalised mean of unit vectors (n, E), those without a direction left out; NaN where there is none."""
-    return unit_embedding(vectors[np.isfinite(vectors[:, 0])].sum(axis=0))
+    return vectors / np.where(np.isfinite(norm) & (norm > 0), norm, np.float32(np.nan))[..., None]

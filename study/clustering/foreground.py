@@ -6,7 +6,7 @@ from math import cos, radians
 
 import numpy as np
 
-from study.clustering.embedding import mean_direction, unit_embedding
+from study.clustering.embedding import unit_embedding
 
 _NEARLY_ZERO = 0.05  # of the largest distance; below it lies the background, and thin rims of objects
 
@@ -15,8 +15,8 @@ def predicted_foreground(distance: np.ndarray, embedding: np.ndarray, angle: flo
     """Pixels whose embedding is not that of the background.
 
     For networks trained with the background as an object of its own (`loss.background_as_object`), so that it has a
-    direction. That is the mean over the pixels of nearly no distance, taken a second time over those of them within
-    `angle` of the first, which leaves out the objects' rims. An image without background has no such direction.
+    direction: the mean over the pixels of nearly no distance, taken again over the quarter of them most similar to it,
+    because the first mean includes the objects' rims. An image without background has no such direction.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def predicted_foreground(distance: np.ndarray, embedding: np.ndarray, angle: flo
     embedding : (M, N, E) float array
         Normalised here.
     angle : float
-        Degrees between the background and what is foreground.
+        Degrees from the background's direction, beyond which a pixel is foreground.
 
     Returns
     -------
@@ -33,8 +33,10 @@ def predicted_foreground(distance: np.ndarray, embedding: np.ndarray, angle: flo
         False where the embedding is zero or not finite.
     """
     vectors = unit_embedding(embedding)
-    limit = cos(radians(angle))
-    low = vectors[distance <= _NEARLY_ZERO * distance.max(initial=0)]
-    first = mean_direction(low)
-    background = mean_direction(low[low @ first >= limit])
-    return np.isfinite(vectors[..., 0]) & ~(vectors @ background >= limit)
+    known = np.isfinite(vectors[..., 0])
+    low = vectors[known & (distance <= _NEARLY_ZERO * distance.max(initial=0))]
+    if not len(low):
+        return known
+    similarity = low @ unit_embedding(low.sum(axis=0))
+    background = unit_embedding(low[similarity >= np.quantile(similarity, 0.75)].sum(axis=0))
+    return known & ~(vectors @ background >= cos(radians(angle)))

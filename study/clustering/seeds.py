@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from study.clustering.embedding import unit_embedding
+from study.clustering.pieces import connected_pieces
 from study.config import Clustering
 
 NO_DISTANCE = 1e-6  # a distance map that nowhere exceeds this has no objects
@@ -30,25 +31,26 @@ class Seeds:
 
 
 def find_seeds(distance: np.ndarray, embedding: np.ndarray, settings: Clustering) -> Seeds:
-    """Seeds of an image, in row-major order.
+    """Seeds of an image.
 
-    The distance map is smoothed by a Gaussian of `seed_smoothing` px. What lies above `seed_threshold` times its
-    maximum gives either its local maxima, at least `seed_min_distance` px apart, also at the image's border, with
-    the embedding there (`peaks`, Wu et al. 2020, section 3.3); or its connected regions, each with the normalised mean of
-    its embeddings and, for its pixel, the one most similar to that mean (`regions`, Chen et al. 2019).
+    The distance map is smoothed by a Gaussian of `seed_smoothing` px; seeds lie where it is above `seed_threshold`
+    times its maximum. `peaks` (Wu et al. 2020, section 3): pixels that nothing exceeds within `seed_min_distance` px
+    along rows and columns, at the image's border too, with the embedding there; of a plateau, the first pixel in
+    row-major order. `regions` (Chen et al. 2019): connected regions, each with the normalised mean of its embeddings
+    and the pixel most similar to it.
 
     Parameters
     ----------
     distance : (M, N) float array
         Finite.
     embedding : (M, N, E) float32 array
-        Unit vectors, NaN where there is no direction; there a peak is no seed.
+        Unit vectors, NaN where there is no direction; a peak or region of nothing else is no seed.
     settings : Clustering
 
     Returns
     -------
     Seeds
-        None for a map that nowhere exceeds 1e-6.
+        Empty for a map that nowhere exceeds 1e-6.
     """
     smooth = ndimage.gaussian_filter(distance.astype(np.float32), settings.seed_smoothing)
     above = smooth > max(settings.seed_threshold * float(smooth.max(initial=0)), NO_DISTANCE)
@@ -58,11 +60,10 @@ def find_seeds(distance: np.ndarray, embedding: np.ndarray, settings: Clustering
 
 
 def _peaks(smooth: np.ndarray, above: np.ndarray, embedding: np.ndarray, min_distance: int) -> Seeds:
-    """Maxima of their square neighbourhood; a plateau gives its first pixel."""
+    """Maxima of the square around them, one per plateau."""
     highest = ndimage.maximum_filter(smooth, size=2 * min_distance + 1, mode="nearest")
     peaks = above & (smooth == highest)
-    plateaus, _ = ndimage.label(peaks, structure=np.ones((3, 3)))
-    _, first = np.unique(plateaus[peaks], return_index=True)
+    _, first = np.unique(connected_pieces(peaks, corners=True)[peaks], return_index=True)
     pixels = np.argwhere(peaks)[first]
     directions = embedding[tuple(pixels.T)]
     known = np.isfinite(directions[:, 0])
@@ -71,15 +72,14 @@ def _peaks(smooth: np.ndarray, above: np.ndarray, embedding: np.ndarray, min_dis
 
 def _regions(above: np.ndarray, embedding: np.ndarray) -> Seeds:
     """Connected regions, represented by their mean direction and the pixel closest to it."""
-    labels, count = ndimage.label(above)
-    region = labels[above] - 1
+    region = connected_pieces(above)[above] - 1
     vectors = embedding[above]
     known = np.isfinite(vectors[:, 0])
-    sums = np.zeros((count, vectors.shape[1]), np.float32)
+    sums = np.zeros((region.max(initial=-1) + 1, vectors.shape[1]), np.float32)
     np.add.at(sums, region[known], vectors[known])
     directions = unit_embedding(sums)
     similarity = np.einsum("ne,ne->n", vectors, directions[region])
     best_first = np.lexsort((-similarity, region))
-    best = best_first[np.searchsorted(region[best_first], np.arange(count))]
+    best = best_first[np.searchsorted(region[best_first], np.arange(len(sums)))]
     known = np.isfinite(directions[:, 0])
     return Seeds(np.argwhere(above)[best[known]], directions[known])

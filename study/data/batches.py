@@ -120,15 +120,16 @@ class TrainingImages:
         self.neighbours = torch.from_numpy(tables).to(self.store)
         self.starts = torch.from_numpy(np.concatenate([[0], np.cumsum(shapes.prod(1))[:-1]])).to(self.store)
         self.shapes = torch.from_numpy(shapes).to(self.store)
-        self.side = (data.crop_size, data.crop_size) if data.crop_size else tuple(int(n) for n in shapes[0])
+        self.side = (data.crop_size, data.crop_size) if data.crop_size else (int(shapes[0, 0]), int(shapes[0, 1]))
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def draw(self, steps: int, batch_size: int, seed: int) -> Tensor:
-        """The draws of all steps: (steps, batch_size, 6) int64 tensor of image, row, column, two mirrors, transposition.
+        """The draws of all steps, as a (steps, batch_size, 6) int64 tensor.
 
-        Images come in random order, each once before any comes again.
+        The six are image, row and column of the crop, mirrored rows, mirrored columns, transposition. Images
+        come in random order, each once before any comes again.
         """
         rng = np.random.default_rng([seed, 1])
         total = steps * batch_size

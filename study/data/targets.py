@@ -47,10 +47,7 @@ def distance_map(labels: np.ndarray) -> np.ndarray:
             continue
         box = _grown(box, 1, labels.shape)  # the nearest outside pixel lies at most one pixel beyond the box
         inside = labels[box] == i
-        if inside.all():
-            depth = inside.astype(np.float32)
-        else:
-            depth = ndi.distance_transform_edt(inside).astype(np.float32)
+        depth = np.asarray(inside if inside.all() else ndi.distance_transform_edt(inside), np.float32)
         distance[box] += depth / depth.max()
     return distance
 
@@ -82,7 +79,7 @@ def neighbours(labels: np.ndarray, reach: float, count: int) -> np.ndarray:
             continue
         box = _grown(boxes[i - 1], int(np.ceil(reach)), labels.shape)
         near = labels[box]
-        table[i, np.unique(near[ndi.distance_transform_edt(near != i) < reach])] = True
+        table[i, np.unique(near[np.asarray(ndi.distance_transform_edt(near != i)) < reach])] = True
     table |= table.T
     table[0, present] = table[present, 0] = True
     np.fill_diagonal(table, False)

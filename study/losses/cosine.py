@@ -8,6 +8,7 @@ from torch import Tensor
 from study.config import Loss
 
 _EPSILON = 1e-12
+_SIMILARITIES = {"absolute": torch.abs, "squared": torch.square, "signed": torch.positive}
 
 
 def object_sums(embedding: Tensor, labels: Tensor, count: int) -> tuple[Tensor, Tensor]:

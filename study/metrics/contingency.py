@@ -92,7 +92,7 @@ def _small_ids(labels: np.ndarray, name: str) -> tuple[np.ndarray, int]:
 
 
 def _compact(labels: np.ndarray) -> tuple[np.ndarray, int]:
-    """Flat int64 labels replaced by ranks 1, 2, ... in order of their ids, background kept 0, and a bound above them."""
+    """Flat int64 labels, ids replaced by ranks 1, 2, ... and background kept 0, and a bound above them."""
     ids, ranks = np.unique(labels, return_inverse=True)
     shift = int(ids.size == 0 or ids[0] != 0)
     return ranks.ravel() + shift, ids.size + shift

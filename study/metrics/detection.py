@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from study.metrics.contingency import Contingency
 
 THRESHOLDS = tuple(percent / 100 for percent in range(50, 91, 5))  # .50, .55, ..., .90
+_SAME = 1e-9  # an IoU this close to a threshold equals it: .6 made by float steps is .6000000000000001
 
 
 def average_precision(
@@ -31,7 +32,7 @@ def average_precision(
     true, pred : (M, N) int array
         Label images, 0 = background; or one `Contingency` as `true`.
     thresholds : sequence of float
-        IoU thresholds in (0, 1], rounded to 9 decimals, so that float steps such as .6000000000000001 do no harm.
+        IoU thresholds in (0, 1]; an IoU within 1e-9 of one counts as equal.
     inclusive : bool
         Accept IoU >= t (StarDist, Cellpose); otherwise IoU > t (Chen et al. 2019).
 
@@ -45,15 +46,15 @@ def average_precision(
     ValueError
         If a threshold is outside (0, 1], or as `Contingency.of` does.
     """
-    limits = np.round(np.asarray(thresholds, dtype=np.float64), 9)
+    limits = np.asarray(thresholds, dtype=np.float64)
     if limits.ndim != 1 or not np.all((limits > 0) & (limits <= 1)):
         raise ValueError(f"IoU thresholds must be a sequence of numbers above 0 and at most 1, not {thresholds}")
     table = Contingency.of(true, pred)
     count = table.true_area.size + table.pred_area.size
     if count == 0:
         return np.ones(limits.size)
-    iou = table.iou
-    found = np.array([_matched(table, iou >= t if inclusive else iou > t, unique=t > 0.5) for t in limits])
+    limits = limits - _SAME if inclusive else limits + _SAME
+    found = np.array([_matched(table, limit) for limit in limits])
     return found / (count - found)
 
 
@@ -64,10 +65,11 @@ def mean_average_precision(
     return float(average_precision(true, pred, inclusive=inclusive).mean())
 
 
-def _matched(table: Contingency, passes: np.ndarray, unique: bool) -> int:
-    """Size of the largest one-to-one matching among the pairs that pass; all of them where they are `unique`."""
-    if unique or not passes.any():
+def _matched(table: Contingency, limit: float) -> int:
+    """Size of the largest one-to-one matching among the pairs with an IoU above `limit`."""
+    passes = table.iou > limit
+    if limit > 0.5 or not passes.any():  # no object lies by more than half in two others
         return int(passes.sum())
     pairs = (table.true_index[passes], table.pred_index[passes])
-    graph = csr_array((np.ones(pairs[0].size, bool), pairs), shape=(table.true_area.size, table.pred_area.size))
+    graph = csr_array((np.ones(passes.sum(), bool), pairs), shape=(table.true_area.size, table.pred_area.size))
     return int((maximum_bipartite_matching(graph) >= 0).sum())

@@ -12,7 +12,7 @@ from study.metrics.contingency import Contingency
 
 
 def best_dice(a: np.ndarray | Contingency, b: np.ndarray | None = None) -> float:
-    """Mean over the objects of `a` of the largest Dice with an object of `b` (Scharr et al. 2016, Eq. 3).
+    """Mean over the objects of `a` of the largest Dice with an object of `b` (Scharr et al. 2016).
 
     An object without overlap counts 0. Both images empty: 1; one of them empty: 0 (the official script says 0 to
     both, takes the lowest label as background and counts gaps in the ids as objects).

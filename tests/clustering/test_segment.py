@@ -1,0 +1,133 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from study.clustering import CLUSTERERS, segment
+from study.config import Clustering
+from study.errors import StudyError
+
+PLAIN = Clustering(seed_smoothing=0, min_size=0, min_distance=0, foreground="none")
+METHODS = [replace(PLAIN, method=method, seeds=seeds) for method in CLUSTERERS for seeds in ("peaks", "regions")]
+
+
+@pytest.mark.parametrize("settings", [*METHODS, Clustering()])
+@pytest.mark.parametrize("colours", [[0, 1, 2, 3, 4], [0, 1, 2, 3, 1]])
+def test_perfect_maps_are_recovered(perfect_maps, four_objects, canonical, settings, colours):
+    distance, embedding = perfect_maps(four_objects, colours)
+    labels = segment(distance, embedding, settings)
+    assert labels.dtype == np.int32
+    assert canonical(labels) == canonical(four_objects)
+    assert sorted(set(labels.flat)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("settings", METHODS)
+def test_neighbours_of_one_colour_are_one_object(perfect_maps, four_objects, canonical, settings):
+    labels = segment(*perfect_maps(four_objects, [0, 1, 1, 2, 3]), settings)
+    assert canonical(labels) == canonical(np.array([0, 1, 1, 3, 4])[four_objects])
+
+
+@pytest.mark.parametrize("settings", METHODS)
+def test_one_object(perfect_maps, settings):
+    labels = np.zeros((9, 8), int)
+    labels[:6, 2:] = 3
+    np.testing.assert_array_equal(segment(*perfect_maps(labels, [0, 0, 0, 1]), settings), labels > 0)
+
+
+@pytest.mark.parametrize("settings", [*METHODS, replace(PLAIN, foreground="predicted")])
+@pytest.mark.parametrize("shape", [(6, 7), (1, 1), (0, 4)])
+def test_no_object(settings, shape):
+    embedding = np.random.default_rng(0).normal(size=(*shape, 3))
+    for distance in (np.zeros(shape), np.full(shape, 1e-7), np.full(shape, np.nan)):
+        labels = segment(distance, embedding, settings)
+        assert labels.dtype == np.int32
+        np.testing.assert_array_equal(labels, np.zeros(shape))
+
+
+@pytest.mark.parametrize("settings", METHODS)
+def test_no_direction_anywhere(settings):
+    np.testing.assert_array_equal(segment(np.ones((4, 5)), np.zeros((4, 5, 3)), settings), np.zeros((4, 5)))
+
+
+@pytest.mark.parametrize("settings", [*METHODS, replace(Clustering(), foreground="predicted")])
+def test_flips_of_the_maps_flip_the_labels(random_maps, canonical, settings):
+    distance, embedding = random_maps(3, (24, 31), 3)
+    labels = segment(distance, embedding, settings)
+    assert labels.max() > 2
+    for flip in (np.flipud, np.fliplr, lambda a: np.swapaxes(a, 0, 1)):
+        assert canonical(segment(flip(distance), flip(embedding), settings)) == canonical(flip(labels))
+
+
+def test_scale_and_precision_of_the_maps_do_not_matter(random_maps):
+    distance, embedding = random_maps(0, (20, 25), 3)
+    lengths = np.random.default_rng(0).uniform(0.5, 3, (20, 25, 1))
+    expected = segment(distance, embedding, PLAIN)
+    assert expected.max() > 1
+    np.testing.assert_array_equal(segment(16 * distance, embedding * lengths, PLAIN), expected)
+    np.testing.assert_array_equal(segment(distance.astype(np.float64), embedding.astype(np.float64), PLAIN), expected)
+
+
+def test_pixels_without_direction_belong_to_nothing(perfect_maps, four_objects, canonical):
+    distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
+    embedding[2, 1], embedding[3, 13], distance[4, 8] = 0, np.nan, np.nan
+    distance[8, 9] = np.inf
+    expected = four_objects.copy()
+    expected[2, 1] = expected[3, 13] = 0
+    assert canonical(segment(distance, embedding, PLAIN)) == canonical(expected)
+
+
+def test_min_size():
+    distance = np.array([[1, 1, 0, 0, 1, 1, 1, 0, 1]], np.float32)
+    embedding = np.eye(2)[(distance > 0).astype(int)]
+    for size, expected in [
+        (2, [[1, 1, 0, 0, 2, 2, 2, 0, 0]]),
+        (3, [[0, 0, 0, 0, 1, 1, 1, 0, 0]]),
+        (4, [[0] * 9]),
+    ]:
+        assert segment(distance, embedding, replace(PLAIN, min_size=size)).tolist() == expected
+
+
+def test_min_distance():
+    distance = np.array([[4, 4, 0, 4, 0, 0, 0]], np.float32)
+    embedding = np.eye(2)[[[1, 1, 0, 1, 1, 1, 1]]]  # mean distances 4 and 1, of a maximum of 4
+    both, one = [[1, 1, 0, 2, 2, 2, 2]], [[1, 1, 0, 0, 0, 0, 0]]
+    assert segment(distance, embedding, replace(PLAIN, min_distance=0.25)).tolist() == both
+    assert segment(distance, embedding, replace(PLAIN, min_distance=0.26)).tolist() == one
+
+
+def test_foreground_is_applied_last_and_ids_have_no_gaps():
+    distance = np.array([[3, 3, 0, 3, 3, 0, 3, 3]], np.float32)
+    embedding = np.eye(2)[(distance > 0).astype(int)]
+    foreground = np.array([[1, 0, 1, 0, 0, 1, 1, 1]], bool)
+    settings = replace(PLAIN, min_size=2)
+    assert segment(distance, embedding, settings, foreground).tolist() == [[1, 0, 0, 0, 0, 0, 2, 2]]
+    assert segment(distance, embedding, settings, ~np.ones((1, 8), bool)).tolist() == [[0] * 8]
+
+
+def test_predicted_foreground_unless_a_mask_is_given(perfect_maps, four_objects):
+    distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
+    distance[0, 0] = 1  # a seed in the background
+    settings = replace(PLAIN, foreground="predicted")
+    np.testing.assert_array_equal(segment(distance, embedding, settings) > 0, four_objects > 0)
+    assert (segment(distance, embedding, PLAIN)[0] > 0).all()
+    assert (segment(distance, embedding, settings, np.ones(distance.shape, bool))[0] > 0).all()
+
+
+def test_refuses_unknown_method():
+    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of angular"):
+        segment(np.ones((2, 2)), np.ones((2, 2, 3)), replace(PLAIN, method="kmeans"))
+
+
+def test_refuses_truth_without_mask():
+    with pytest.raises(StudyError, match="choose predicted or none"):
+        segment(np.ones((2, 2)), np.ones((2, 2, 3)), replace(PLAIN, foreground="truth"))
+
+
+@pytest.mark.parametrize(
+    ("distance", "embedding", "foreground"),
+    [((2, 3), (3, 2, 4), None), ((2, 3), (2, 3), None), ((2, 3, 1), (2, 3, 4), None), ((2, 3), (2, 3, 4), (3, 2))],
+)
+def test_refuses_shapes_that_do_not_fit(distance, embedding, foreground):
+    mask = None if foreground is None else np.ones(foreground, bool)
+    with pytest.raises(ValueError, match=r"\(2, 3"):
+        segment(np.ones(distance), np.ones(embedding), PLAIN, mask)
