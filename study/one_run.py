@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from study import figures, tracking
+from study import __version__, figures, tracking
 from study.ablation import PlannedRun, Result
 from study.config import Data, Settings
 from study.data import Dataset, open_dataset
@@ -39,13 +40,36 @@ def show_progress_at(position: int) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """A run that has its place in the store and waits to be worked on."""
+    """A run that waits to be worked on, here or in another process.
+
+    Attributes
+    ----------
+    planned : PlannedRun
+    store, experiment_id : str
+        Where it is logged.
+    parent_id : str or None
+        The run of the ablation that it belongs to.
+    note : str
+        Description on the MLflow page.
+    tags : dict
+    data_digest : str
+    threads : int
+        CPU threads to use.
+    """
 
     planned: PlannedRun
-    run_id: str
     store: str
-    digest: str
+    experiment_id: str
+    parent_id: str | None
+    note: str
+    tags: dict[str, Any]
+    data_digest: str
     threads: int
+
+    @property
+    def digest(self) -> str:
+        """Identifies the settings, the data and the version of the study."""
+        return self.planned.settings.digest(self.data_digest, __version__)
 
 
 @dataclass(frozen=True)
@@ -115,10 +139,10 @@ def work(job: Job) -> Result | Failure:
     A fault ends the run as FAILED, with its reason as a tag (and its traceback as an artifact where it is not the
     user's to mend), and is returned, so that other runs go on.
     """
-    if job.threads:
-        torch.set_num_threads(job.threads)
+    torch.set_num_threads(job.threads)
     try:
-        with tracking.working_on(job.run_id, job.store) as run:
+        run = start(job)
+        with tracking.working_on(run):
             try:
                 return _train_and_score(job, run)
             except StudyError:
@@ -130,6 +154,17 @@ def work(job: Job) -> Result | Failure:
         return Failure(job.planned, str(error))
     except Exception as error:
         return Failure(job.planned, f"{type(error).__name__}: {error}; its artifact failure.txt tells where")
+
+
+def start(job: Job) -> TrackedRun:
+    """The run of a job in the store."""
+    tracking.use_store(job.store)
+    settings, dataset = job.planned.settings, opened(job.planned.settings.data)
+    tags = {"seed": settings.seed, "digest": job.digest, "dataset": dataset.name, **job.tags}
+    run = tracking.start_run(job.experiment_id, job.planned.name, job.note, tags, settings, job.parent_id)
+    counts = {split: len(records) for split, records in dataset.splits.items()}
+    run.log_dataset(dataset.name, job.data_digest, settings.data.root or dataset.name, counts)
+    return run
 
 
 def _train_and_score(job: Job, run: TrackedRun) -> Result:

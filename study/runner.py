@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
+from typing import Any
 
 import pandas as pd
 import psutil
 import torch
 from tqdm import tqdm
 
-from study import __version__, figures, tracking
+from study import figures, tracking
 from study.ablation import Ablation, PlannedRun, Result, answer, plan, variant_name
 from study.config import Settings
 from study.data import Dataset
@@ -33,6 +34,7 @@ from study.one_run import (
     resolve,
     score_split,
     show_progress_at,
+    start,
     work,
 )
 from study.tracking import Point, TrackedRun
@@ -109,18 +111,11 @@ def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch
         f"{ablation.question}\n{len(runs)} runs, {slots} at a time, on {device}; store {tracking.current_store()}"
     )
     try:
-        jobs = [
-            _job(
-                run,
-                experiment,
-                dataset,
-                slots,
-                f"{run.name}: a variant of the ablation '{ablation.name}'. {ablation.question} {caption}",
-                {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant},
-                parent,
-            )
-            for run in runs
-        ]
+        jobs = []
+        for run in runs:
+            tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
+            note = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
+            jobs.append(_job(run, experiment, dataset, slots, note, parent.run_id, tags))
         outcomes = _execute(jobs, slots, launch)
     except BaseException:
         parent.end("KILLED")
@@ -142,17 +137,18 @@ def _caption(dataset: Dataset, settings: Settings, seeds: Sequence[int]) -> str:
 
 
 def _job(
-    run: PlannedRun, experiment: str, dataset: Dataset, slots: int, note: str, tags: dict, parent: TrackedRun | None
+    run: PlannedRun,
+    experiment_id: str,
+    dataset: Dataset,
+    slots: int,
+    note: str,
+    parent_id: str | None = None,
+    tags: dict[str, Any] | None = None,
 ) -> Job:
-    """The place of a run in the store, made before any worker starts."""
-    settings, data_digest = run.settings, dataset.digest()
-    digest = settings.digest(data_digest, __version__)
-    tags = {"seed": settings.seed, "digest": digest, "dataset": dataset.name, **tags}
-    tracked = tracking.start_run(experiment, run.name, note, tags, settings, parent)
-    source = settings.data.root or dataset.name
-    tracked.log_dataset(dataset.name, data_digest, source, {split: len(r) for split, r in dataset.splits.items()})
-    threads = settings.training.threads or max(1, (os.cpu_count() or 1) // slots)
-    return Job(run, tracked.run_id, tracking.current_store(), digest, threads)
+    """The job of a run, one of `slots` at a time."""
+    threads = run.settings.training.threads or max(1, (os.cpu_count() or 1) // slots)
+    store = tracking.current_store()
+    return Job(run, store, experiment_id, parent_id, note, tags or {}, dataset.digest(), threads)
 
 
 def train_one(settings: Settings) -> int:
@@ -166,7 +162,7 @@ def train_one(settings: Settings) -> int:
     dataset = opened(settings.data)
     planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
     caption = _caption(dataset, planned.settings, [settings.seed])
-    job = _job(planned, tracking.connect(), dataset, 1, f"A single training. {caption}", {}, None)
+    job = _job(planned, tracking.connect(), dataset, 1, f"A single training. {caption}")
     tqdm.write(f"{planned.name} on {dataset.name}; store {tracking.current_store()}")
     outcome = work(job)
     if isinstance(outcome, Failure):
@@ -197,8 +193,9 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
     network = build_network(channels, planned.settings).to(choose_device(settings.training.device))
     network.load_state_dict(weights)
     tags = {"evaluated_run": run_id, "split": split}
-    job = _job(planned, experiment, dataset, 1, f"The network of run {run_id}, scored on {split}.", tags, None)
-    with tracking.working_on(job.run_id, job.store) as run:
+    job = _job(planned, experiment, dataset, 1, f"The network of run {run_id}, scored on {split}.", tags=tags)
+    run = start(job)
+    with tracking.working_on(run):
         outcome = Result(planned.variant, settings.seed, *score_split(network, planned.settings, run, split, 0))
     _tell_scores(outcome, split)
     return 0

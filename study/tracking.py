@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sqlite3
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -23,12 +22,12 @@ import torch
 from git import Repo
 from git.exc import GitError
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
+from mlflow.artifacts import load_dict
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, Experiment, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.pytorch import log_model
+from mlflow.models import ModelSignature, get_model_info
+from mlflow.pytorch import load_model, log_model
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.file_utils import local_file_uri_to_path
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
 DEFAULT_EXPERIMENT = "pixel-embeddings"
-_WEIGHTS, _SETTINGS, _SCORES = "network/weights.pt", "settings.json", "scores_per_image.json"
+_SETTINGS, _MODEL = "settings.json", "model"
 
 
 def connect() -> str:
@@ -165,15 +164,10 @@ class TrackedRun:
         )
 
     def log_network(self, network: nn.Module, settings: Settings, channels: int, shape: tuple[int, int]) -> None:
-        """Log the weights, and the network as an exported program with its signature.
+        """Log the network as an exported program with its signature; weights are read back from it.
 
         The program takes standardised images (B, C, M, N) and gives (B, 1 + E, M, N): distance map and embedding.
         """
-        weights = {name: value.cpu() for name, value in network.state_dict().items()}
-        folder, _, file = _WEIGHTS.rpartition("/")
-        with _temporary(file) as path:
-            torch.save({"channels": channels, "weights": weights}, path)
-            self.client.log_artifact(self.run_id, str(path), folder)
         images = np.zeros((2, channels, *shape), np.float32)
         maps = 1 + settings.network.embedding_dim
         signature = ModelSignature(
@@ -184,7 +178,7 @@ class TrackedRun:
             warnings.simplefilter("ignore")
             log_model(
                 _Stacked(network).cpu().eval(),
-                name="model",
+                name=_MODEL,
                 signature=signature,
                 input_example=images,
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
@@ -210,22 +204,15 @@ class _Stacked(nn.Module):
         return torch.cat([maps.distance, maps.embedding], dim=1)
 
 
-@contextmanager
-def _temporary(name: str) -> Iterator[Path]:
-    """Path of a file in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / name
-
-
 def start_run(
     experiment_id: str,
     name: str,
     note: str,
     tags: dict[str, Any],
     settings: Settings | None = None,
-    parent: TrackedRun | None = None,
+    parent_id: str | None = None,
 ) -> TrackedRun:
-    """A run of its own, or one below `parent`.
+    """A run of its own, or one below another.
 
     A run without parent is the one that `mlflow run` has made for this launch, where it has.
 
@@ -238,12 +225,13 @@ def start_run(
     settings : Settings, optional
         Logged as params, and whole as `settings.json`. The parent of an ablation has none: `mlflow run` has logged
         its own options as params before.
-    parent : TrackedRun, optional
+    parent_id : str, optional
     """
     own = {"mlflow.runName": name, "mlflow.note.content": note, **_code_state(), **tags}
-    run_id = os.environ.pop("MLFLOW_RUN_ID", None) if parent is None else None
-    if parent is not None:
-        own["mlflow.parentRunId"] = parent.run_id
+    given = os.environ.pop("MLFLOW_RUN_ID", None)  # a worker inherits that of its launch, and must not use it
+    run_id = given if parent_id is None else None
+    if parent_id is not None:
+        own["mlflow.parentRunId"] = parent_id
     if run_id is None:
         run_id = MlflowClient().create_run(experiment_id, run_name=name, tags=resolve_tags()).info.run_id
     run = TrackedRun(run_id)
@@ -268,19 +256,17 @@ def _code_state() -> dict[str, str]:
 
 
 @contextmanager
-def working_on(run_id: str, store: str) -> Iterator[TrackedRun]:
+def working_on(run: TrackedRun) -> Iterator[None]:
     """Work on a run in this process, with system metrics.
 
     The run ends as FINISHED, or as FAILED with the reason as a tag where an exception leaves the block.
     """
-    use_store(store)
-    os.environ.pop("MLFLOW_RUN_ID", None)  # of the launch, inherited
-    run = TrackedRun(run_id)
-    with mlflow.start_run(run_id=run_id, nested=True, log_system_metrics=True):
+    with mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=True):
         try:
-            yield run
+            yield
         except BaseException as error:
-            run.set_tags({"failure": f"{type(error).__name__}: {error}"[:5000]})
+            reason = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
+            run.set_tags({"failure": reason[:5000]})
             raise
 
 
@@ -312,16 +298,12 @@ def load_run(run_id: str) -> tuple[Settings, int, dict[str, Tensor]]:
             f"there is no run {run_id!r} in {current_store()}: copy its id from the MLflow page"
         ) from error
     try:
-        with _temporary("run") as folder:
-            folder.mkdir()
-            settings_file, weights_file = (
-                download_artifacts(run_id=run_id, artifact_path=name, dst_path=str(folder))
-                for name in (_SETTINGS, _WEIGHTS)
-            )
-            values = json.loads(Path(settings_file).read_text())
-            state = torch.load(weights_file, map_location="cpu", weights_only=True)
+        program = load_model(f"runs:/{run_id}/{_MODEL}")
+        signature = get_model_info(f"runs:/{run_id}/{_MODEL}").signature
+        settings = Settings().with_(load_dict(f"runs:/{run_id}/{_SETTINGS}"))
     except (MlflowException, OSError) as error:
         raise StudyError(
             f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"
         ) from error
-    return Settings().with_(values), state["channels"], state["weights"]
+    channels = signature.inputs.inputs[0].shape[1]
+    return settings, channels, {name.removeprefix("network."): w for name, w in program.state_dict().items()}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors; threads only wait for each other
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false"
 
@@ -61,7 +62,7 @@ def _asked(empty_store, tmp_path_factory):
         axis="loss.inter_weight",
         printed=printed,
     )
-    settings = load_settings(profile="smoke")
+    settings = load_settings(profile="smoke", overrides="training.threads=1")
     with pytest.MonkeyPatch.context() as monkeypatch:
         client = _work_in(folder, monkeypatch)
         failed = ask(ablation, settings, [0], Launch("inline"))
