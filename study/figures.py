@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
-PALETTE = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of the Okabe-Ito colour-blind-safe palette
+_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of the Okabe-Ito colour-blind-safe palette
+_NAMES = {"unet": "U-Net", "wnet": "W-Net", "loss.inter_weight": "λ"}
 _STRIPS = ("image", "truth", "distance", "embedding", "prediction")
 
 
@@ -165,30 +168,35 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     """
     sns.set_theme(style="whitegrid", context="paper", font_scale=1.2)
     figure = Figure(figsize=(10, 4.6), layout="constrained", dpi=150)
-    axes = figure.subplots(1, 2)
+    axes = figure.subplots(1, 2, sharey=True)
     ticks = list(dict.fromkeys(table[x]))
-    for axis, score, name in zip(
-        axes, ("sbd", "sbd_legacy"), ("SBD", "legacy mSBD (leaderboard before 2022)"), strict=True
-    ):
+    for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=True):
         groups = list(table.groupby(hue, sort=True))
         for i, (value, rows) in enumerate(groups):
-            at = np.array([ticks.index(v) for v in rows[x]]) + 0.12 * (i - (len(groups) - 1) / 2)
-            colour = PALETTE.get(str(value), "0.3")
-            spread = np.abs(np.stack([rows[score] - rows[f"{score}_low"], rows[f"{score}_high"] - rows[score]]))
-            axis.errorbar(at, rows[score], spread, color=colour, lw=1.6, capsize=3, marker="s", ms=4, label=value)
-            for place, seeds in zip(at, rows[f"{score}_seeds"], strict=True):
-                axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
-        axis.set(xticks=range(len(ticks)), xlabel=x, ylabel=name)
-        axis.set_xticklabels([f"{t:g}" if isinstance(t, float) else str(t) for t in ticks])
+            places = np.array([ticks.index(v) for v in rows[x]]) + 0.12 * (i - (len(groups) - 1) / 2)
+            _draw_line(axis, places, rows, score, str(value))
+        axis.set(xticks=range(len(ticks)), xlabel=_NAMES.get(x, x))
+        axis.set_xticklabels([f"{tick:g}" if isinstance(tick, float) else str(tick) for tick in ticks])
+    axes[0].set(ylabel="SBD", ylim=(None, 1))
+    axes[1].set(ylabel="legacy mSBD (leaderboard before 2022)")
+    note = "Squares: means; circles: seeds."
     if printed is not None:
+        note += " Stars: the paper's values, on its own images."
         for value, rows in printed[printed[x].isin(ticks)].groupby(hue):
-            at = [ticks.index(v) for v in rows[x]]
-            axes[1].plot(at, rows["value"], "*", ms=13, color=PALETTE.get(str(value), "0.3"), mec="black", mew=0.6,
-                         label=f"{value}, printed")  # fmt: skip
+            colour, label = _COLOURS.get(str(value), "0.3"), f"{_NAMES.get(str(value), value)}, printed"
+            places = [ticks.index(v) for v in rows[x]]
+            axes[1].plot(places, rows["value"], "*", ms=12, mfc=colour, mec="black", mew=0.6, label=label)
     for axis in axes:
         axis.legend(frameon=True)
-    low = min(axis.get_ylim()[0] for axis in axes)
-    for axis in axes:
-        axis.set_ylim(low, min(1, axis.get_ylim()[1] + 0.02))
-    figure.supxlabel(caption, fontsize=8, color="0.3")
+    figure.supxlabel("\n".join(textwrap.wrap(f"{note} {caption}", 160)), fontsize=8, color="0.3")
     return figure
+
+
+def _draw_line(axis: Axes, places: np.ndarray, rows: pd.DataFrame, score: str, name: str) -> None:
+    """Means of a score with their intervals as a line, and the mean of each seed as a circle."""
+    colour = _COLOURS.get(name, "0.3")
+    spread = np.abs(np.stack([rows[score] - rows[f"{score}_low"], rows[f"{score}_high"] - rows[score]]))
+    label = _NAMES.get(name, name)
+    axis.errorbar(places, rows[score], spread, color=colour, lw=1.6, capsize=3, marker="s", ms=4, label=label)
+    for place, seeds in zip(places, rows[f"{score}_seeds"], strict=True):
+        axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)

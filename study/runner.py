@@ -131,8 +131,8 @@ def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch
 def _caption(dataset: Dataset, settings: Settings, seeds: Sequence[int]) -> str:
     """What the numbers are measured on."""
     return (
-        f"{dataset.name}: {len(dataset.splits['test'])} test images, {len(seeds)} seed(s), foreground at test time: "
-        f"{settings.clustering.foreground}. {dataset.split_note} Intervals: 95 % bootstrap over images and seeds."
+        f"{dataset.name}: {len(dataset.splits['test'])} test images ({dataset.split_note}), {len(seeds)} seed(s), "
+        f"foreground at test time: {settings.clustering.foreground}; intervals: 95 % bootstrap over images and seeds."
     )
 
 

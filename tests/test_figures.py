@@ -193,7 +193,7 @@ def test_printed_values_stand_beside_the_legacy_score_alone():
     assert [list(line.get_ydata()) for line in lines(legacy, "*")] == [[0.79], [0.88]]
     assert [list(line.get_xdata()) for line in lines(legacy, "*")] == [[1], [1]]
     assert not any("printed" in text.get_text() for text in true.get_legend().get_texts())
-    assert {"unet, printed", "wnet, printed"} <= {text.get_text() for text in legacy.get_legend().get_texts()}
+    assert {"U-Net, printed", "W-Net, printed"} <= {text.get_text() for text in legacy.get_legend().get_texts()}
 
 
 def test_printed_values_of_variants_without_results_are_left_out():
@@ -204,7 +204,7 @@ def test_printed_values_of_variants_without_results_are_left_out():
 def test_every_value_of_the_second_setting_is_drawn():
     names = ["a", "b", "c", "unet"]
     true, _ = curve(table(2, networks=names)).axes
-    assert sorted(text.get_text() for text in true.get_legend().get_texts()) == sorted(names)
+    assert sorted(text.get_text() for text in true.get_legend().get_texts()) == ["U-Net", "a", "b", "c"]
     starts = [line.get_xdata()[0] for line in lines(true, "s")]
     assert len(set(starts)) == 4
     assert np.mean(starts) == pytest.approx(0)
