@@ -170,3 +170,22 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
             row[f"{score}_seeds"] = values.mean(axis=1).tolist()
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def found(ablation: Ablation, table: pd.DataFrame) -> str:
+    """The answer in words and as a Markdown table, for the description of the parent run.
+
+    Parameters
+    ----------
+    ablation : Ablation
+    table : DataFrame
+        As of `answer`, not empty.
+    """
+    rows = [(variant_name({name: row[name] for name in ablation.varied}), row) for _, row in table.iterrows()]
+    best = max(rows, key=lambda row: row[1]["sbd"])[0]
+    lines = [f"Best: **{best}**. Control: {variant_name(ablation.control)}.", ""]
+    lines += ["| variant | SBD | 95 % interval | abs. DiC | mAP |", "|---|---|---|---|---|"]
+    for name, row in rows:
+        interval = f"{row['sbd_low']:.3f} to {row['sbd_high']:.3f}"
+        lines.append(f"| {name} | {row['sbd']:.3f} | {interval} | {row['abs_dic']:.2f} | {row['map']:.3f} |")
+    return "\n".join(lines)

@@ -87,7 +87,7 @@ def matched_to(true: np.ndarray, pred: np.ndarray) -> np.ndarray:
 def panel(
     image: np.ndarray, truth: np.ndarray, distance: np.ndarray, embedding: np.ndarray, prediction: np.ndarray
 ) -> np.ndarray:
-    """Image, truth, distance map, embedding and prediction side by side.
+    """Image, truth, distance map, embedding and prediction side by side; values that are not finite count as 0.
 
     Parameters
     ----------
@@ -102,7 +102,10 @@ def panel(
     (M', 5 N' + 16, 3) uint8 array
         Enlarged by a whole factor to at least 160 rows.
     """
-    grey = (255 * np.clip(distance.astype(np.float32) / max(float(distance.max()), 1e-6), 0, 1)).astype(np.uint8)
+    distance, embedding = (
+        np.nan_to_num(maps.astype(np.float32), nan=0, posinf=0, neginf=0) for maps in (distance, embedding)
+    )
+    grey = (255 * np.clip(distance / max(float(distance.max()), 1e-6), 0, 1)).astype(np.uint8)
     tiles = [
         _picture(image),
         label_colours(truth),

@@ -178,9 +178,10 @@ def _train_and_score(job: Job, run: TrackedRun) -> Result:
     checkpoint = CHECKPOINTS / f"{job.digest}.pt"
     with _Monitor(run, settings, steps, job.planned.name) as monitor:
         network, history = train(images, settings, monitor, monitor.validate, checkpoint)
-    run.log_metrics(Point(steps, {"perf/training_seconds": history.seconds}))
+    run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
     score_split(network, settings, run, "val", steps)
-    table, panels = score_split(network, settings, run, "test", steps)
+    # at step 0 the page shows bars, one per run, not curves of a single point
+    table, panels = score_split(network, settings, run, "test", 0)
     run.log_network(network, settings, images.pixels.shape[1], images.side)
     checkpoint.unlink(missing_ok=True)
     return Result(job.planned.variant, settings.seed, table, panels)
@@ -198,10 +199,11 @@ def score_split(
     ended = time.perf_counter()
     run.log_table(table, f"scores_{split}")
     count = max(1, len(images))
-    finals = {f"{split}/{name}": value for name, value in means(table).items()}
-    finals[f"perf/{split}_maps_seconds_per_image"] = (mapped - started) / count
-    finals[f"perf/{split}_clustering_seconds_per_image"] = (ended - mapped) / count
-    run.log_metrics(Point(step, finals))
+    seconds = {"maps": (mapped - started) / count, "clustering": (ended - mapped) / count}
+    run.log_metrics(
+        Point(0, {f"perf/{split}_{part}_seconds_per_image": value for part, value in seconds.items()}),
+        Point(step, {f"{split}/{name}": value for name, value in means(table).items()}),
+    )
     return table, _panels(images[:PICTURES], maps, labels)
 
 

@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from study import figures, tracking
-from study.ablation import Ablation, PlannedRun, Result, answer, plan, variant_name
+from study.ablation import Ablation, PlannedRun, Result, answer, found, plan, variant_name
 from study.config import Settings
 from study.data import Dataset
 from study.errors import StudyError, unknown_name
@@ -37,7 +37,7 @@ from study.one_run import (
     start,
     work,
 )
-from study.tracking import Point, TrackedRun
+from study.tracking import TrackedRun
 
 MEMORY_OF_A_RUN = 2 * 2**30  # bytes of host memory to reckon with
 
@@ -101,30 +101,28 @@ def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch
     slots = launch.slots_for(len(runs), device)
     experiment = tracking.connect()
     caption = _caption(dataset, runs[0].settings, seeds)
-    parent = tracking.start_run(
-        experiment,
-        f"{ablation.name} on {dataset.name}",
-        f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.varied)}; seeds {list(seeds)}. {caption}",
-        {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)},
-    )
-    tqdm.write(
-        f"{ablation.question}\n{len(runs)} runs, {slots} at a time, on {device}; store {tracking.current_store()}"
-    )
+    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.varied)}; seeds {list(seeds)}. {caption}"
+    tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
+    parent = tracking.start_run(experiment, f"{ablation.name} on {dataset.name}", note, tags)
+    tqdm.write(f"{ablation.question}\n{len(runs)} runs, {slots} at a time, on {device}")
     try:
         jobs = []
         for run in runs:
-            tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
-            note = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
-            jobs.append(_job(run, experiment, dataset, slots, note, parent.run_id, tags))
+            own = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
+            about = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
+            jobs.append(_job(run, experiment, dataset, slots, about, parent.run_id, own))
         outcomes = _execute(jobs, slots, launch)
+        results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+        if results:
+            _log_answer(parent, ablation, results, caption, note)
     except BaseException:
+        parent.end_children("KILLED", "the launch was stopped")
         parent.end("KILLED")
         raise
-    results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    if results:
-        _log_answer(parent, ablation, results, caption)
-    parent.end("FAILED" if failures else "FINISHED", "; ".join(f"{f.planned.name}: {f.reason}" for f in failures))
+    parent.end_children("FAILED", "the worker process died")
+    failures = [f"{o.planned.name}: {o.reason}" for o in outcomes if isinstance(o, Failure)]
+    parent.end("FAILED" if failures else "FINISHED", "; ".join(failures))
+    tqdm.write(f"{len(results)} of {len(jobs)} runs finished; look at them with: {tracking.page_command()}")
     return len(failures)
 
 
@@ -190,8 +188,10 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
         raise unknown_name("split", split, dataset.splits)
     refuse_other_channels(settings.data, split, channels)
     planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
-    network = build_network(channels, planned.settings).to(choose_device(settings.training.device))
+    network = build_network(channels, planned.settings)
     network.load_state_dict(weights)
+    # in the memory format of the training, so that scores are the same to the last digit
+    network.to(choose_device(settings.training.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     tags = {"evaluated_run": run_id, "split": split}
     job = _job(planned, experiment, dataset, 1, f"The network of run {run_id}, scored on {split}.", tags=tags)
     run = start(job)
@@ -202,9 +202,9 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
 
 
 def _tell_scores(result: Result, split: str) -> None:
-    found = means(result.table)
+    scores = means(result.table)
     shown = {"SBD": "sbd", "foreground Dice": "fbd", "|DiC|": "abs_dic", "mAP": "map"}
-    values = ", ".join(f"{name} {found[key]:.3f}" for name, key in shown.items() if key in found)
+    values = ", ".join(f"{name} {scores[key]:.3f}" for name, key in shown.items() if key in scores)
     tqdm.write(f"{len(result.table)} {split} images: {values}")
 
 
@@ -217,8 +217,8 @@ def _execute(jobs: Sequence[Job], slots: int, launch: Launch) -> list[Result | F
             return
         done.append(job)
         outcome = _outcome(job, future)
-        found = f"SBD {outcome.table['sbd'].mean():.3f}" if isinstance(outcome, Result) else f"FAILED: {outcome.reason}"
-        tqdm.write(f"{len(done)}/{len(jobs)}  {job.planned.name}: {found}")
+        text = f"SBD {outcome.table['sbd'].mean():.3f}" if isinstance(outcome, Result) else f"FAILED: {outcome.reason}"
+        tqdm.write(f"{len(done)}/{len(jobs)}  {job.planned.name}: {text}")
 
     futures = []
     with _executor(slots, launch) as executor:
@@ -275,8 +275,8 @@ def _start_worker(lock: object, places: Queue) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str) -> None:
-    """Table, figure, contact sheet and summary of an ablation, on its parent."""
+def _log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str, note: str) -> None:
+    """Table, figure, contact sheet and description of an ablation, on its parent."""
     table = answer(ablation, results)
     parent.log_table(table, "answer")
     hue = next(name for name in ablation.varied if name != ablation.axis)
@@ -285,6 +285,4 @@ def _log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result
     first = min(result.seed for result in results)
     rows = [(variant_name(r.variant), r.panels) for r in results if r.seed == first]
     parent.log_figure(figures.contact_sheet(rows, f"{ablation.question} Seed {first}."), "contact_sheet.png")
-    best = table.loc[table["sbd"].idxmax()]
-    parent.log_metrics(Point(0, {"best/sbd": best["sbd"]}))
-    parent.set_tags({"best": variant_name({name: best[name] for name in ablation.varied})})
+    parent.set_note(f"{note}\n\n{found(ablation, table)}")

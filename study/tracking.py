@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sqlite3
 import time
 import warnings
@@ -127,6 +128,10 @@ class TrackedRun:
         """Set tags; values become text."""
         self.client.log_batch(self.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
 
+    def set_note(self, text: str) -> None:
+        """Set the description on the page, in Markdown."""
+        self.client.set_tag(self.run_id, "mlflow.note.content", text)
+
     def log_metrics(self, *points: Point) -> None:
         """Log metrics of one or more steps at once; values that are not finite are left out."""
         self.client.log_batch(
@@ -141,7 +146,8 @@ class TrackedRun:
 
     def log_image(self, picture: np.ndarray, key: str, step: int) -> None:
         """Log a (M, N, 3) uint8 picture that the page shows with a slider over the steps."""
-        self.client.log_image(self.run_id, picture, key=key, step=step)
+        allowed = re.sub(r"[^\w\-./ ]", "_", key, flags=re.ASCII)  # MLflow refuses other characters
+        self.client.log_image(self.run_id, picture, key=allowed, step=step)
 
     def log_figure(self, figure: Figure, file: str) -> None:
         """Log a figure; the ending of `file` gives the format."""
@@ -186,10 +192,17 @@ class TrackedRun:
             )
 
     def end(self, status: str, reason: str = "") -> None:
-        """Mark the run FINISHED or FAILED, with the reason as a tag."""
+        """Mark the run FINISHED, FAILED or KILLED, with the reason as a tag."""
         if reason:
             self.set_tags({"failure": reason[:5000]})
         self.client.set_terminated(self.run_id, status)
+
+    def end_children(self, status: str, reason: str) -> None:
+        """End the runs below this one that their worker has not ended, because it died."""
+        experiment_id = self.client.get_run(self.run_id).info.experiment_id
+        running = f"tags.`mlflow.parentRunId` = '{self.run_id}' and attributes.status = 'RUNNING'"
+        for run in self.client.search_runs([experiment_id], running):
+            TrackedRun(run.info.run_id).end(status, reason)
 
 
 class _Stacked(nn.Module):
@@ -281,6 +294,12 @@ def use_store(store: str) -> None:
 def current_store() -> str:
     """Address of the store in use."""
     return mlflow.get_tracking_uri()
+
+
+def page_command() -> str:
+    """The command that shows the store in use as a page, or its address where it is a server."""
+    store = current_store()
+    return store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
 
 
 def load_run(run_id: str) -> tuple[Settings, int, dict[str, Tensor]]:

@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,6 +47,7 @@ def store(empty_store, tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def _asked(empty_store, tmp_path_factory):
     """An ablation of two variants, run once for all tests that look at what it left."""
+    import study.__main__
     from study.ablation import Ablation
     from study.config import load_settings
     from study.runner import Launch, ask
@@ -65,6 +67,7 @@ def _asked(empty_store, tmp_path_factory):
     settings = load_settings(profile="smoke", overrides="training.threads=1")
     with pytest.MonkeyPatch.context() as monkeypatch:
         client = _work_in(folder, monkeypatch)
+        monkeypatch.setattr(sys, "argv", [study.__main__.__file__])  # MLflow looks for the commit there
         failed = ask(ablation, settings, [0], Launch("inline"))
         (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
         runs = client.search_runs([experiment.experiment_id])

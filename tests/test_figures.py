@@ -138,6 +138,16 @@ def test_a_panel_of_a_dead_network_is_dark_but_drawn():
     assert not picture[:, 2 * 160 + 8 : 3 * 160 + 8].any()
 
 
+def test_a_panel_of_a_network_that_has_exploded():
+    labels = np.ones((4, 4), int)
+    distance, embedding = np.full((4, 4), np.inf, np.float16), np.full((4, 4, 2), np.nan, np.float16)
+    distance[0, 0] = 3
+    picture = panel(np.zeros((4, 4, 1)), labels, distance, embedding, labels)
+    tile = picture[:, 2 * 160 + 8 : 3 * 160 + 8]
+    assert (tile[0, 0] == 255).all()
+    assert not tile[:, 40:].any()
+
+
 def test_a_contact_sheet_has_a_row_per_variant():
     rows = [("unet, lambda 1", [a_panel(seed=0), a_panel(seed=1)]), ("wnet", [a_panel(seed=2)])]
     figure = contact_sheet(rows, "Which?")

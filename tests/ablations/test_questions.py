@@ -1,0 +1,85 @@
+import pkgutil
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+import ablations
+from ablations.__main__ import ABLATIONS, main
+from study import one_run
+from study.ablation import plan
+from study.config import load_settings
+
+MODULES = [
+    import_module(f"ablations.{module.name}")
+    for module in pkgutil.iter_modules(ablations.__path__)
+    if module.name != "__main__"
+]
+QUESTIONS = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+ENTRY_POINTS = yaml.safe_load((Path(ablations.__file__).parents[1] / "MLproject").read_text())["entry_points"]
+
+
+def test_every_file_is_a_question_of_its_own():
+    assert len(MODULES) == len(ABLATIONS) > 0
+    assert {module.ABLATION.name: module.ABLATION for module in MODULES} == ABLATIONS
+
+
+@QUESTIONS
+def test_the_variants_hold_the_control_and_fit_every_profile(module):
+    ablation = module.ABLATION
+    assert ablation.control in ablation.variants()
+    assert ablation.axis in ablation.varied
+    assert len(ablation.varied) > 1  # the figure has an axis and lines
+    assert ablation.question.endswith("?")
+    for profile in ("smoke", "quick", "paper"):
+        runs = plan(ablation, load_settings(profile=profile), [0])
+        assert len({run.settings.digest() for run in runs}) == len(runs) == len(ablation.variants())
+        assert len({run.name for run in runs}) == len(runs)
+
+
+@QUESTIONS
+def test_printed_values_belong_to_variants(module):
+    ablation = module.ABLATION
+    if ablation.printed is None:
+        pytest.skip("the paper prints no values")
+    printed = pd.read_csv(ablation.printed)
+    assert set(printed.columns) == {*ablation.varied, "value", "source"}
+    variants = ablation.variants()
+    for row in printed.to_dict("records"):
+        assert {name: row[name] for name in ablation.varied} in variants
+    assert not printed.duplicated(list(ablation.varied)).any()
+    assert printed["value"].between(0, 1).all()
+    assert printed["source"].str.contains(r"\d{4}").all()  # a paper's year
+
+
+@QUESTIONS
+def test_the_file_tells_how_it_is_run(module):
+    assert module.ABLATION.question in module.__doc__
+    assert "Expected:" in module.__doc__
+    (entry_point,) = re.findall(r"mlflow run \. -e (\w+)", module.__doc__)
+    assert ENTRY_POINTS[entry_point]["command"].startswith(f"python -m ablations {module.ABLATION.name} ")
+
+
+@QUESTIONS
+def test_the_question_is_answered(module, store, monkeypatch):
+    monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda *_: None)  # seconds a run; has tests of its own
+    ablation = module.ABLATION
+    tiny = "network.base_width=2,network.depth=1,training.steps=1,training.validations=1,training.threads=1"
+    options = ["--profile", "smoke", "--executor", "inline", "--set", f"{tiny},data.images=1,data.image_size=16"]
+    ended = CliRunner().invoke(main, [ablation.name, *options])
+    assert ended.exit_code == 0, ended.output
+    runs = store.search_runs([e.experiment_id for e in store.search_experiments()])
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if run is not parent]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    variants = [{name: str(value) for name, value in variant.items()} for variant in ablation.variants()]
+    assert len(children) == len(variants)
+    for variant in variants:
+        assert any(variant.items() <= run.data.params.items() for run in children)
+    assert all("test/sbd" in run.data.metrics for run in children)
+    files = {item.path for item in store.list_artifacts(parent.info.run_id)}
+    assert {"answer.csv", f"{ablation.name}.png", "contact_sheet.png"} <= files
