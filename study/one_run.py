@@ -162,9 +162,14 @@ def start(job: Job) -> TrackedRun:
     settings, dataset = job.planned.settings, opened(job.planned.settings.data)
     tags = {"seed": settings.seed, "digest": job.digest, "dataset": dataset.name, **job.tags}
     run = tracking.start_run(job.experiment_id, job.planned.name, job.note, tags, settings, job.parent_id)
-    counts = {split: len(records) for split, records in dataset.splits.items()}
-    run.log_dataset(dataset.name, job.data_digest, settings.data.root or dataset.name, counts)
+    log_dataset(run, dataset, job.data_digest, settings.data.root)
     return run
+
+
+def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> None:
+    """Log which images a run reads."""
+    counts = {split: len(records) for split, records in dataset.splits.items()}
+    run.log_dataset(dataset.name, digest, root or dataset.name, counts)
 
 
 def _train_and_score(job: Job, run: TrackedRun) -> Result:
@@ -182,7 +187,7 @@ def _train_and_score(job: Job, run: TrackedRun) -> Result:
     score_split(network, settings, run, "val", steps)
     # at step 0 the page shows bars, one per run, not curves of a single point
     table, panels = score_split(network, settings, run, "test", 0)
-    run.log_network(network, settings, images.pixels.shape[1], images.side)
+    run.log_network(network, settings, images.pixels.shape[1])
     checkpoint.unlink(missing_ok=True)
     return Result(job.planned.variant, settings.seed, table, panels)
 

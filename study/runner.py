@@ -29,6 +29,7 @@ from study.one_run import (
     Failure,
     Job,
     choose_device,
+    log_dataset,
     opened,
     refuse_other_channels,
     resolve,
@@ -104,13 +105,15 @@ def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch
     note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.varied)}; seeds {list(seeds)}. {caption}"
     tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
     parent = tracking.start_run(experiment, f"{ablation.name} on {dataset.name}", note, tags)
+    digest = dataset.digest()
+    log_dataset(parent, dataset, digest, base.data.root)  # before workers do: two at once would clash over a new one
     tqdm.write(f"{ablation.question}\n{len(runs)} runs, {slots} at a time, on {device}")
     try:
         jobs = []
         for run in runs:
             own = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
             about = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
-            jobs.append(_job(run, experiment, dataset, slots, about, parent.run_id, own))
+            jobs.append(_job(run, experiment, digest, slots, about, parent.run_id, own))
         outcomes = _execute(jobs, slots, launch)
         results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
         if results:
@@ -122,7 +125,8 @@ def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch
     parent.end_children("FAILED", "the worker process died")
     failures = [f"{o.planned.name}: {o.reason}" for o in outcomes if isinstance(o, Failure)]
     parent.end("FAILED" if failures else "FINISHED", "; ".join(failures))
-    tqdm.write(f"{len(results)} of {len(jobs)} runs finished; look at them with: {tracking.page_command()}")
+    view = tracking.share_view(experiment, ablation.name, list(ablation.varied))
+    tqdm.write(f"{len(results)} of {len(jobs)} runs finished; look at them with\n{view}")
     return len(failures)
 
 
@@ -137,7 +141,7 @@ def _caption(dataset: Dataset, settings: Settings, seeds: Sequence[int]) -> str:
 def _job(
     run: PlannedRun,
     experiment_id: str,
-    dataset: Dataset,
+    data_digest: str,
     slots: int,
     note: str,
     parent_id: str | None = None,
@@ -146,7 +150,7 @@ def _job(
     """The job of a run, one of `slots` at a time."""
     threads = run.settings.training.threads or max(1, (os.cpu_count() or 1) // slots)
     store = tracking.current_store()
-    return Job(run, store, experiment_id, parent_id, note, tags or {}, dataset.digest(), threads)
+    return Job(run, store, experiment_id, parent_id, note, tags or {}, data_digest, threads)
 
 
 def train_one(settings: Settings) -> int:
@@ -160,7 +164,7 @@ def train_one(settings: Settings) -> int:
     dataset = opened(settings.data)
     planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
     caption = _caption(dataset, planned.settings, [settings.seed])
-    job = _job(planned, tracking.connect(), dataset, 1, f"A single training. {caption}")
+    job = _job(planned, tracking.connect(), dataset.digest(), 1, f"A single training. {caption}")
     tqdm.write(f"{planned.name} on {dataset.name}; store {tracking.current_store()}")
     outcome = work(job)
     if isinstance(outcome, Failure):
@@ -193,7 +197,7 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
     # in the memory format of the training, so that scores are the same to the last digit
     network.to(choose_device(settings.training.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     tags = {"evaluated_run": run_id, "split": split}
-    job = _job(planned, experiment, dataset, 1, f"The network of run {run_id}, scored on {split}.", tags=tags)
+    job = _job(planned, experiment, dataset.digest(), 1, f"The network of run {run_id}, scored on {split}.", tags=tags)
     run = start(job)
     with tracking.working_on(run):
         outcome = Result(planned.variant, settings.seed, *score_split(network, planned.settings, run, split, 0))

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -169,24 +169,26 @@ class TrackedRun:
             self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "train, val, test")])]
         )
 
-    def log_network(self, network: nn.Module, settings: Settings, channels: int, shape: tuple[int, int]) -> None:
+    def log_network(self, network: nn.Module, settings: Settings, channels: int) -> None:
         """Log the network as an exported program with its signature; weights are read back from it.
 
-        The program takes standardised images (B, C, M, N) and gives (B, 1 + E, M, N): distance map and embedding.
+        The program takes standardised images (B, C, M, N), M and N multiples of 2 to the depth, and gives
+        (B, 1 + E, M, N): distance map and embedding.
         """
-        images = np.zeros((2, channels, *shape), np.float32)
-        maps = 1 + settings.network.embedding_dim
+        side = 4 * 2**settings.network.depth  # smaller examples freeze the size in the program
+        images = np.zeros((2, channels, side, side), np.float32)
+        kind = np.dtype("float32")
         signature = ModelSignature(
-            inputs=Schema([TensorSpec(np.dtype("float32"), (-1, channels, *shape))]),
-            outputs=Schema([TensorSpec(np.dtype("float32"), (-1, maps, *shape))]),
+            inputs=Schema([TensorSpec(kind, (-1, channels, -1, -1))]),
+            outputs=Schema([TensorSpec(kind, (-1, 1 + settings.network.embedding_dim, -1, -1))]),
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # of torch.export, on its own internals
             log_model(
                 _Stacked(network).cpu().eval(),
                 name=_MODEL,
                 signature=signature,
-                input_example=images,
+                input_example=(images,),
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
                 serialization_format="pt2",
             )
@@ -258,13 +260,14 @@ def start_run(
 
 @lru_cache(maxsize=1)
 def _code_state() -> dict[str, str]:
-    """Version of the study, and whether its checkout held changes that no commit has."""
+    """Version and commit of the study, and whether its checkout held changes that no commit has."""
     tags = {"study_version": __version__}
     try:
         with Repo(Path(__file__).parent, search_parent_directories=True) as checkout:
+            tags["mlflow.source.git.commit"] = checkout.head.commit.hexsha
             tags["git_uncommitted_changes"] = str(checkout.is_dirty())
-    except (GitError, OSError):
-        pass  # not in a checkout
+    except (GitError, OSError, ValueError):
+        pass  # not in a checkout, or in one without commits
     return tags
 
 
@@ -296,10 +299,27 @@ def current_store() -> str:
     return mlflow.get_tracking_uri()
 
 
-def page_command() -> str:
-    """The command that shows the store in use as a page, or its address where it is a server."""
+def share_view(experiment_id: str, ablation: str, columns: Sequence[str]) -> str:
+    """Keep a view of the runs of an ablation with the scores and `columns` (dotted names) as columns of the table.
+
+    The page's own format, which MLflow does not document: a version that reads it otherwise shows its default table.
+
+    Returns
+    -------
+    str
+        How to open it: a command where the store is a file, and the address.
+    """
+    scores = [f"metrics.`{name}`" for name in ("test/sbd", "test/sbd_legacy", "test/abs_dic", "test/map")]
+    view = {
+        "searchFilter": f"tags.ablation = '{ablation}'",
+        "selectedColumns": [*scores, *(f"params.`{name}`" for name in columns), "params.`seed`"],
+    }
+    MlflowClient().set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{ablation}", json.dumps(view))
+    page = f"#/experiments/{experiment_id}/runs?viewStateShareKey={ablation}&workflowType=machine_learning"
     store = current_store()
-    return store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
+    if store.startswith("http"):
+        return f"{store}/{page}"
+    return f"mlflow ui --backend-store-uri {store}\nhttp://127.0.0.1:5000/{page}"
 
 
 def load_run(run_id: str) -> tuple[Settings, int, dict[str, Tensor]]:

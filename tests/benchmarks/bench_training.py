@@ -1,0 +1,142 @@
+"""Training of U-Net and W-Net: images per second, and the share of a step spent outside of the network.
+
+`step` is a step of `study.training.train` as it is; `bare` is the same network, forward, backward and optimiser, on one
+fixed batch. What lies between is the batch with its crops and flips, the losses, and reading the curves. Both are timed
+in turns; `outside` is 1 - bare / step. `batch` and `losses` (forward and backward) are timed alone; `parts` is their
+share of the step.
+Run: python tests/benchmarks/bench_training.py [--profile paper --device cuda]
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+from torch import nn
+
+from study.config import Settings, load_settings
+from study.data.batches import Batch, TrainingImages
+from study.inference import autocast
+from study.losses import total_loss
+from study.networks import Maps, build_network
+from study.one_run import choose_device, training_images
+from study.training import train
+
+GOALS = {"cpu": 15, "cuda": 5}  # share of the step, per cent
+ROUNDS = 5
+
+
+class Silent:
+    """A monitor that keeps nothing."""
+
+    def step(self, step: int, values: dict[str, float]) -> None: ...
+
+    def validated(self, step: int, values: dict[str, float]) -> None: ...
+
+
+def seconds(task: Callable[[], object], times: int, device: torch.device) -> float:
+    """Time of a call, by the clock of the device; `times` of them are made in a row."""
+    if device.type != "cuda":
+        start = time.perf_counter()
+        for _ in range(times):
+            task()
+        return (time.perf_counter() - start) / times
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    start.record()
+    for _ in range(times):
+        task()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / 1000 / times
+
+
+def bare_step(batch: Batch, settings: Settings, device: torch.device) -> Callable[[], None]:
+    """Forward, backward and optimiser step of a new network on `batch`, from given gradients at its outputs."""
+    network: nn.Module = build_network(batch.images.shape[1], settings).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-6, fused=True)
+    forward = torch.compile(network) if settings.training.compile else network
+
+    def run() -> None:
+        with autocast(settings, device):
+            outputs = [output for output in forward(batch.images) if output is not None]
+        optimizer.zero_grad()
+        torch.autograd.backward(outputs, [torch.full_like(output, 1e-6) for output in outputs])
+        if settings.training.gradient_clip:
+            nn.utils.clip_grad_norm_(network.parameters(), settings.training.gradient_clip)
+        optimizer.step()
+
+    return run
+
+
+def loss_step(batch: Batch, settings: Settings) -> Callable[[], None]:
+    """The losses of random maps of `batch`, forward and backward."""
+    images, dims = batch.images, settings.network.embedding_dim
+    raw = torch.randn(len(images), 1 + dims, *images.shape[2:], device=images.device)
+    raw = raw.to(memory_format=torch.channels_last).requires_grad_()
+
+    def run() -> None:
+        maps = Maps(raw[:, :1], raw[:, 1:])
+        total_loss(maps, batch.distance, batch.labels, batch.neighbours, settings.loss)["loss"].backward()
+        raw.grad = None
+
+    return run
+
+
+def measure(images: TrainingImages, settings: Settings, steps: int) -> str:
+    """A line of the table."""
+    device, plan = images.device, settings.training
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    draws = images.draw(steps, plan.batch_size, 0)
+    batch = images.batch(draws[0])
+    bare = bare_step(batch, settings, device)
+    seconds(bare, 5, device)
+    rounds = []
+    for _ in range(ROUNDS + 1):
+        _, history = train(images, settings, Silent(), lambda network: {})
+        rounds.append((history.seconds / steps, seconds(bare, steps, device)))
+    rounds = rounds[1:]  # the first warms up
+    step, bare_time = (median(times) for times in zip(*rounds, strict=True))
+    share = median(1 - bare / step for step, bare in rounds)
+    alone = (lambda: images.batch(draws[0]), loss_step(batch, settings))
+    batch_time, loss_time = (median(seconds(task, 10, device) for _ in range(ROUNDS)) for task in alone)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated()
+    times = "".join(f" {1e3 * t:8.2f}" for t in (step, bare_time, batch_time, loss_time))
+    parts = (batch_time + loss_time) / step
+    speed = plan.batch_size / step
+    return f"{settings.network.name:8}{times} {speed:9.1f} {share:8.1%} {parts:8.1%} {peak / 2**20:10.0f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--size", default=0, type=int, help="side of the images, px; 0: the profile's")
+    parser.add_argument("--steps", default=0, type=int, help="per round; 0: 50 on a CPU, 500 on a GPU")
+    parser.add_argument("--set", default="", help="more settings: a.b=1,c.d=x")
+    given = parser.parse_args()
+    device = choose_device(given.device)
+    steps = given.steps or (500 if device.type == "cuda" else 50)
+    overrides = f"data.images=16,training.steps={steps},training.validations=1,training.device={given.device}"
+    if given.size:
+        overrides += f",data.image_size={given.size},data.crop_size=0"
+    for i, name in enumerate(("unet", "wnet")):
+        settings = load_settings(profile=given.profile, overrides=f"{overrides},network.name={name},{given.set}")
+        images = training_images(settings.data, settings.loss.neighbour_distance, device)
+        if i == 0:
+            size = " x ".join(map(str, images.side))
+            print(
+                f"{given.profile}: {size} px, batch {settings.training.batch_size}, base {settings.network.base_width}"
+            )
+            print(f"{device}, {torch.get_num_threads()} threads; medians, ms; goal: outside <= {GOALS[device.type]} %")
+            print("             step     bare    batch   losses  images/s  outside    parts  peak, MiB")
+        print(measure(images, settings, steps))
+
+
+if __name__ == "__main__":
+    main()
