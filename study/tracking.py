@@ -313,6 +313,8 @@ def share_view(experiment_id: str, ablation: str, columns: Sequence[str]) -> str
     view = {
         "searchFilter": f"tags.ablation = '{ablation}'",
         "selectedColumns": [*scores, *(f"params.`{name}`" for name in columns), "params.`seed`"],
+        "orderByKey": scores[0],  # sorted by a metric, children stand in the table like their parent
+        "orderByAsc": False,
     }
     MlflowClient().set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{ablation}", json.dumps(view))
     page = f"#/experiments/{experiment_id}/runs?viewStateShareKey={ablation}&workflowType=machine_learning"

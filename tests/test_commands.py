@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from click.testing import CliRunner
 from PIL import Image
 
@@ -239,6 +241,27 @@ def test_stopping_by_the_keyboard(monkeypatch):
 def test_failed_runs_give_the_status(failed, status, monkeypatch):
     monkeypatch.setattr("ablations.__main__.ask", lambda *_: failed)
     assert outcome_of(ablate()).exit_code == status
+
+
+MLPROJECT = Path(study.__file__).parents[1] / "MLproject"
+ENTRY_POINTS = yaml.safe_load(MLPROJECT.read_text())["entry_points"]
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+@pytest.mark.parametrize("given", [{}, {"data_root": "/my images/a, b", "set": "training.steps=1,network.depth=2"}])
+def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
+    asked_for = []
+    for target in ("study.__main__.train_one", "study.__main__.evaluate_run", "ablations.__main__.ask"):
+        monkeypatch.setattr(target, lambda *arguments: asked_for.append(arguments) or 0)
+    entry_point = ENTRY_POINTS[name]
+    defaults = {key: spec.get("default", "x") for key, spec in entry_point["parameters"].items()}
+    values = {key: shlex.quote(value) for key, value in (defaults | given).items()}
+    python, dash_m, module, *arguments = shlex.split(entry_point["command"].format(**values))
+    assert (python, dash_m) == ("python", "-m")
+    found = CliRunner().invoke({"study": study_main, "ablations": ablations_main}[module], arguments)
+    assert found.exit_code == 0, found.output
+    assert len(asked_for) == 1
+    assert all(text in str(asked_for) for text in given.values() if text.startswith("/"))
 
 
 @pytest.fixture(scope="module")

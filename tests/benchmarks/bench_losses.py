@@ -1,12 +1,14 @@
 """Cosine embedding loss, forward and backward, on a 512 x 512 image with E = 8: sums per object against two other ways.
 
-`loop` takes the pixels of one object after the other by a mask, as such losses are usually written; `gather` is free
-of loops, but brings each object's mean back to its pixels. All three have the same value and gradient.
+Two loops over the objects, as such losses are usually written: `masked` multiplies the image by each object's mask,
+`chosen` picks the object's pixels. `gather` is free of loops, but brings each object's mean back to its pixels. All
+have the same value and gradient. The right half of the table is relative to `sums`.
 Run: python tests/benchmarks/bench_losses.py [--device cuda]
 """
 
 import argparse
 import time
+from collections.abc import Callable
 from functools import partial
 from statistics import median
 
@@ -31,14 +33,25 @@ def objects(count: int, size: int = 512) -> np.ndarray:
     return np.where(distance.min(axis=2) < 0.16 * size, distance.argmin(axis=2) + 1, 0)
 
 
-def by_loop(embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
+def chosen(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean direction and within-instance term of the object in `mask`, from its own pixels."""
+    pixels = e[:, mask]
+    mean = F.normalize(pixels.mean(dim=1), dim=0)
+    return mean, (1 - mean @ pixels).mean()
+
+
+def masked(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, from all pixels times the mask."""
+    size = mask.sum()
+    mean = F.normalize((e * mask).sum(dim=(1, 2)) / size, dim=0)
+    return mean, ((1 - (e * mean[:, None, None]).sum(0)) * mask).sum() / size
+
+
+def by_loop(one: Callable, embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
     total = embedding.new_zeros(())
     for e, ids, table in zip(embedding, labels, tables, strict=True):
-        means, intra, inter = [], [], []
-        for i in range(len(table)):
-            pixels = e[:, ids == i]
-            means.append(F.normalize(pixels.mean(dim=1), dim=0))
-            intra.append((1 - means[-1] @ pixels).mean())
+        means, intra = zip(*(one(e, ids == i) for i in range(len(table))), strict=True)
+        inter = []
         for i, near in enumerate(table):
             others = [means[j] for j in torch.nonzero(near).flatten().tolist()]
             inter.append((torch.stack(others) @ means[i]).abs().mean())
@@ -66,6 +79,9 @@ def by_sums(embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
     return inter + intra
 
 
+WAYS = {"masked": partial(by_loop, masked), "chosen": partial(by_loop, chosen), "gather": by_gather, "sums": by_sums}
+
+
 def gradient(loss, raw: Tensor, labels: Tensor, tables: Tensor) -> tuple[Tensor, Tensor]:
     """Value of the loss and its gradient with respect to the unit embedding."""
     embedding = raw.requires_grad_()
@@ -91,9 +107,9 @@ def main() -> None:
     given = parser.parse_args()
     device = torch.device(given.device)
     print(
-        f"medians in ms, {given.batch} image(s) on {device}, {torch.get_num_threads()} threads; goal: loop/sums {GOAL}"
+        f"medians in ms, {given.batch} image(s) on {device}, {torch.get_num_threads()} threads; goal of loops: {GOAL}"
     )
-    print(f"{'objects':>8} {'loop':>8} {'gather':>8} {'sums':>8} {'loop/sums':>10} {'gather/sums':>12}")
+    print(f"{'objects':>8}{''.join(f'{name:>9}' for name in (*WAYS, *(f'/{name}' for name in WAYS)))}")
     for count in (11, 20):
         ids = objects(count)
         table = torch.from_numpy(neighbours(ids, SETTINGS.neighbour_distance, count))
@@ -103,13 +119,12 @@ def main() -> None:
         embedding = F.normalize(torch.randn(given.batch, 8, *ids.shape, device=device), dim=1)
         embedding = embedding.to(memory_format=torch.channels_last)  # as the network gives it
         task = (embedding, labels, tables)
-        for other in (by_loop, by_gather):
-            torch.testing.assert_close(gradient(other, *task), gradient(by_sums, *task), rtol=1e-3, atol=1e-7)
-        ways = [partial(gradient, way, *task) for way in (by_loop, by_gather, by_sums)]
-        rounds = [[seconds(way, device) for way in ways] for _ in range(20)]
-        loop, gather, sums = (1e3 * median(times) for times in zip(*rounds, strict=True))
-        ratios = [median(r[i] / r[2] for r in rounds) for i in (0, 1)]
-        print(f"{count:8d} {loop:8.2f} {gather:8.2f} {sums:8.2f} {ratios[0]:10.1f} {ratios[1]:12.1f}")
+        for way in WAYS.values():
+            torch.testing.assert_close(gradient(way, *task), gradient(by_sums, *task), rtol=1e-3, atol=1e-7)
+        rounds = [[seconds(partial(gradient, way, *task), device) for way in WAYS.values()] for _ in range(20)]
+        times = [1e3 * median(column) for column in zip(*rounds, strict=True)]
+        ratios = [median(row[i] / row[-1] for row in rounds) for i in range(len(WAYS))]
+        print(f"{count:8d}{''.join(f'{t:9.2f}' for t in times)}{''.join(f'{r:9.1f}' for r in ratios)}")
 
 
 if __name__ == "__main__":
