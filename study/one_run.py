@@ -20,8 +20,7 @@ from study import __version__, figures, tracking
 from study.ablation import PlannedRun, Result
 from study.config import Data, Settings
 from study.data import Dataset, open_dataset
-from study.data.batches import NetworkImage, TrainingImages, network_image, resize_labels
-from study.data.dataset import SPLITS
+from study.data.batches import NetworkImage, TrainingImages, network_image, refuse_other_channels, resize_labels
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
@@ -100,7 +99,7 @@ def opened(data: Data) -> Dataset:
     return open_dataset(data)
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=4)
 def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
     """All images of a split at the network's scale, read once per process."""
     return tuple(network_image(record.load(), data.image_size) for record in opened(data).splits[split])
@@ -109,24 +108,15 @@ def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
 @lru_cache(maxsize=1)
 def training_images(data: Data, neighbour_distance: int, device: torch.device) -> TrainingImages:
     """Training images and targets on the device, made once per process."""
-    return TrainingImages(list(network_images(data, "train")), data, neighbour_distance, device)
+    images = (network_image(record.load(), data.image_size) for record in opened(data).splits["train"])
+    return TrainingImages(images, data, neighbour_distance, device)
 
 
-def refuse_other_channels(data: Data, split: str, channels: int) -> None:
-    """Raise a StudyError if an image of the split has other than `channels` channels."""
-    for image in network_images(data, split):
-        if (found := image.pixels.shape[2]) != channels:
-            raise StudyError(
-                f"{image.name} ({split}) has {found} channel(s), but the network takes {channels}: "
-                "make all images grey or all RGB"
-            )
-
-
-def refuse_unfit_sizes(settings: Settings) -> None:
+def refuse_unfit_sizes(settings: Settings, images: TrainingImages) -> None:
     """Raise a StudyError if whole images make no batch, or do not halve as often as the network pools."""
     divisor = 2**settings.network.depth
-    shapes = {image.labels.shape for image in network_images(settings.data, "train")}
-    if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in next(iter(shapes)))):
+    shapes = images.shapes.unique(dim=0).tolist()
+    if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in shapes[0])):
         raise StudyError(
             f"training images must be of one size, a multiple of {divisor} px (2 to the network.depth): "
             "set data.image_size or data.crop_size"
@@ -175,10 +165,10 @@ def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> No
 def _train_and_score(job: Job, run: TrackedRun) -> Result:
     settings = job.planned.settings
     device = choose_device(settings.training.device)
-    for split in SPLITS:
-        refuse_other_channels(settings.data, split, network_images(settings.data, "train")[0].pixels.shape[2])
-    refuse_unfit_sizes(settings)
     images = training_images(settings.data, settings.loss.neighbour_distance, device)
+    refuse_unfit_sizes(settings, images)
+    for image in (*network_images(settings.data, "val"), *network_images(settings.data, "test")):
+        refuse_other_channels(image, images.pixels.shape[1])
     steps = number_of_steps(settings.training, len(images))
     checkpoint = CHECKPOINTS / f"{job.digest}.pt"
     with _Monitor(run, settings, steps, job.planned.name) as monitor:

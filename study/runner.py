@@ -22,6 +22,7 @@ from study import figures, tracking
 from study.ablation import Ablation, PlannedRun, Result, answer, found, plan, variant_name
 from study.config import Settings
 from study.data import Dataset
+from study.data.batches import refuse_other_channels
 from study.errors import StudyError, unknown_name
 from study.evaluation import means
 from study.networks import build_network
@@ -30,8 +31,8 @@ from study.one_run import (
     Job,
     choose_device,
     log_dataset,
+    network_images,
     opened,
-    refuse_other_channels,
     resolve,
     score_split,
     show_progress_at,
@@ -190,7 +191,8 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
     dataset = opened(settings.data)
     if split not in dataset.splits:
         raise unknown_name("split", split, dataset.splits)
-    refuse_other_channels(settings.data, split, channels)
+    for image in network_images(settings.data, split):
+        refuse_other_channels(image, channels)
     planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
     network = build_network(channels, planned.settings)
     network.load_state_dict(weights)

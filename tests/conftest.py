@@ -69,7 +69,7 @@ def _asked(empty_store, tmp_path_factory):
         client = _work_in(folder, monkeypatch)
         monkeypatch.setattr(sys, "argv", [study.__main__.__file__])  # MLflow looks for the commit there
         failed = ask(ablation, settings, [0], Launch("inline"))
-        (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
+        experiment = client.get_experiment_by_name("pixel-embeddings")
         runs = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = {run.data.params["network.name"]: run for run in runs if run is not parent}

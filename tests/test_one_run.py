@@ -12,6 +12,7 @@ from study import one_run
 from study.ablation import PlannedRun, Result
 from study.config import load_settings
 from study.data import open_dataset
+from study.data.batches import refuse_other_channels
 from study.errors import StudyError
 from study.evaluation import means
 from study.networks import Maps
@@ -21,9 +22,9 @@ from study.one_run import (
     Job,
     choose_device,
     network_images,
-    refuse_other_channels,
     refuse_unfit_sizes,
     resolve,
+    training_images,
     work,
 )
 from study.tracking import connect, current_store
@@ -65,18 +66,23 @@ def test_choose_device(monkeypatch):
 
 def test_images_of_other_channels_are_named(tmp_path, write_folder):
     settings = smoke(dataset="folder", root=write_folder(tmp_path / "grey", channels=1))
-    refuse_other_channels(settings.data, "test", 1)
-    with pytest.raises(StudyError, match=r"cell\d \(test\) has 1 channel\(s\), but the network takes 3: make all"):
-        refuse_other_channels(settings.data, "test", 3)
+    image = network_images(settings.data, "test")[0]
+    refuse_other_channels(image, 1)
+    with pytest.raises(StudyError, match=r"cell\d has 1 channel\(s\), but the network takes 3: make all"):
+        refuse_other_channels(image, 3)
+
+
+def check_sizes(settings):
+    refuse_unfit_sizes(settings, training_images(settings.data, 3, torch.device("cpu")))
 
 
 def test_whole_images_must_halve_as_often_as_the_network_pools(tmp_path, write_folder):
     odd = write_folder(tmp_path / "odd", shape=(18, 16))
-    refuse_unfit_sizes(smoke("data.image_size=0", "folder", odd))
-    refuse_unfit_sizes(smoke("data.image_size=16,network.depth=2", "folder", odd))
-    refuse_unfit_sizes(smoke("data.image_size=0,data.crop_size=8,network.depth=2", "folder", odd))
+    check_sizes(smoke("data.image_size=0", "folder", odd))
+    check_sizes(smoke("data.image_size=16,network.depth=2", "folder", odd))
+    check_sizes(smoke("data.image_size=0,data.crop_size=8,network.depth=2", "folder", odd))
     with pytest.raises(StudyError, match=r"of one size, a multiple of 4 px .*: set data\.image_size or data\.crop"):
-        refuse_unfit_sizes(smoke("data.image_size=0,network.depth=2", "folder", odd))
+        check_sizes(smoke("data.image_size=0,network.depth=2", "folder", odd))
 
 
 def test_whole_images_must_be_of_one_size(tmp_path, write_folder):
@@ -86,8 +92,8 @@ def test_whole_images_must_be_of_one_size(tmp_path, write_folder):
         for i in range(4):
             (tmp_path / f"b/{kind}/cell{i}.png").replace(tmp_path / f"a/{kind}/cell{i}.png")
     with pytest.raises(StudyError, match="must be of one size"):
-        refuse_unfit_sizes(smoke("data.images=0,data.image_size=0", "folder", tmp_path / "a"))
-    refuse_unfit_sizes(smoke("data.images=0,data.image_size=16", "folder", tmp_path / "a"))
+        check_sizes(smoke("data.images=0,data.image_size=0", "folder", tmp_path / "a"))
+    check_sizes(smoke("data.images=0,data.image_size=16", "folder", tmp_path / "a"))
 
 
 def test_the_curves_of_a_run(asked):

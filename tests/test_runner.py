@@ -1,4 +1,5 @@
 import io
+import json
 import os
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -100,6 +101,13 @@ def test_the_same_settings_give_the_same_metrics(asked, capsys):
     assert again.data.params == child.data.params
     assert histories(asked.client, again) == histories(asked.client, child)
     assert len(histories(asked.client, again)) > 30
+
+
+def test_the_view_of_the_page_shows_the_runs_of_the_ablation(asked):
+    view = json.loads(asked.experiment.tags["mlflow.sharedViewState.two"])
+    found = asked.client.search_runs([asked.experiment.experiment_id], view["searchFilter"])
+    assert {run.info.run_id for run in found} == {run.info.run_id for run in (asked.parent, *asked.children.values())}
+    assert {"params.`network.name`", "metrics.`test/sbd`"} <= set(view["selectedColumns"])
 
 
 @pytest.mark.parametrize("split", ["test", "val"])

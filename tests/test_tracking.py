@@ -181,9 +181,34 @@ def test_the_logged_network_is_the_trained_one(asked, name):
 def test_the_signature_of_the_network(asked):
     child = asked.children["wnet"].info.run_id
     signature = mlflow.models.get_model_info(f"runs:/{child}/model").signature
-    size = asked.settings.data.image_size
-    assert signature.inputs.inputs[0].shape == (-1, 3, size, size)
-    assert signature.outputs.inputs[0].shape == (-1, 1 + asked.settings.network.embedding_dim, size, size)
+    assert signature.inputs.inputs[0].shape == (-1, 3, -1, -1)
+    assert signature.outputs.inputs[0].shape == (-1, 1 + asked.settings.network.embedding_dim, -1, -1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"network.name": "unet", "network.concat_layer": "coordinate", "network.decoders": "separate"},
+        {"network.concat_layer": "dfeat.16+efeat.16", "network.norm": "group", "loss.aux_embedding_loss": True},
+    ],
+    ids=["unet", "wnet"],
+)
+def test_the_logged_program_takes_images_of_any_size_and_number(store, settings):
+    small = {"network.base_width": 4, "network.depth": 2, "network.embedding_dim": 3, "network.dropout": 0.5}
+    settings = Settings().with_(small | settings)
+    network = build_network(1, settings).eval()
+    run = start_run(connect(), "run", "", {}, settings)
+    with working_on(run):
+        run.log_network(network, settings, 1)
+    program = mlflow.pytorch.load_model(f"runs:/{run.run_id}/model")
+    for shape in ((1, 1, 16, 16), (3, 1, 8, 20), (2, 1, 36, 12)):
+        images = torch.randn(shape)
+        with torch.no_grad():
+            maps = network(images)
+        torch.testing.assert_close(program(images), torch.cat([maps.distance, maps.embedding], dim=1))
+    found, channels, weights = load_run(run.run_id)
+    assert (found, channels) == (settings, 1)
+    build_network(1, settings).load_state_dict(weights)  # all of them
 
 
 def test_only_runs_with_a_network_can_be_loaded(asked):

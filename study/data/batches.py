@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from study.config import Data
 from study.data.dataset import Sample
 from study.data.targets import compact_labels, distance_map, neighbours
+from study.errors import StudyError
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ def network_image(sample: Sample, image_size: int) -> NetworkImage:
     return NetworkImage(sample.name, pixels, labels, sample.labels)
 
 
+def refuse_other_channels(image: NetworkImage, channels: int) -> None:
+    """Raise a StudyError if an image has other than `channels` channels."""
+    if (found := image.pixels.shape[2]) != channels:
+        raise StudyError(
+            f"{image.name} has {found} channel(s), but the network takes {channels}: make all images grey or all RGB"
+        )
+
+
 class Batch(NamedTuple):
     """Tensors of a training step.
 
@@ -99,28 +109,48 @@ class TrainingImages:
 
     Parameters
     ----------
-    images : list of NetworkImage
-        Not empty; all with the same number of channels.
+    images : iterable of NetworkImage
+        Not empty. Taken one by one, so that they need not all be in memory.
     data : Data
         `crop_size` and `augmentation`; without crops all images must have the same shape.
     neighbour_distance : int
         Objects closer than that are neighbours, px.
     device : torch.device
         If it cannot hold the images, they stay in host memory and batches stream.
+
+    Raises
+    ------
+    StudyError
+        If the images differ in their number of channels.
     """
 
-    def __init__(self, images: list[NetworkImage], data: Data, neighbour_distance: int, device: torch.device):
+    def __init__(self, images: Iterable[NetworkImage], data: Data, neighbour_distance: int, device: torch.device):
         self.data, self.device = data, device
-        shapes = np.array([image.labels.shape for image in images])
-        count = max(int(image.labels.max(initial=0)) for image in images)
-        self.store = device if _fits(shapes, images[0].pixels.shape[2], count, device) else torch.device("cpu")
-        flat = [np.concatenate(arrays) for arrays in zip(*(_flat(image) for image in images), strict=True)]
-        self.pixels, self.labels, self.distance = (torch.from_numpy(array).to(self.store) for array in flat)
-        tables = np.stack([neighbours(image.labels, neighbour_distance, count) for image in images])
-        self.neighbours = torch.from_numpy(tables).to(self.store)
-        self.starts = torch.from_numpy(np.concatenate([[0], np.cumsum(shapes.prod(1))[:-1]])).to(self.store)
-        self.shapes = torch.from_numpy(shapes).to(self.store)
-        self.side = (data.crop_size, data.crop_size) if data.crop_size else (int(shapes[0, 0]), int(shapes[0, 1]))
+        pixels, labels, distance, tables, shapes = [], [], [], [], []
+        for image in images:
+            refuse_other_channels(image, pixels[0].shape[1] if pixels else image.pixels.shape[2])
+            shapes.append(image.labels.shape)
+            pixels.append(image.pixels.reshape(-1, image.pixels.shape[2]))
+            labels.append(image.labels.astype(np.int16).ravel())
+            distance.append(np.round(255 * distance_map(image.labels)).astype(np.uint8).ravel())
+            tables.append(neighbours(image.labels, neighbour_distance))
+        count = max(len(table) for table in tables)
+        lengths = [len(part) for part in labels]
+        fits = _fits(sum(lengths) * (2 * pixels[0].shape[1] + 3) + len(tables) * count**2, device)
+        self.store = device if fits else torch.device("cpu")
+        self.pixels, self.labels, self.distance = (self._joined(parts) for parts in (pixels, labels, distance))
+        self.neighbours = torch.zeros((len(tables), count, count), dtype=torch.bool, device=self.store)
+        for i, table in enumerate(tables):
+            self.neighbours[i, : len(table), : len(table)] = torch.from_numpy(table)
+        self.starts = torch.tensor([0, *np.cumsum(lengths)[:-1]], device=self.store)
+        self.shapes = torch.tensor(shapes, device=self.store)
+        self.side = (data.crop_size, data.crop_size) if data.crop_size else shapes[0]
+
+    def _joined(self, parts: list[np.ndarray]) -> Tensor:
+        """The parts one after the other where images are stored; the list is emptied to free their memory."""
+        joined = torch.from_numpy(np.concatenate(parts)).to(self.store)
+        parts.clear()
+        return joined
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -169,21 +199,12 @@ class TrainingImages:
         )
 
 
-def _flat(image: NetworkImage) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pixels (P, C) float16, labels (P,) int16 and distance (P,) uint8 of an image, row by row."""
-    distance = np.round(255 * distance_map(image.labels)).astype(np.uint8)
-    return image.pixels.reshape(-1, image.pixels.shape[2]), image.labels.astype(np.int16).ravel(), distance.ravel()
-
-
 def _reflected(index: Tensor, length: Tensor) -> Tensor:
     """`index` >= 0 folded into [0, length) by reflection at the last and first pixel."""
     last = (length - 1).clamp(min=1)
     return torch.minimum(last - (last - index % (2 * last)).abs(), length - 1)
 
 
-def _fits(shapes: np.ndarray, channels: int, count: int, device: torch.device) -> bool:
-    """Whether images and targets take less than half of the device's free memory."""
-    if device.type != "cuda":
-        return True
-    needed = int(shapes.prod(1).sum()) * (2 * channels + 3) + len(shapes) * (count + 1) ** 2
-    return needed < torch.cuda.mem_get_info(device)[0] / 2
+def _fits(size: int, device: torch.device) -> bool:
+    """Whether `size` bytes are less than half of the device's free memory."""
+    return device.type != "cuda" or size < torch.cuda.mem_get_info(device)[0] / 2

@@ -52,7 +52,7 @@ def distance_map(labels: np.ndarray) -> np.ndarray:
     return distance
 
 
-def neighbours(labels: np.ndarray, reach: float, count: int) -> np.ndarray:
+def neighbours(labels: np.ndarray, reach: float) -> np.ndarray:
     """Which objects are neighbours: their shortest distance is below `reach`.
 
     Parameters
@@ -62,16 +62,14 @@ def neighbours(labels: np.ndarray, reach: float, count: int) -> np.ndarray:
     reach : float
         Distance d of Chen et al. 2019, section 2.1, in pixels, between pixel centres; `inf` makes all pairs neighbours
         (global constraints).
-    count : int
-        K or more: size of the table, so that the tables of all images of a data set fit one array.
 
     Returns
     -------
-    (count + 1, count + 1) bool array, symmetric
+    (K + 1, K + 1) bool array, symmetric
         The background is a neighbour of every present object. No object is its own neighbour.
     """
-    table = np.zeros((count + 1, count + 1), bool)
     boxes = ndi.find_objects(labels)
+    table = np.zeros((len(boxes) + 1, len(boxes) + 1), bool)
     present = [i for i, box in enumerate(boxes, start=1) if box is not None]
     for i in present:
         if np.isinf(reach):

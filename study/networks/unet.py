@@ -135,8 +135,10 @@ class Branches(nn.Module):
 
 def with_coordinates(images: Tensor) -> Tensor:
     """Images with two more channels: row and column coordinate, each from -1 to 1 (Wu et al. 2020, section 4.2)."""
-    rows = torch.linspace(-1, 1, images.shape[2], device=images.device, dtype=images.dtype)
-    columns = torch.linspace(-1, 1, images.shape[3], device=images.device, dtype=images.dtype)
+    rows, columns = (  # torch.linspace would freeze the size in an exported program
+        torch.arange(side, device=images.device, dtype=images.dtype) * (2 / max(side - 1, 1)) - 1
+        for side in images.shape[2:]
+    )
     grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
     return torch.cat([images, grid.expand(images.shape[0], -1, -1, -1)], dim=1)
 

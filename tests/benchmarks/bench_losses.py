@@ -112,7 +112,7 @@ def main() -> None:
     print(f"{'objects':>8}{''.join(f'{name:>9}' for name in (*WAYS, *(f'/{name}' for name in WAYS)))}")
     for count in (11, 20):
         ids = objects(count)
-        table = torch.from_numpy(neighbours(ids, SETTINGS.neighbour_distance, count))
+        table = torch.from_numpy(neighbours(ids, SETTINGS.neighbour_distance))
         labels = torch.from_numpy(ids).long().expand(given.batch, -1, -1).contiguous().to(device)
         tables = table.expand(given.batch, -1, -1).contiguous().to(device)
         torch.manual_seed(0)

@@ -15,8 +15,8 @@ def naive_distance_map(labels):
     return result
 
 
-def naive_neighbours(labels, reach, count):
-    table = np.zeros((count + 1, count + 1), bool)
+def naive_neighbours(labels, reach):
+    table = np.zeros((labels.max() + 1, labels.max() + 1), bool)
     ids = [i for i in np.unique(labels) if i]
     for a in ids:
         table[0, a] = table[a, 0] = True
@@ -52,7 +52,7 @@ def test_an_object_that_fills_the_image():
 def test_an_image_without_objects():
     empty = np.zeros((3, 4), int)
     assert not distance_map(empty).any()
-    assert not neighbours(empty, 3, 2).any()
+    assert not neighbours(empty, 3).any()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -65,21 +65,21 @@ def test_distance_map_equals_the_naive_one(seed):
 @pytest.mark.parametrize("reach", [1, 1.5, 4, 100])
 def test_neighbours_equal_the_naive_ones(seed, reach):
     labels = random_labels(seed)
-    np.testing.assert_array_equal(neighbours(labels, reach, 7), naive_neighbours(labels, reach, 7))
+    np.testing.assert_array_equal(neighbours(labels, reach), naive_neighbours(labels, reach))
 
 
 def test_neighbours_below_a_distance():
     labels = np.array([[1, 0, 0, 2, 0, 3]])
-    table = neighbours(labels, 3, 3)
+    table = neighbours(labels, 3)
     assert not table[1, 2]  # at 3 px, not below
     assert table[2, 3]
-    assert neighbours(labels, np.inf, 3)[1:, 1:].sum() == 6  # all ordered pairs
+    assert neighbours(labels, np.inf)[1:, 1:].sum() == 6  # all ordered pairs
 
 
 def test_flips_flip_the_distance_map_and_keep_the_neighbours():
     labels = random_labels(5)
     np.testing.assert_array_equal(distance_map(labels[::-1]), distance_map(labels)[::-1])
-    np.testing.assert_array_equal(neighbours(labels.T, 2, 6), neighbours(labels, 2, 6))
+    np.testing.assert_array_equal(neighbours(labels.T, 2), neighbours(labels, 2))
 
 
 def test_compact_labels():
