@@ -104,6 +104,9 @@ class Clustering:
     min_size: int = _setting(10, low=0)  # smaller objects are dropped, px
     min_distance: float = _setting(0.1, low=0, high=1)  # objects of smaller mean distance, relative to the maximum
     foreground: str = _setting("auto", choices=("auto", "truth", "predicted", "none"))
+    foreground_threshold: float = _setting(
+        0.08, low=0, high=1
+    )  # of predicted: relative to the image's largest distance
 
 
 @dataclass(frozen=True)
@@ -210,8 +213,6 @@ def _check_together(settings: Settings) -> None:
             raise StudyError(f"setting {name} must be a multiple of {divisor} (2 to the network.depth), not {size}")
     if settings.data.image_size and settings.data.crop_size > settings.data.image_size:
         raise StudyError("setting data.crop_size must not exceed data.image_size")
-    if settings.clustering.foreground == "predicted" and not settings.loss.background_as_object:
-        raise StudyError("clustering.foreground=predicted needs loss.background_as_object=true")
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 _COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of the Okabe-Ito colour-blind-safe palette
 _NAMES = {"unet": "U-Net", "wnet": "W-Net", "loss.inter_weight": "λ"}
-_STRIPS = ("image", "truth", "distance", "embedding", "prediction")
+_TILES = ("image", "truth", "distance", "embedding", "prediction")  # of a panel, from the left
+_GAP = 4  # px between them
 
 
 def embedding_colours(embedding: np.ndarray) -> np.ndarray:
@@ -115,7 +116,7 @@ def panel(
     ]
     factor = -(-160 // image.shape[0])
     tiles = [tile.repeat(factor, axis=0).repeat(factor, axis=1) for tile in tiles]
-    gap = np.full((tiles[0].shape[0], 4, 3), 255, np.uint8)
+    gap = np.full((tiles[0].shape[0], _GAP, 3), 255, np.uint8)
     return np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
 
 
@@ -146,8 +147,10 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) 
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-    for axis in axes[0]:
-        axis.set_title("   |   ".join(_STRIPS), fontsize=9)
+    for axis, strip in zip(axes[0], rows[0][1], strict=False):
+        step = (strip.shape[1] + _GAP) / len(_TILES)
+        for i, tile in enumerate(_TILES):
+            axis.text((i + 0.5) * step, -4, tile, fontsize=8, ha="center", va="bottom")
     figure.suptitle(title, fontsize=12)
     return figure
 

@@ -80,10 +80,10 @@ class Failure:
 
 
 def resolve(settings: Settings, dataset: Dataset) -> Settings:
-    """Settings with `clustering.foreground=auto` replaced: the truth where a challenge gives it, else none."""
+    """Settings with `clustering.foreground=auto` replaced: the truth where a challenge gives it, else predicted."""
     if settings.clustering.foreground != "auto":
         return settings
-    return settings.with_({"clustering.foreground": "truth" if dataset.foreground_given else "none"})
+    return settings.with_({"clustering.foreground": "truth" if dataset.foreground_given else "predicted"})
 
 
 def choose_device(name: str) -> torch.device:

@@ -56,7 +56,6 @@ def test_later_layers_win():
         ("data.image_size=128,data.crop_size=256", "must not exceed"),
         ("network.name=unet,network.concat_layer=dfeat.8", "does not fit"),
         ("network.concat_layer=coordinate", "does not fit"),
-        ("clustering.foreground=predicted,loss.background_as_object=false", "needs loss.background_as_object"),
     ],
 )
 def test_a_wrong_override_is_refused_with_its_name(overrides, words):

@@ -6,12 +6,11 @@ import numpy as np
 
 from study.clustering.angular import angular
 from study.clustering.embedding import unit_embedding
-from study.clustering.foreground import predicted_foreground
 from study.clustering.seeds import NO_DISTANCE
 from study.config import Clustering
 from study.errors import StudyError, unknown_name
 
-__all__ = ["CLUSTERERS", "predicted_foreground", "segment"]
+__all__ = ["CLUSTERERS", "segment"]
 
 # (distance (M, N) float32, unit embedding (M, N, E) float32, settings) -> labels (M, N) int32
 CLUSTERERS = {"angular": angular}
@@ -35,8 +34,8 @@ def segment(
     settings : Clustering
         Its `method` is a key of `CLUSTERERS`.
     foreground : (M, N) bool array, optional
-        Pixels outside become background. Without it, `settings.foreground` = `predicted` computes the mask from the
-        maps (`predicted_foreground` with `settings.angle`), and `auto` and `none` apply none.
+        Pixels outside become background. Without it, `settings.foreground` = `predicted` keeps the pixels whose
+        distance exceeds `foreground_threshold` times the map's maximum, and `auto` and `none` keep all.
 
     Returns
     -------
@@ -65,7 +64,9 @@ def segment(
     labels = CLUSTERERS[settings.method](distance, embedding, settings)
     labels = _without_unlikely(labels, distance, settings)
     if foreground is None and settings.foreground == "predicted":
-        foreground = predicted_foreground(distance, embedding, settings.angle)
+        # the embedding alone bleeds over boundaries: in its loss the few pixels of an object weigh as much as all
+        # those of the background, while in the distance loss all pixels are equal
+        foreground = distance > settings.foreground_threshold * distance.max()
     if foreground is not None:
         labels = np.where(foreground, labels, 0)
     return _consecutive(labels)

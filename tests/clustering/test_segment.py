@@ -106,11 +106,22 @@ def test_foreground_is_applied_last_and_ids_have_no_gaps():
 
 def test_predicted_foreground_unless_a_mask_is_given(perfect_maps, four_objects):
     distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
-    distance[0, 0] = 1  # a seed in the background
+    first = np.argwhere(four_objects == 1)[0]
+    halo = tuple(first - [1, 0])
+    assert four_objects[halo] == 0
+    embedding[halo] = embedding[tuple(first)]  # the embedding bleeds over the boundary
     settings = replace(PLAIN, foreground="predicted")
     np.testing.assert_array_equal(segment(distance, embedding, settings) > 0, four_objects > 0)
-    assert (segment(distance, embedding, PLAIN)[0] > 0).all()
-    assert (segment(distance, embedding, settings, np.ones(distance.shape, bool))[0] > 0).all()
+    assert segment(distance, embedding, PLAIN)[halo] > 0
+    assert segment(distance, embedding, settings, np.ones(distance.shape, bool))[halo] > 0
+
+
+def test_the_threshold_of_the_predicted_foreground_is_relative(perfect_maps, four_objects):
+    distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
+    settings = replace(PLAIN, foreground="predicted", foreground_threshold=0.6)
+    for scale in (1, 10):
+        found = segment(scale * distance, embedding, settings) > 0
+        np.testing.assert_array_equal(found, distance > 0.6 * distance.max())
 
 
 def test_refuses_unknown_method():
