@@ -101,12 +101,12 @@ def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch
     dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
     device = choose_device(base.training.device)
     slots = launch.slots_for(len(runs), device)
+    digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
     experiment = tracking.connect()
     caption = _caption(dataset, runs[0].settings, seeds)
     note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.varied)}; seeds {list(seeds)}. {caption}"
     tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
     parent = tracking.start_run(experiment, f"{ablation.name} on {dataset.name}", note, tags)
-    digest = dataset.digest()
     log_dataset(parent, dataset, digest, base.data.root)  # before workers do: two at once would clash over a new one
     tqdm.write(f"{ablation.question}\n{len(runs)} runs, {slots} at a time, on {device}")
     try:
