@@ -72,7 +72,8 @@ def network_image(sample: Sample, image_size: int) -> NetworkImage:
     shape = (image_size, image_size) if image_size else sample.labels.shape
     pixels = standardise(resize_image(sample.image, shape)).astype(np.float16)
     labels = compact_labels(resize_labels(sample.labels, shape))
-    return NetworkImage(sample.name, pixels, labels, sample.labels)
+    original = labels if shape == sample.labels.shape else sample.labels  # one array less in memory
+    return NetworkImage(sample.name, pixels, labels, original)
 
 
 def refuse_other_channels(image: NetworkImage, channels: int) -> None:
@@ -126,31 +127,32 @@ class TrainingImages:
 
     def __init__(self, images: Iterable[NetworkImage], data: Data, neighbour_distance: int, device: torch.device):
         self.data, self.device = data, device
-        pixels, labels, distance, tables, shapes = [], [], [], [], []
+        # bytes that grow in place: lists of arrays, joined at the end, would need twice the memory
+        pixels, labels, distance = bytearray(), bytearray(), bytearray()
+        tables: list[np.ndarray] = []
+        shapes: list[tuple[int, ...]] = []
+        channels = 0
         for image in images:
-            refuse_other_channels(image, pixels[0].shape[1] if pixels else image.pixels.shape[2])
+            channels = channels or image.pixels.shape[2]
+            refuse_other_channels(image, channels)
             shapes.append(image.labels.shape)
-            pixels.append(image.pixels.reshape(-1, image.pixels.shape[2]))
-            labels.append(image.labels.astype(np.int16).ravel())
-            distance.append(np.round(255 * distance_map(image.labels)).astype(np.uint8).ravel())
+            pixels += image.pixels.tobytes()
+            labels += image.labels.astype(np.int16).tobytes()
+            distance += np.round(255 * distance_map(image.labels)).astype(np.uint8).tobytes()
             tables.append(neighbours(image.labels, neighbour_distance))
         count = max(len(table) for table in tables)
-        lengths = [len(part) for part in labels]
-        fits = _fits(sum(lengths) * (2 * pixels[0].shape[1] + 3) + len(tables) * count**2, device)
+        lengths = [rows * columns for rows, columns in shapes]
+        fits = _fits(len(pixels) + len(labels) + len(distance) + len(tables) * count**2, device)
         self.store = device if fits else torch.device("cpu")
-        self.pixels, self.labels, self.distance = (self._joined(parts) for parts in (pixels, labels, distance))
+        self.pixels = torch.frombuffer(pixels, dtype=torch.float16).view(-1, channels).to(self.store)
+        self.labels = torch.frombuffer(labels, dtype=torch.int16).to(self.store)
+        self.distance = torch.frombuffer(distance, dtype=torch.uint8).to(self.store)
         self.neighbours = torch.zeros((len(tables), count, count), dtype=torch.bool, device=self.store)
         for i, table in enumerate(tables):
             self.neighbours[i, : len(table), : len(table)] = torch.from_numpy(table)
         self.starts = torch.tensor([0, *np.cumsum(lengths)[:-1]], device=self.store)
         self.shapes = torch.tensor(shapes, device=self.store)
         self.side = (data.crop_size, data.crop_size) if data.crop_size else shapes[0]
-
-    def _joined(self, parts: list[np.ndarray]) -> Tensor:
-        """The parts one after the other where images are stored; the list is emptied to free their memory."""
-        joined = torch.from_numpy(np.concatenate(parts)).to(self.store)
-        parts.clear()
-        return joined
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -74,14 +74,15 @@ class Decoder(nn.Module):
     def __init__(self, settings: Network):
         super().__init__()
         widths = [settings.base_width * 2**level for level in reversed(range(settings.depth))]
-        # a 2 x 2 convolution needs one row and column of padding to keep the size, at the lower right
-        self.ups = nn.ModuleList(nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(2 * w, w, 2)) for w in widths)
+        # a 2 x 2 convolution keeps the size if padded at the lower right: padded all around, and the first row and
+        # column cut off, which needs no padded copy of the features
+        self.ups = nn.ModuleList(nn.Conv2d(2 * width, width, 2, padding=1) for width in widths)
         self.blocks = nn.ModuleList(_block(2 * width, width, settings.norm) for width in widths)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         x = levels[-1]
         for up, block, skip in zip(self.ups, self.blocks, reversed(levels[:-1]), strict=True):
-            x = F.relu(up(F.interpolate(x, scale_factor=2.0)))
+            x = F.relu(up(F.interpolate(x, scale_factor=2.0))[:, :, 1:, 1:])
             x = block(torch.cat([skip, x], dim=1))
         return x
 

@@ -59,9 +59,17 @@ class WNet(nn.Module):
 
     def forward(self, images: Tensor) -> Maps:
         """Maps of standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""
+        distance, aux, stacked = self._first_net(images)
+        features, _ = self.second(stacked)
+        return Maps(distance, self.embedding(features), aux)
+
+    def _first_net(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Distance map, embedding of the first net if it has one, and the input of the second net.
+
+        Apart from `forward`, so that the features of the first net are freed before the second needs memory.
+        """
         d_features, e_features = self.first(images)
         distance = self.distance(d_features)
         aux = self.aux_embedding(e_features) if self.aux_embedding is not None else None
         forwarded = self.concat(distance, d_features, e_features)
-        features, _ = self.second(torch.cat([images, forwarded.to(images.dtype)], dim=1))
-        return Maps(distance, self.embedding(features), aux)
+        return distance, aux, torch.cat([images, forwarded.to(images.dtype)], dim=1)
