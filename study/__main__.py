@@ -10,7 +10,7 @@ from study.commands import exits, settings_options
 from study.config import load_settings, parse_overrides
 from study.data.check import check
 from study.data.opening import open_dataset
-from study.runner import evaluate_run, train_one
+from study.single import evaluate_run, train_one
 
 
 @click.group()

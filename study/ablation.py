@@ -1,10 +1,10 @@
-"""A question and its answer: Ablation -> planned runs, results -> table with intervals. Both are pure."""
+"""A question as a plan, and what its runs found: Ablation -> planned runs -> results. Pure."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ import pandas as pd
 
 from study.config import Settings
 from study.errors import StudyError
-
-SCORES = ("sbd", "sbd_legacy", "fbd", "abs_dic", "map")  # columns of the answer's table
 
 
 @dataclass(frozen=True)
@@ -31,22 +29,36 @@ class Ablation:
         Dotted name -> values; the variants are all combinations.
     control : dict
         The variant that the others are compared with.
-    axis : str
-        The varied setting along the figure's axis.
+    axis : str, optional
+        The varied setting along the axis of the figure, a curve; without one the figure has a row per variant.
     printed : Path, optional
         CSV file of the paper's values: the varied settings, `value` and `source`.
+    follows : dict
+        (Dotted name, varied value) -> settings that come along with that value, such as the smaller batch of a large
+        embedding. They do not belong to the variant's name.
+    pictures : dict
+        Name of a figure -> the variants whose embeddings stand side by side in it, from (a) on.
     """
 
     name: str
     question: str
     varied: dict[str, list[Any]]
     control: dict[str, Any]
-    axis: str
+    axis: str | None = None
     printed: Path | None = None
+    follows: dict[tuple[str, Any], dict[str, Any]] = field(default_factory=dict)
+    pictures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def variants(self) -> list[dict[str, Any]]:
         """All combinations of the varied settings, the last name fastest."""
         return [dict(zip(self.varied, values, strict=True)) for values in itertools.product(*self.varied.values())]
+
+    def settings_of(self, variant: dict[str, Any]) -> dict[str, Any]:
+        """The settings of a variant by dotted name: what follows from its values, and above that the variant."""
+        following: dict[str, Any] = {}
+        for pair in variant.items():
+            following |= self.follows.get(pair, {})
+        return following | variant
 
 
 @dataclass(frozen=True)
@@ -74,12 +86,15 @@ class Result:
         A row per test image: `image` and its scores.
     panels : list of (M, N, 3) uint8 arrays
         Pictures of the first test images.
+    perf : dict of str to float
+        What the run cost, such as `clustering_seconds` (per test image) and `clustering_mib` (peak).
     """
 
     variant: dict[str, Any]
     seed: int
     table: pd.DataFrame
     panels: list[np.ndarray]
+    perf: dict[str, float] = field(default_factory=dict)
 
 
 def variant_name(variant: dict[str, Any]) -> str:
@@ -118,74 +133,10 @@ def plan(ablation: Ablation, base: Settings, seeds: Sequence[int]) -> list[Plann
     Raises
     ------
     StudyError
-        If a varied value does not fit.
+        If a varied value, or what follows from it, does not fit.
     """
     return [
-        PlannedRun(variant, base.with_({**variant, "seed": seed})) for seed in seeds for variant in ablation.variants()
+        PlannedRun(variant, base.with_({**ablation.settings_of(variant), "seed": seed}))
+        for seed in seeds
+        for variant in ablation.variants()
     ]
-
-
-def bootstrap_interval(scores: np.ndarray, rng: np.random.Generator, rounds: int = 2000) -> tuple[float, float]:
-    """95 % interval of the mean by resampling seeds and images.
-
-    Parameters
-    ----------
-    scores : (S, I) float array
-        A row per seed, a column per image.
-    rng : Generator
-    rounds : int
-        Number of resamples.
-
-    Returns
-    -------
-    low, high : float
-        2.5 and 97.5 percentiles.
-    """
-    seeds, images = scores.shape
-    rows = rng.integers(0, seeds, (rounds, seeds, 1))
-    columns = rng.integers(0, images, (rounds, 1, images))
-    low, high = np.percentile(scores[rows, columns].mean(axis=(1, 2)), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
-    """The table of an ablation: a row per variant that has results.
-
-    Returns
-    -------
-    DataFrame
-        The varied settings, `seeds` and `images` (numbers of them), and for each of `SCORES` the mean over seeds and
-        images `{score}`, its 95 % interval `{score}_low`, `{score}_high`, and `{score}_seeds`, the mean of each seed.
-    """
-    rows = []
-    for variant in ablation.variants():
-        tables = [result.table for result in results if result.variant == variant]
-        if not tables:
-            continue
-        row: dict[str, Any] = {**variant, "seeds": len(tables), "images": len(tables[0])}
-        for score in SCORES:
-            values = np.stack([table[score].to_numpy(float) for table in tables])
-            low, high = bootstrap_interval(values, np.random.default_rng(0))
-            row |= {score: values.mean(), f"{score}_low": low, f"{score}_high": high}
-            row[f"{score}_seeds"] = values.mean(axis=1).tolist()
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def found(ablation: Ablation, table: pd.DataFrame) -> str:
-    """The answer in words and as a Markdown table, for the description of the parent run.
-
-    Parameters
-    ----------
-    ablation : Ablation
-    table : DataFrame
-        As of `answer`, not empty.
-    """
-    rows = [(variant_name({name: row[name] for name in ablation.varied}), row) for _, row in table.iterrows()]
-    best = max(rows, key=lambda row: row[1]["sbd"])[0]
-    lines = [f"Best: **{best}**. Control: {variant_name(ablation.control)}.", ""]
-    lines += ["| variant | SBD | 95 % interval | abs. DiC | mAP |", "|---|---|---|---|---|"]
-    for name, row in rows:
-        interval = f"{row['sbd_low']:.3f} to {row['sbd_high']:.3f}"
-        lines.append(f"| {name} | {row['sbd']:.3f} | {interval} | {row['abs_dic']:.2f} | {row['map']:.3f} |")
-    return "\n".join(lines)

@@ -15,6 +15,7 @@ from typing import Any
 
 from study.errors import StudyError, unknown_name
 
+CLUSTERING_METHODS = ("angular", "mutex-watershed", "mean-shift", "hdbscan")
 CONCAT_LAYERS = ("none", "coordinate", "distmap", "dfeat.8", "dfeat.32", "efeat.32", "dfeat.16+efeat.16")
 
 
@@ -95,12 +96,17 @@ class Training:
 class Clustering:
     """From maps to labels. Pixel sizes are at the network's scale."""
 
-    method: str = "angular"  # a key of CLUSTERERS
+    method: str = _setting("angular", choices=CLUSTERING_METHODS)
     seeds: str = _setting("peaks", choices=("peaks", "regions"))
     seed_threshold: float = _setting(0.7, low=0, high=1)  # relative to the image's largest distance
     seed_smoothing: float = _setting(1.0, low=0, high=50)  # sigma of a Gaussian on the distance map, px
     seed_min_distance: int = _setting(3, low=1, high=500)  # between two peaks, px
     angle: float = _setting(45.0, low=0.1, high=180)  # degrees around the seed's embedding
+    mutex_range: int = _setting(4, low=2, high=500)  # between pixels that repel each other, px along rows and columns
+    mutex_bias: float = _setting(0.2, low=0, high=3.14)  # radians that a repulsive angle is reduced by
+    mutex_stride: int = _setting(1, low=1, high=500)  # repulsive pairs start on every so many rows and columns
+    mean_shift_bandwidth: float = _setting(0.5, low=0.01, high=2)  # between unit embeddings
+    hdbscan_min_cluster: int = _setting(100, low=1)  # px of a 512 x 512 image, scaled to the area of others
     min_size: int = _setting(10, low=0)  # smaller objects are dropped, px
     min_distance: float = _setting(0.1, low=0, high=1)  # objects of smaller mean distance, relative to the maximum
     foreground: str = _setting("auto", choices=("auto", "truth", "predicted", "none"))

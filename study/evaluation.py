@@ -1,23 +1,48 @@
-"""Labels -> scores per image."""
+"""Maps -> labels -> scores per image."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from study.config import Clustering
 from study.data.batches import NetworkImage
 from study.inference import ImageMaps, label_image
-from study.metrics import scores
+from study.metrics import neighbour_angle, scores
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What clustering and scoring of a split gives.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row per image: `image`, the scores of `study.metrics.scores`, and `neighbour_angle` in degrees.
+    labels : list of (M, N) int32 arrays
+    seconds : float
+        Mean time to cluster an image.
+    peak_mib : float
+        Memory that the process took in addition while it clustered, MiB; other threads count in.
+    """
+
+    table: pd.DataFrame
+    labels: list[np.ndarray]
+    seconds: float
+    peak_mib: float
 
 
 def evaluate(
     maps: Sequence[ImageMaps], images: Sequence[NetworkImage], settings: Clustering, threads: int = 1
-) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """Scores of each image at its original size, and its labels.
+) -> Evaluation:
+    """Cluster the maps of images and score the labels at the images' original size.
 
     Parameters
     ----------
@@ -25,26 +50,49 @@ def evaluate(
     settings : Clustering
     threads : int
         Images are clustered in that many threads.
-
-    Returns
-    -------
-    table : DataFrame
-        A row per image: `image`, then the scores of `study.metrics.scores`.
-    labels : list of (M, N) int32 arrays
     """
 
-    def one(pair: tuple[ImageMaps, NetworkImage]) -> tuple[dict, np.ndarray]:
-        labels = label_image(*pair, settings)
-        return {"image": pair[1].name, **scores(pair[1].original, labels)}, labels
+    def one(pair: tuple[ImageMaps, NetworkImage]) -> tuple[dict, np.ndarray, float]:
+        found, image = pair
+        started = time.perf_counter()
+        labels = label_image(found, image, settings)
+        seconds = time.perf_counter() - started
+        angle = neighbour_angle(found.embedding, image.labels, image.neighbours)
+        row = {"image": image.name, **scores(image.original, labels), "neighbour_angle": angle}
+        return row, labels, seconds
 
-    pairs = list(zip(maps, images, strict=True))
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        results = list(pool.map(one, pairs))
-    return pd.DataFrame([row for row, _ in results]), [labels for _, labels in results]
+    with _PeakMemory() as memory, ThreadPoolExecutor(max(1, threads)) as pool:
+        results = list(pool.map(one, list(zip(maps, images, strict=True))))
+    table = pd.DataFrame([row for row, _, _ in results])
+    seconds = float(np.mean([seconds for _, _, seconds in results])) if results else 0.0
+    return Evaluation(table, [labels for _, labels, _ in results], seconds, memory.mib)
 
 
 def means(table: pd.DataFrame) -> dict[str, float]:
-    """Mean of each score over the images; nothing where there are none."""
+    """Mean of each score over the images; nothing where there are none, or none has the score."""
     if table.empty:
         return {}
-    return {str(name): float(value) for name, value in table.drop(columns="image").mean().items()}
+    return {str(name): float(value) for name, value in table.drop(columns="image").mean().dropna().items()}
+
+
+class _PeakMemory:
+    """Largest growth of this process's memory inside the block, read every few milliseconds.
+
+    Libraries in C allocate where Python's own tracing does not look.
+    """
+
+    def __enter__(self) -> _PeakMemory:
+        self._process, self._end = psutil.Process(), threading.Event()
+        self._before = self._peak = self._process.memory_info().rss
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._end.wait(0.005):
+            self._peak = max(self._peak, self._process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self.mib = (self._peak - self._before) / 2**20

@@ -1,4 +1,4 @@
-"""One run from images to logged scores: the way of `Settings` to `Result`."""
+"""The way of one run: network -> maps -> labels -> scores in the store; nothing that is known is computed again."""
 
 from __future__ import annotations
 
@@ -6,35 +6,27 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from study import __version__, figures, tracking
+from study import __version__, tracking
 from study.ablation import PlannedRun, Result
-from study.config import Data, Settings
-from study.data import Dataset, open_dataset
-from study.data.batches import NetworkImage, TrainingImages, network_image, refuse_other_channels, resize_labels
+from study.config import Settings
+from study.data import Dataset
+from study.data.batches import NetworkImage
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
+from study.kept import KeptTraining
+from study.loaded import choose_device, images_to_train, network_images, opened
+from study.monitor import RunMonitor, panels
+from study.networks import build_network
 from study.tracking import Point, TrackedRun
-from study.training import number_of_steps, train
-
-PICTURES = 3  # images of a split that are drawn
-CHECKPOINTS = Path("checkpoints")
-_bar = {"position": 0}  # line of the terminal on which this process shows its progress
-
-
-def show_progress_at(position: int) -> None:
-    """Give the progress bars of this process a line of their own."""
-    _bar["position"] = position
+from study.training import History, number_of_steps, train
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Job:
     Attributes
     ----------
     planned : PlannedRun
-    store, experiment_id : str
+    experiment_id : str
         Where it is logged.
     parent_id : str or None
         The run of the ablation that it belongs to.
@@ -52,23 +44,48 @@ class Job:
         Description on the MLflow page.
     tags : dict
     data_digest : str
-    threads : int
-        CPU threads to use.
     """
 
     planned: PlannedRun
-    store: str
     experiment_id: str
     parent_id: str | None
     note: str
     tags: dict[str, Any]
     data_digest: str
-    threads: int
 
     @property
     def digest(self) -> str:
-        """Identifies the settings, the data and the version of the study."""
+        """Identifies the run: its settings, the data and the version of the study."""
         return self.planned.settings.digest(self.data_digest, __version__)
+
+    @property
+    def training_digest(self) -> str:
+        """Identifies the training: runs that differ in their clustering alone share it.
+
+        With `training.checkpoint=best`, validation scores choose the weights, so that the clustering counts.
+        """
+        groups = ("data", "network", "loss", "training")
+        if self.planned.settings.training.checkpoint == "best":
+            groups = (*groups, "clustering")
+        return self.planned.settings.digest(self.data_digest, __version__, groups=groups)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Runs of one training: they share its network and its maps.
+
+    Attributes
+    ----------
+    jobs : tuple of Job
+        Of one training digest.
+    store : str
+    threads : int
+        CPU threads to use.
+    """
+
+    jobs: tuple[Job, ...]
+    store: str
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -79,62 +96,29 @@ class Failure:
     reason: str
 
 
-def resolve(settings: Settings, dataset: Dataset) -> Settings:
-    """Settings with `clustering.foreground=auto` replaced: the truth where a challenge gives it, else predicted."""
-    if settings.clustering.foreground != "auto":
-        return settings
-    return settings.with_({"clustering.foreground": "truth" if dataset.foreground_given else "predicted"})
+def work(task: Task) -> list[Result | Failure]:
+    """Work off the runs of a task: train once where nothing is known, score each.
 
-
-def choose_device(name: str) -> torch.device:
-    """The device that `training.device` names; `auto` takes a GPU where there is one."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise StudyError("training.device=cuda, but torch finds no GPU here: set training.device=cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-@lru_cache(maxsize=2)
-def opened(data: Data) -> Dataset:
-    """The data set, listed once per process."""
-    return open_dataset(data)
-
-
-@lru_cache(maxsize=4)
-def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
-    """All images of a split at the network's scale, read once per process."""
-    return tuple(network_image(record.load(), data.image_size) for record in opened(data).splits[split])
-
-
-@lru_cache(maxsize=1)
-def training_images(data: Data, neighbour_distance: int, device: torch.device) -> TrainingImages:
-    """Training images and targets on the device, made once per process."""
-    images = (network_image(record.load(), data.image_size) for record in opened(data).splits["train"])
-    return TrainingImages(images, data, neighbour_distance, device)
-
-
-def refuse_unfit_sizes(settings: Settings, images: TrainingImages) -> None:
-    """Raise a StudyError if whole images make no batch, or do not halve as often as the network pools."""
-    divisor = 2**settings.network.depth
-    shapes = images.shapes.unique(dim=0).tolist()
-    if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in shapes[0])):
-        raise StudyError(
-            f"training images must be of one size, a multiple of {divisor} px (2 to the network.depth): "
-            "set data.image_size or data.crop_size"
-        )
-
-
-def work(job: Job) -> Result | Failure:
-    """Work a job off: train, score, log.
-
-    A fault ends the run as FAILED, with its reason as a tag (and its traceback as an artifact where it is not the
-    user's to mend), and is returned, so that other runs go on.
+    A fault ends a run as FAILED, with its reason as a tag (and its traceback as an artifact where it is not the user's
+    to mend), and is returned, so that other runs go on.
     """
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(task.threads)
+    tracking.use_store(task.store)
+    training = _Training(task.jobs[0])
+    with training.kept.alone():
+        return [_outcome(job, training) for job in task.jobs]
+
+
+def _outcome(job: Job, training: _Training) -> Result | Failure:
     try:
+        source = tracking.finished_run(job.digest)
         run = start(job)
         with tracking.working_on(run):
+            if source is not None:
+                tracking.copy_run(source, run)
+                return _result(job, *tracking.read_scores(source, "test"))
             try:
-                return _train_and_score(job, run)
+                return training.score(job, run)
             except StudyError:
                 raise
             except Exception:
@@ -143,15 +127,16 @@ def work(job: Job) -> Result | Failure:
     except StudyError as error:
         return Failure(job.planned, str(error))
     except Exception as error:
-        return Failure(job.planned, f"{type(error).__name__}: {error}; its artifact failure.txt tells where")
+        return Failure(job.planned, f"{tracking.reason_of(error)}; its artifact failure.txt tells where")
 
 
 def start(job: Job) -> TrackedRun:
     """The run of a job in the store."""
-    tracking.use_store(job.store)
     settings, dataset = job.planned.settings, opened(job.planned.settings.data)
-    tags = {"seed": settings.seed, "digest": job.digest, "dataset": dataset.name, **job.tags}
-    run = tracking.start_run(job.experiment_id, job.planned.name, job.note, tags, settings, job.parent_id)
+    tags = {"seed": settings.seed, "digest": job.digest, "training_digest": job.training_digest}
+    tags |= {"dataset": dataset.name, **job.tags}
+    planned = job.planned
+    run = tracking.start_run(job.experiment_id, planned.name, job.note, tags, settings, planned.variant, job.parent_id)
     log_dataset(run, dataset, job.data_digest, settings.data.root)
     return run
 
@@ -162,95 +147,114 @@ def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> No
     run.log_dataset(dataset.name, digest, root or dataset.name, counts)
 
 
-def _train_and_score(job: Job, run: TrackedRun) -> Result:
-    settings = job.planned.settings
-    device = choose_device(settings.training.device)
-    images = training_images(settings.data, settings.loss.neighbour_distance, device)
-    refuse_unfit_sizes(settings, images)
-    for image in (*network_images(settings.data, "val"), *network_images(settings.data, "test")):
-        refuse_other_channels(image, images.pixels.shape[1])
-    steps = number_of_steps(settings.training, len(images))
-    checkpoint = CHECKPOINTS / f"{job.digest}.pt"
-    with _Monitor(run, settings, steps, job.planned.name) as monitor:
-        network, history = train(images, settings, monitor, monitor.validate, checkpoint)
-    run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
-    score_split(network, settings, run, "val", steps)
-    # at step 0 the page shows bars, one per run, not curves of a single point
-    table, panels = score_split(network, settings, run, "test", 0)
-    run.log_network(network, settings, images.pixels.shape[1])
-    checkpoint.unlink(missing_ok=True)
-    return Result(job.planned.variant, settings.seed, table, panels)
+def _result(job: Job, table: pd.DataFrame, pictures: list[np.ndarray], metrics: dict[str, float]) -> Result:
+    prefix = "perf/clustering_"
+    perf = {name.removeprefix("perf/"): value for name, value in metrics.items() if name.startswith(prefix)}
+    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, perf)
 
 
 def score_split(
-    network: nn.Module, settings: Settings, run: TrackedRun, split: str, step: int
-) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """Score the images of a split, log the scores, and give the per-image table and panels of the first images."""
-    images = network_images(settings.data, split)
-    started = time.perf_counter()
-    maps = predict_maps(network, images, settings)
-    mapped = time.perf_counter()
-    table, labels = evaluate(maps, images, settings.clustering, torch.get_num_threads())
-    ended = time.perf_counter()
-    run.log_table(table, f"scores_{split}")
-    count = max(1, len(images))
-    seconds = {"maps": (mapped - started) / count, "clustering": (ended - mapped) / count}
+    maps: Sequence[ImageMaps], settings: Settings, run: TrackedRun, split: str, step: int
+) -> tuple[pd.DataFrame, list[np.ndarray], dict[str, float]]:
+    """Cluster and score the images of a split, and log table, pictures and metrics, which are given back."""
+    images = network_images(settings.data, split, settings.loss.neighbour_distance)
+    found = evaluate(maps, images, settings.clustering, torch.get_num_threads())
+    pictures = panels(images, maps, found.labels)
+    run.log_scores(split, found.table, pictures)
+    perf = {}
+    if split == "test":
+        perf = {"perf/clustering_seconds": found.seconds, "perf/clustering_mib": found.peak_mib}
     run.log_metrics(
-        Point(0, {f"perf/{split}_{part}_seconds_per_image": value for part, value in seconds.items()}),
-        Point(step, {f"{split}/{name}": value for name, value in means(table).items()}),
+        Point(0, perf), Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()})
     )
-    return table, _panels(images[:PICTURES], maps, labels)
+    return found.table, pictures, perf
 
 
-def _panels(
-    images: Sequence[NetworkImage], maps: Sequence[ImageMaps], labels: Sequence[np.ndarray]
-) -> list[np.ndarray]:
-    return [
-        figures.panel(i.pixels, i.labels, m.distance, m.embedding, resize_labels(found, i.labels.shape))
-        for i, m, found in zip(images, maps, labels, strict=False)
-    ]
+class _Training:
+    """The training of a task: found, resumed or made when a run first needs it.
 
-
-class _Monitor:
-    """Progress on the terminal; curves and pictures in the store.
-
-    Metrics wait for the next validation, so that logging takes next to no time of the training.
+    Its settings are those of the first job; the others differ from it in their clustering alone.
     """
 
-    def __init__(self, run: TrackedRun, settings: Settings, steps: int, name: str):
-        self.run, self.settings = run, settings
-        self.images = network_images(settings.data, "val")[: settings.training.validation_images]
-        self.waiting: list[Point] = []
-        self.panels: list[np.ndarray] = []
-        self.bar = tqdm(total=steps, desc=name, unit="step", disable=None, leave=False, dynamic_ncols=True,
-                        position=_bar["position"])  # fmt: skip
+    def __init__(self, job: Job):
+        self.digest, self.settings, self.name = job.training_digest, job.planned.settings, job.planned.name
+        self.kept = KeptTraining(self.digest)
+        self._failure: Exception | None = None
+        self._finished: tuple[nn.Module, History] | None = None
+        self._maps: dict[str, list[ImageMaps]] = {}
 
-    def __enter__(self) -> _Monitor:
-        return self
+    def score(self, job: Job, run: TrackedRun) -> Result:
+        """Score a run, with the training before it where there is none yet; log everything.
 
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-        self.run.log_metrics(*self.waiting)
+        The first run of a training to finish holds its curves and its network.
+        """
+        settings, last = job.planned.settings, 0
+        holder = tracking.run_with_network(self.digest)
+        if holder is None:
+            network, history = self._trained(run)
+            last = int(history.validations[-1]["step"])
+            run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
+        else:
+            run.set_tags({"network_from": holder})
+        score_split(self._maps_of("val", run), settings, run, "val", last)
+        # at step 0 the page shows bars, one per run, not curves of a single point
+        scored = score_split(self._maps_of("test", run), settings, run, "test", 0)
+        if holder is None:
+            run.log_network(network, settings, self._channels())
+        return _result(job, *scored)
 
-    def step(self, step: int, values: dict[str, float]) -> None:
-        self.waiting.append(Point(step, values))
-        self.bar.set_postfix_str(f"loss {values['train/loss']:.3f}, {values['perf/images_per_second']:.0f} images/s")
-        self.bar.update(step - self.bar.n)
+    def _images(self, split: str) -> tuple[NetworkImage, ...]:
+        return network_images(self.settings.data, split, self.settings.loss.neighbour_distance)
 
-    def validate(self, network: nn.Module) -> dict[str, float]:
-        """Scores of the validation images; warns of a distance head that gives nothing."""
-        maps = predict_maps(network, self.images, self.settings)
-        table, labels = evaluate(maps, self.images, self.settings.clustering, torch.get_num_threads())
-        self.panels = _panels(self.images[:PICTURES], maps, labels)
-        if maps and max(float(m.distance.max()) for m in maps) < 1e-3:
-            message = "the distance head is dead: its map is zero on all validation images, so that no seed is found; "
-            message += "lower training.learning_rate or set network.leaky_distance_gradient=true"
-            self.run.set_tags({"warning": message})
-            self.bar.write(f"warning: {message}")
-        return {f"val/{name}": value for name, value in means(table).items()}
+    def _channels(self) -> int:
+        return self._images("test")[0].pixels.shape[2]
 
-    def validated(self, step: int, values: dict[str, float]) -> None:
-        self.run.log_metrics(*self.waiting, Point(step, values))
-        self.waiting = []
-        for image, picture in zip(self.images, self.panels, strict=False):
-            self.run.log_image(picture, f"val {image.name}", step)
+    def _maps_of(self, split: str, run: TrackedRun) -> list[ImageMaps]:
+        """Maps of a split: kept, or computed and kept."""
+        if split not in self._maps:
+            images = self._images(split)
+            maps = self.kept.maps(split, [image.labels.shape for image in images])
+            if maps is None:
+                network, _ = self._trained(run)
+                started = time.perf_counter()
+                maps = predict_maps(network, images, self.settings)
+                seconds = (time.perf_counter() - started) / max(1, len(images))
+                run.log_metrics(Point(0, {f"perf/{split}_maps_seconds_per_image": seconds}))
+                self.kept.keep_maps(split, maps)
+            self._maps[split] = maps
+        return self._maps[split]
+
+    def _trained(self, run: TrackedRun) -> tuple[nn.Module, History]:
+        """Network and history: kept, in the store, or from a training that `run` shows."""
+        if self._failure is not None:
+            raise self._failure  # not again for each run
+        if self._finished is None:
+            try:
+                self._finished = self._found(run) or self._train(run)
+            except Exception as error:
+                self._failure = error
+                raise
+        return self._finished
+
+    def _found(self, run: TrackedRun) -> tuple[nn.Module, History] | None:
+        found = self.kept.finished()
+        if found is not None:
+            weights, history = found
+            run.log_metrics(*(Point(*point) for point in history.points()))  # of a run that did not get to its end
+        elif (holder := tracking.run_with_network(self.digest)) is not None:
+            weights, history = tracking.load_run(holder).weights, History()
+        else:
+            return None
+        network = build_network(self._channels(), self.settings)
+        network.load_state_dict(weights)
+        # in the memory format of the training, so that maps are the same to the last digit
+        network.to(choose_device(self.settings.training.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network.eval(), history
+
+    def _train(self, run: TrackedRun) -> tuple[nn.Module, History]:
+        images = images_to_train(self.settings, choose_device(self.settings.training.device))
+        steps = number_of_steps(self.settings.training, len(images))
+        with RunMonitor(run, self.settings, self._images("val"), steps, self.name) as monitor:
+            network, history = train(images, self.settings, monitor, monitor.validate, self.kept.checkpoint)
+        self.kept.finish(network, history)
+        return network, history

@@ -1,86 +1,68 @@
-"""Executes all runs of an ablation, and puts the answer on their parent."""
+"""Executes the runs of ablations: what is known is reused, what is missing is trained once, what fails fails alone."""
 
 from __future__ import annotations
 
-import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
-from multiprocessing.queues import Queue
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
-import pandas as pd
-import psutil
-import torch
 from tqdm import tqdm
 
-from study import figures, tracking
-from study.ablation import Ablation, PlannedRun, Result, answer, found, plan, variant_name
+from study import tracking
+from study.ablation import Ablation, Result, plan, variant_name
+from study.answers import log_answer
 from study.config import Settings
 from study.data import Dataset
-from study.data.batches import refuse_other_channels
-from study.errors import StudyError, unknown_name
-from study.evaluation import means
-from study.networks import build_network
-from study.one_run import (
-    Failure,
-    Job,
-    choose_device,
-    log_dataset,
-    network_images,
-    opened,
-    resolve,
-    score_split,
-    show_progress_at,
-    start,
-    work,
-)
+from study.errors import StudyError
+from study.estimate import cost_of
+from study.executors import Launch, execute
+from study.loaded import choose_device, opened, resolve
+from study.monitor import PICTURES
+from study.one_run import Failure, Job, Task, log_dataset, work
+from study.shared_view import shared_view
+from study.single import about, threads_for
 from study.tracking import TrackedRun
-
-MEMORY_OF_A_RUN = 2 * 2**30  # bytes of host memory to reckon with
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How runs are executed.
-
-    Attributes
-    ----------
-    executor : str
-        `inline` (one after the other in this process) or `pool` (spawned processes).
-    slots : int
-        Processes of the pool; 0 chooses: one on a GPU, else as many as cores and memory allow.
-    """
-
-    executor: str = "pool"
-    slots: int = 0
-
-    def slots_for(self, runs: int, device: torch.device) -> int:
-        """Number of runs at a time."""
-        if self.executor == "inline":
-            return 1
-        if self.slots:
-            return min(self.slots, runs)
-        if device.type == "cuda":
-            return 1
-        memory = psutil.virtual_memory().available // MEMORY_OF_A_RUN
-        return max(1, min(runs, os.cpu_count() or 1, memory))
+from study.training import number_of_steps
 
 
-def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch) -> int:
-    """Run an ablation and log its answer.
+@dataclass
+class _Question:
+    """An ablation, its jobs, and what they have given so far."""
+
+    ablation: Ablation
+    caption: str
+    note: str
+    jobs: list[Job]
+    parent: TrackedRun | None = None
+    ended: bool = False
+    results: list[Result] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def add(self, outcome: Result | Failure) -> bool:
+        """Add the outcome of one job; tells whether it was the last one."""
+        (self.results if isinstance(outcome, Result) else self.failures).append(outcome)  # type: ignore[arg-type]
+        return len(self.results) + len(self.failures) == len(self.jobs)
+
+
+def ask(
+    ablations: Sequence[Ablation], base: Settings, seeds: Sequence[int], launch: Launch, *, plan_only: bool = False
+) -> int:
+    """Run ablations and log their answers.
+
+    Runs that differ in their clustering alone share a training, in whichever ablation they are. What an earlier launch
+    has finished is taken from there, and what it has begun is gone on with.
 
     Parameters
     ----------
-    ablation : Ablation
+    ablations : sequence of Ablation
     base : Settings
         Of all runs, but for what is varied and the seed.
     seeds : sequence of int
     launch : Launch
+    plan_only : bool
+        Tell what would be done, and do nothing.
 
     Returns
     -------
@@ -92,203 +74,163 @@ def ask(ablation: Ablation, base: Settings, seeds: Sequence[int], launch: Launch
     StudyError
         If the input or the store is at fault, before any run has started.
     """
-    if launch.executor not in ("inline", "pool"):
-        raise unknown_name("executor", launch.executor, ("inline", "pool"))
     dataset = opened(base.data)
     if not dataset.splits["test"]:
         raise StudyError(f"data set {dataset.name} has no test image to answer from: {dataset.split_note}")
-    runs = plan(ablation, resolve(base, dataset), seeds)
+    device, base = choose_device(base.training.device), resolve(base, dataset)
     dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
-    device = choose_device(base.training.device)
-    slots = launch.slots_for(len(runs), device)
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
     experiment = tracking.connect()
-    caption = _caption(dataset, runs[0].settings, seeds)
+    questions = [_question(ablation, base, seeds, dataset, digest, experiment) for ablation in ablations]
+    if (ended := tracking.end_abandoned(experiment)) and not plan_only:
+        tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
+    groups = _by_training(questions)
+    new = [group for group in groups if not all(map(_is_known, group))]
+    slots = launch.slots_for(len(new), device)
+    tqdm.write(_in_words(questions, groups, new, dataset, slots))
+    if plan_only:
+        return 0
+    with _parents(questions, experiment, dataset, digest):
+        _work_off(questions, groups, new, slots, launch)
+    for question in questions:
+        tqdm.write(_where_to_look(question, base, dataset, experiment))
+    return sum(len(question.failures) for question in questions)
+
+
+def _question(
+    ablation: Ablation, base: Settings, seeds: Sequence[int], dataset: Dataset, digest: str, experiment: str
+) -> _Question:
+    runs = plan(ablation, base, seeds)
+    caption = about(dataset, base, len(seeds))
     note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.varied)}; seeds {list(seeds)}. {caption}"
-    tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
-    parent = tracking.start_run(experiment, f"{ablation.name} on {dataset.name}", note, tags)
-    log_dataset(parent, dataset, digest, base.data.root)  # before workers do: two at once would clash over a new one
-    tqdm.write(f"{ablation.question}\n{len(runs)} runs, {slots} at a time, on {device}")
-    try:
-        jobs = []
-        for run in runs:
-            own = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
-            about = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
-            jobs.append(_job(run, experiment, digest, slots, about, parent.run_id, own))
-        outcomes = _execute(jobs, slots, launch)
-        results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
-        if results:
-            _log_answer(parent, ablation, results, caption, note)
-    except BaseException:
-        parent.end_children("KILLED", "the launch was stopped")
-        parent.end("KILLED")
-        raise
-    parent.end_children("FAILED", "the worker process died")
-    failures = [f"{o.planned.name}: {o.reason}" for o in outcomes if isinstance(o, Failure)]
-    parent.end("FAILED" if failures else "FINISHED", "; ".join(failures))
-    view = tracking.share_view(experiment, ablation.name, list(ablation.varied))
-    tqdm.write(f"{len(results)} of {len(jobs)} runs finished; look at them with\n{view}")
-    return len(failures)
+    question = _Question(ablation, caption, note, [])
+    for run in runs:
+        tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
+        text = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
+        question.jobs.append(Job(run, experiment, None, text, tags, digest))
+    return question
 
 
-def _caption(dataset: Dataset, settings: Settings, seeds: Sequence[int]) -> str:
-    """What the numbers are measured on."""
-    return (
-        f"{dataset.name}: {len(dataset.splits['test'])} test images ({dataset.split_note}), {len(seeds)} seed(s), "
-        f"foreground at test time: {settings.clustering.foreground}; intervals: 95 % bootstrap over images and seeds."
+_Group = list[tuple[_Question, int]]  # jobs of one training: question and index of the job
+
+
+def _by_training(questions: Sequence[_Question]) -> list[_Group]:
+    """All jobs, grouped by training, in the order in which trainings first appear."""
+    groups: dict[str, _Group] = {}
+    for question in questions:
+        for i, job in enumerate(question.jobs):
+            groups.setdefault(job.training_digest, []).append((question, i))
+    return list(groups.values())
+
+
+def _is_known(place: tuple[_Question, int]) -> bool:
+    return tracking.finished_run(_job(place).digest) is not None
+
+
+def _in_words(
+    questions: Sequence[_Question], groups: Sequence[_Group], new: Sequence[_Group], dataset: Dataset, slots: int
+) -> str:
+    """The plan: what is asked, and what it costs."""
+    jobs = [job for question in questions for job in question.jobs]
+    known = sum(tracking.finished_run(job.digest) is not None for job in jobs)
+    distinct = len({job.digest for job in jobs})
+    to_train = [group[0] for group in new if tracking.run_with_network(_job(group[0]).training_digest) is None]
+    settings = [_job(place).planned.settings for place in to_train]
+    lines = [f"{q.ablation.name}: {q.ablation.question} {len(q.jobs)} runs" for q in questions]
+    lines.append(
+        f"{len(jobs)} runs of {len(groups)} distinct trainings; {len(jobs) - distinct} runs occur more than once, "
+        f"{known} are known from before; {len(to_train)} trainings to do, {slots} at a time, "
+        f"{settings[0].training.device if settings else 'none'} device: {cost_of(settings, dataset)}"
     )
+    return "\n".join(lines)
 
 
-def _job(
-    run: PlannedRun,
-    experiment_id: str,
-    data_digest: str,
-    slots: int,
-    note: str,
-    parent_id: str | None = None,
-    tags: dict[str, Any] | None = None,
-) -> Job:
-    """The job of a run, one of `slots` at a time."""
-    threads = run.settings.training.threads or max(1, (os.cpu_count() or 1) // slots)
-    store = tracking.current_store()
-    return Job(run, store, experiment_id, parent_id, note, tags or {}, data_digest, threads)
-
-
-def train_one(settings: Settings) -> int:
-    """Train, score and log a single run in this process; the number of failures (0 or 1).
-
-    Raises
-    ------
-    StudyError
-        If the input or the store is at fault.
-    """
-    dataset = opened(settings.data)
-    planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
-    caption = _caption(dataset, planned.settings, [settings.seed])
-    job = _job(planned, tracking.connect(), dataset.digest(), 1, f"A single training. {caption}")
-    tqdm.write(f"{planned.name} on {dataset.name}; store {tracking.current_store()}")
-    outcome = work(job)
-    if isinstance(outcome, Failure):
-        raise StudyError(outcome.reason)
-    _tell_scores(outcome, "test")
-    return 0
-
-
-def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
-    """Score the network of a finished run on a split, with `changes` to its settings, as a run of its own.
-
-    Raises
-    ------
-    StudyError
-        If there is no such run or split, or a setting does not fit.
-    """
-    experiment = tracking.connect()
-    settings, channels, weights = tracking.load_run(run_id)
-    for name in changes:
-        if name.split(".")[0] not in ("data", "clustering", "training"):
-            raise StudyError(f"{name} belongs to the trained network: only data, clustering and training can be set")
-    settings = settings.with_(changes)
-    dataset = opened(settings.data)
-    if split not in dataset.splits:
-        raise unknown_name("split", split, dataset.splits)
-    for image in network_images(settings.data, split):
-        refuse_other_channels(image, channels)
-    planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
-    network = build_network(channels, planned.settings)
-    network.load_state_dict(weights)
-    # in the memory format of the training, so that scores are the same to the last digit
-    network.to(choose_device(settings.training.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    tags = {"evaluated_run": run_id, "split": split}
-    job = _job(planned, experiment, dataset.digest(), 1, f"The network of run {run_id}, scored on {split}.", tags=tags)
-    run = start(job)
-    with tracking.working_on(run):
-        outcome = Result(planned.variant, settings.seed, *score_split(network, planned.settings, run, split, 0))
-    _tell_scores(outcome, split)
-    return 0
-
-
-def _tell_scores(result: Result, split: str) -> None:
-    scores = means(result.table)
-    shown = {"SBD": "sbd", "foreground Dice": "fbd", "|DiC|": "abs_dic", "mAP": "map"}
-    values = ", ".join(f"{name} {scores[key]:.3f}" for name, key in shown.items() if key in scores)
-    tqdm.write(f"{len(result.table)} {split} images: {values}")
-
-
-def _execute(jobs: Sequence[Job], slots: int, launch: Launch) -> list[Result | Failure]:
-    """Outcomes of all jobs, in their order; a line is written as each ends."""
-    done: list[Job] = []
-
-    def tell(job: Job, future: Future) -> None:
-        if future.cancelled():
-            return
-        done.append(job)
-        outcome = _outcome(job, future)
-        text = f"SBD {outcome.table['sbd'].mean():.3f}" if isinstance(outcome, Result) else f"FAILED: {outcome.reason}"
-        tqdm.write(f"{len(done)}/{len(jobs)}  {job.planned.name}: {text}")
-
-    futures = []
-    with _executor(slots, launch) as executor:
-        for job in jobs:
-            future = executor.submit(work, job)
-            future.add_done_callback(partial(tell, job))
-            futures.append(future)
-        wait(futures)
-    return [_outcome(job, future) for job, future in zip(jobs, futures, strict=True)]
-
-
-def _outcome(job: Job, future: Future) -> Result | Failure:
-    """What a worker returned, or why it could not."""
-    try:
-        return future.result()
-    except Exception as error:  # the worker itself died
-        return Failure(
-            job.planned, f"the worker process died ({error}): with fewer --slots more memory is left to each"
-        )
-
-
-class _Inline(Executor):
-    """Runs each call at once, in this process."""
-
-    def submit(self, fn, /, *args, **kwargs) -> Future:
-        future: Future = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
+def _job(place: tuple[_Question, int]) -> Job:
+    question, i = place
+    return question.jobs[i]
 
 
 @contextmanager
-def _executor(slots: int, launch: Launch) -> Iterator[Executor]:
-    """The executor of a launch; what it has not started is dropped when the block is left by an exception."""
-    if launch.executor == "inline":
-        yield _Inline()
-        return
-    context = get_context("spawn")
-    places = context.Queue()
-    for place in range(slots):
-        places.put(place)
-    lock = context.RLock()
-    tqdm.set_lock(lock)  # one line of the terminal for each process
-    executor = ProcessPoolExecutor(slots, context, _start_worker, (lock, places))
-    try:
-        yield executor
-    finally:
-        executor.shutdown(cancel_futures=True)
+def _parents(questions: Sequence[_Question], experiment: str, dataset: Dataset, digest: str) -> Iterator[None]:
+    """A parent run for each question, which is ended however the block is left."""
+    with ExitStack() as beats:
+        try:
+            for question in questions:
+                ablation = question.ablation
+                tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
+                name = f"{ablation.name} on {dataset.name}"
+                question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
+                beats.enter_context(tracking.beating(parent))
+                log_dataset(parent, dataset, digest, question.jobs[0].planned.settings.data.root)
+                question.jobs = [replace(job, parent_id=parent.run_id) for job in question.jobs]
+            yield
+        except BaseException:
+            _finish_undisturbed()
+            for parent in (question.parent for question in questions if question.parent and not question.ended):
+                parent.end_children("KILLED", "the launch was stopped")
+                parent.end("KILLED", "the launch was stopped")
+            raise
 
 
-def _start_worker(lock: object, places: Queue) -> None:
-    """Give the progress bar of this process a line of its own; leave Ctrl-C to the launching process."""
-    tqdm.set_lock(lock)
-    show_progress_at(places.get())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _finish_undisturbed() -> None:
+    """Let nothing cut the end of a stopped launch off: `mlflow run` sends a second signal right after the first."""
+    if threading.current_thread() is threading.main_thread():
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, signal.SIG_IGN)
 
 
-def _log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str, note: str) -> None:
-    """Table, figure, contact sheet and description of an ablation, on its parent."""
-    table = answer(ablation, results)
-    parent.log_table(table, "answer")
-    hue = next(name for name in ablation.varied if name != ablation.axis)
-    printed = pd.read_csv(ablation.printed) if ablation.printed else None
-    parent.log_figure(figures.score_curve(table, ablation.axis, hue, caption, printed), f"{ablation.name}.png")
-    first = min(result.seed for result in results)
-    rows = [(variant_name(r.variant), r.panels) for r in results if r.seed == first]
-    parent.log_figure(figures.contact_sheet(rows, f"{ablation.question} Seed {first}."), "contact_sheet.png")
-    parent.set_note(f"{note}\n\n{found(ablation, table)}")
+def _work_off(
+    questions: Sequence[_Question], groups: Sequence[_Group], new: Sequence[_Group], slots: int, launch: Launch
+) -> None:
+    """Work off all jobs; a line is written as each ends, and each question is answered with its last job."""
+    done, total = 0, sum(len(question.jobs) for question in questions)
+    known = [group for group in groups if group not in new]
+    # to take results over is quicker than to start a process
+    for chosen, executor, at_a_time in ((known, Launch("inline"), 1), (new, launch, slots)):
+        tasks = [_task(group, at_a_time) for group in chosen]
+        for k, outcomes in execute(work, tasks, at_a_time, executor):
+            for place, outcome in zip(chosen[k], _each(outcomes, tasks[k]), strict=True):
+                done += 1
+                tqdm.write(f"{done}/{total}  {_job(place).planned.name}: {_score_or_reason(outcome)}")
+                if place[0].add(outcome):
+                    _answer(place[0])
+
+
+def _task(group: _Group, slots: int) -> Task:
+    jobs = tuple(_job(place) for place in group)
+    return Task(jobs, tracking.current_store(), threads_for(jobs[0].planned.settings, slots))
+
+
+def _each(outcomes: list[Result | Failure] | Exception, task: Task) -> list[Result | Failure]:
+    """Outcome of each job of a task, whose worker may have died."""
+    if isinstance(outcomes, StudyError):
+        return [Failure(job.planned, str(outcomes)) for job in task.jobs]
+    if isinstance(outcomes, Exception):
+        reason = f"the worker process died ({outcomes}): with fewer --slots more memory is left to each"
+        return [Failure(job.planned, reason) for job in task.jobs]
+    return outcomes
+
+
+def _score_or_reason(outcome: Result | Failure) -> str:
+    return f"SBD {outcome.table['sbd'].mean():.3f}" if isinstance(outcome, Result) else f"FAILED: {outcome.reason}"
+
+
+def _answer(question: _Question) -> None:
+    """Log the answer of a question, and end its parent."""
+    parent = question.parent
+    assert parent is not None
+    if question.results:
+        log_answer(parent, question.ablation, question.results, question.caption, question.note)
+    parent.end_children("FAILED", "the worker process died")
+    reasons = "; ".join(f"{failure.planned.name}: {failure.reason}" for failure in question.failures)
+    parent.end("FAILED" if reasons else "FINISHED", reasons)
+    question.ended = True
+
+
+def _where_to_look(question: _Question, base: Settings, dataset: Dataset, experiment: str) -> str:
+    """Keep a view of the runs of a question on the MLflow page, and tell how to open it."""
+    name, last = question.ablation.name, number_of_steps(base.training, len(dataset.splits["train"]))
+    pictures = [tracking.picture_key(record.name) for record in dataset.splits["val"][:PICTURES]]
+    pictures = pictures[: base.training.validation_images]
+    links = tracking.share_view(experiment, name, shared_view(name, list(question.ablation.varied), pictures, last))
+    return f"{name}: {len(question.results)} of {len(question.jobs)} runs finished; look at them with\n{links}"

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -24,11 +24,14 @@ from study.networks import build_network, centre_embeddings
 class Monitor(Protocol):
     """What a training tells the outside."""
 
+    def resumed(self, history: History) -> None:
+        """What the interrupted training had found until its checkpoint."""
+
     def step(self, step: int, values: dict[str, float]) -> None:
         """Mean loss terms since the last call, learning rate and speed, after `step` steps."""
 
     def validated(self, step: int, values: dict[str, float]) -> None:
-        """Validation scores after `step` steps."""
+        """Validation scores after `step` steps; those of the untrained network after 0."""
 
 
 @dataclass
@@ -39,12 +42,20 @@ class History:
     ----------
     seconds : float
         Time of the training steps, without validations.
+    curve : list of dict
+        Step, and what `Monitor.step` was told.
     validations : list of dict
         Step, seconds of training until then, and validation scores.
     """
 
     seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
     validations: list[dict[str, float]] = field(default_factory=list)
+
+    def points(self) -> list[tuple[int, dict[str, float]]]:
+        """Steps and what was found after them, by the names under which it is logged."""
+        found = (*self.curve, *self.validations)
+        return [(int(values["step"]), {k: v for k, v in values.items() if "/" in k}) for values in found]
 
 
 def train(
@@ -87,8 +98,11 @@ def train(
     if settings.network.centre_embedding:
         centre_embeddings(network, images.batch(draws[0]).images)
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, fused=True)
-    run = _State(network, optimizer, checkpoint)
-    run.resume(device)
+    run = _State(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best")
+    if run.resume(device):
+        monitor.resumed(run.history)
+    else:
+        monitor.validated(0, validate(network))  # for curves and pictures alone: the history does not hold it
     forward = torch.compile(network) if plan.compile else network
     pauses = _pauses(steps, plan.validations)
     since, total, clock = run.step, None, time.perf_counter()
@@ -113,13 +127,15 @@ def train(
         run.history.seconds += now - clock
         speed = (step + 1 - since) * plan.batch_size / (now - clock)
         _refuse_non_finite(averages, network, step + 1, checkpoint if run.step else None)
-        monitor.step(step + 1, {f"train/{k}": v for k, v in averages.items()} | {"perf/images_per_second": speed})
+        told = {f"train/{k}": v for k, v in averages.items()} | {"perf/images_per_second": speed}
+        run.history.curve.append({"step": step + 1, **told})
+        monitor.step(step + 1, told)
         if pauses[step + 1]:
             scores = validate(network)
             run.keep(step + 1, scores)
             monitor.validated(step + 1, scores)
         since, total, clock = step + 1, None, time.perf_counter()
-    if plan.checkpoint == "best":
+    if run.keep_best:
         network.load_state_dict(run.best)
     return network.eval(), run.history
 
@@ -164,8 +180,8 @@ def _refuse_non_finite(averages: dict[str, float], network: nn.Module, step: int
 class _State:
     """What a checkpoint holds."""
 
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None):
-        self.network, self.optimizer, self.path = network, optimizer, path
+    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None, *, keep_best: bool):
+        self.network, self.optimizer, self.path, self.keep_best = network, optimizer, path, keep_best
         self.step, self.history = 0, History()
         self.best: dict[str, Tensor] = {}
         self.best_score = -math.inf
@@ -174,7 +190,8 @@ class _State:
         """Note a validation, and write the checkpoint so that a kill leaves the old one or the new one whole."""
         self.step = step
         self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
-        if scores.get("val/sbd", 0.0) >= self.best_score:  # the later of equals; the last without validation images
+        # the later of equals; the last without validation images
+        if self.keep_best and scores.get("val/sbd", 0.0) >= self.best_score:
             self.best_score = scores.get("val/sbd", 0.0)
             self.best = copy.deepcopy(self.network.state_dict())
         if self.path is None:
@@ -185,8 +202,7 @@ class _State:
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,
             "best_score": self.best_score,
-            "seconds": self.history.seconds,
-            "validations": self.history.validations,
+            "history": asdict(self.history),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all(),
         }
@@ -198,17 +214,18 @@ class _State:
         except (OSError, RuntimeError) as error:
             raise StudyError(f"cannot write the checkpoint {self.path}: {error}; free disk space or rights") from error
 
-    def resume(self, device: torch.device) -> None:
+    def resume(self, device: torch.device) -> bool:
         """Take up the checkpoint, if there is one."""
         if self.path is None or not self.path.exists():
-            return
+            return False
         try:
             state = torch.load(self.path, map_location=device, weights_only=True)
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.best, self.best_score = state["step"], state["best"], state["best_score"]
-            self.history = History(state["seconds"], state["validations"])
+            self.history = History(**state["history"])
         except Exception as error:  # torch raises many kinds for a damaged file
             raise StudyError(f"cannot read the checkpoint {self.path}: delete it to start afresh") from error
         torch.set_rng_state(state["random"].cpu())
         torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
+        return True

@@ -1,8 +1,8 @@
-import numpy as np
-import pandas as pd
+from dataclasses import replace
+
 import pytest
 
-from study.ablation import SCORES, Ablation, Result, answer, bootstrap_interval, parse_seeds, plan, variant_name
+from study.ablation import Ablation, parse_seeds, plan, variant_name
 from study.config import Settings
 from study.errors import StudyError
 
@@ -37,6 +37,29 @@ def test_a_plan_goes_seed_by_seed():
     assert runs[0].settings.network.concat_layer == "none"
     assert len({run.settings.digest() for run in runs}) == 8
     assert runs[0].name == "unet, inter_weight 1, seed 4"
+
+
+def test_what_follows_from_a_value_comes_along_beneath_the_variant():
+    follows = {
+        ("network.name", "unet"): {
+            "training.batch_size": 2,
+            "loss.inter_weight": 7.0,
+            "network.concat_layer": "coordinate",
+        },
+        ("loss.inter_weight", "only"): {"training.batch_size": 3},
+    }
+    runs = plan(replace(ABLATION, follows=follows), Settings().with_({"training.batch_size": 5}), [0])
+    assert [run.variant for run in runs] == VARIANTS  # without what follows
+    assert [run.name for run in runs] == [run.name for run in plan(ABLATION, Settings(), [0])]
+    assert [run.settings.training.batch_size for run in runs] == [2, 3, 5, 3]  # the later setting wins
+    assert [run.settings.loss.inter_weight for run in runs] == [1.0, "only", 1.0, "only"]  # the variant wins
+    assert [run.settings.network.concat_layer for run in runs] == ["coordinate", "coordinate", "dfeat.32", "dfeat.32"]
+
+
+def test_what_follows_is_checked():
+    wrong = replace(ABLATION, follows={("network.name", "wnet"): {"training.batch": 2}})
+    with pytest.raises(StudyError, match=r"unknown setting 'training\.batch'"):
+        plan(wrong, Settings(), [0])
 
 
 def test_a_plan_refuses_what_no_run_could_take():
@@ -79,79 +102,3 @@ def test_wrong_seeds(text, words):
     with pytest.raises(StudyError) as error:
         parse_seeds(text)
     assert words in str(error.value)
-
-
-def naive_interval(scores, rng, rounds):
-    """Resample after resample, drawn in the order of `bootstrap_interval`."""
-    seeds, images = scores.shape
-    rows = rng.integers(0, seeds, (rounds, seeds, 1))
-    columns = rng.integers(0, images, (rounds, 1, images))
-    found = []
-    for r in range(rounds):
-        chosen = [scores[row, column] for row in rows[r, :, 0] for column in columns[r, 0]]
-        found.append(sum(chosen) / len(chosen))
-    found.sort()
-    return [np.interp(share * (rounds - 1), range(rounds), found) for share in (0.025, 0.975)]
-
-
-@pytest.mark.parametrize("shape", [(1, 5), (3, 4), (2, 1)])
-def test_bootstrap_interval_equals_a_loop(shape):
-    scores = np.random.default_rng(1).random(shape)
-    found = bootstrap_interval(scores, np.random.default_rng(7), 200)
-    np.testing.assert_allclose(found, naive_interval(scores, np.random.default_rng(7), 200))
-
-
-def test_properties_of_the_interval():
-    rng = np.random.default_rng(0)
-    scores = rng.random((3, 20))
-    low, high = bootstrap_interval(scores, rng)
-    assert scores.min() <= low < scores.mean() < high <= scores.max()
-    assert bootstrap_interval(np.full((3, 5), 0.7), rng) == pytest.approx((0.7, 0.7), abs=1e-12)
-    assert bootstrap_interval(np.array([[0.3]]), rng) == (0.3, 0.3)
-    many = rng.random((1, 1000))  # the interval of a mean: 1.96 standard errors each side
-    low, high = bootstrap_interval(many, rng)
-    assert high - low == pytest.approx(2 * 1.96 * many.std() / 1000**0.5, rel=0.1)
-    # seeds that agree add no certainty about images, which are drawn for all seeds together
-    alike = np.repeat(scores[:1], 3, axis=0)
-    single, triple = (bootstrap_interval(s, np.random.default_rng(0)) for s in (scores[:1], alike))
-    assert triple[1] - triple[0] == pytest.approx(single[1] - single[0], rel=0.1)
-
-
-def test_the_order_of_seeds_and_images_hardly_matters():
-    rng = np.random.default_rng(0)
-    scores = rng.random((3, 15))
-    shuffled = scores[[2, 0, 1]][:, rng.permutation(15)]
-    first, second = (bootstrap_interval(s, np.random.default_rng(0), 20000) for s in (scores, shuffled))
-    assert first == pytest.approx(second, abs=0.01)
-
-
-def result(variant, seed, sbd):
-    table = pd.DataFrame({"image": [f"i{i}" for i in range(len(sbd))], **dict.fromkeys(SCORES, sbd)})
-    table["fbd"] = 1.0
-    return Result(variant, seed, table, [])
-
-
-def test_answer():
-    results = [
-        result(VARIANTS[3], 0, [0.5, 0.7]),
-        result(VARIANTS[0], 0, [0.1, 0.3]),
-        result(VARIANTS[0], 1, [0.4, 0.8]),
-    ]
-    table = answer(ABLATION, results)
-    # a row for each variant that has results, in the order of the variants
-    assert [{name: row[name] for name in ABLATION.varied} for row in table.to_dict("records")] == [
-        VARIANTS[0],
-        VARIANTS[3],
-    ]
-    first, last = table.to_dict("records")
-    assert (first["seeds"], first["images"], last["seeds"]) == (2, 2, 1)
-    assert first["sbd"] == pytest.approx(0.4)
-    assert first["sbd_seeds"] == pytest.approx([0.2, 0.6])
-    assert first["sbd_low"] < 0.4 < first["sbd_high"]
-    assert (first["fbd"], first["fbd_low"], first["fbd_high"]) == (1, 1, 1)
-    for score in SCORES:
-        assert {score, f"{score}_low", f"{score}_high", f"{score}_seeds"} <= set(table.columns)
-    # no other result shifts a variant's interval
-    alone = answer(ABLATION, results[1:]).to_dict("records")[0]
-    assert (alone["sbd_low"], alone["sbd_high"]) == (first["sbd_low"], first["sbd_high"])
-    assert answer(ABLATION, []).empty

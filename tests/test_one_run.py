@@ -10,7 +10,7 @@ import torch
 
 from study import one_run
 from study.ablation import PlannedRun, Result
-from study.config import load_settings
+from study.config import Settings, load_settings
 from study.data import open_dataset
 from study.data.batches import refuse_other_channels
 from study.errors import StudyError
@@ -101,7 +101,7 @@ def test_the_curves_of_a_run(asked):
         steps = asked.settings.training.steps
         for name in ("train/loss", "train/loss_distance", "train/loss_inter", "train/loss_intra"):
             assert [step for step, _ in history(asked.client, child, name)] == list(range(1, steps + 1))
-        assert [step for step, _ in history(asked.client, child, "val/sbd")] == [steps // 2, steps, steps]
+        assert [step for step, _ in history(asked.client, child, "val/sbd")] == [0, steps // 2, steps, steps]
         # bars, one per run, rather than curves of a single point
         for name in ("test/sbd", "perf/training_seconds", "perf/test_maps_seconds_per_image"):
             assert [step for step, _ in history(asked.client, child, name)] == [0]
@@ -129,14 +129,23 @@ def test_pictures_of_the_same_images_at_each_validation(asked):
         shown = sorted(file.split("/")[1].split("+")[0:3:2] for file in files if file.endswith(".png"))
         names = [image.name for image in network_images(asked.settings.data, "val")]
         count = asked.settings.training.validation_images
-        assert shown == [[f"val {name}", step] for name in names[:count] for step in ("3", "6")]
+        assert shown == [[f"images~val {name}", step] for name in names[:count] for step in ("0", "3", "6")]
 
 
 def test_what_a_run_is_made_of_is_logged(asked):
     for name, child in asked.children.items():
         settings = asked.settings.with_({"network.name": name, "clustering.foreground": "truth"})
         assert child.info.status == "FINISHED"
-        assert child.data.params == {k: str(v) for k, v in settings.flat().items() if k != "data.root"}
+        assert child.data.params == {"network.name": name, "loss.inter_weight": "1.0", "seed": "0"}
+        (model,) = mlflow.search_logged_models(
+            [asked.experiment.experiment_id], f"source_run_id = '{child.info.run_id}'", output_format="list"
+        )
+        flat = {k: str(v) for k, v in settings.flat().items() if k != "data.root"}
+        assert model.params == flat
+        paper = Settings().flat()
+        assert {k: v for k, v in child.data.tags.items() if k in flat and k not in child.data.params} == {
+            k: v for k, v in flat.items() if v != str(paper[k]) and k not in child.data.params
+        }
         dataset = open_dataset(settings.data)
         (given,) = child.inputs.dataset_inputs
         assert (given.dataset.name, given.dataset.digest) == (dataset.name, dataset.digest())
@@ -191,8 +200,9 @@ def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, monkeypatch
     monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda *_: None)
     settings = smoke("training.steps=4")
 
-    def killed(*_):
-        raise KeyboardInterrupt
+    def killed(_, step, __):
+        if step:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(one_run._Monitor, "validated", killed)
@@ -205,7 +215,8 @@ def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, monkeypatch
     assert not list(CHECKPOINTS.iterdir())
 
 
-def test_a_dead_distance_head_is_told(store, monkeypatch, capsys):
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_dead_distance_head_is_told_once_it_is_trained(step, store, monkeypatch, capsys):
     class Dead(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -216,16 +227,19 @@ def test_a_dead_distance_head_is_told(store, monkeypatch, capsys):
             return Maps(self.weight * torch.zeros(batch, 1, height, width), torch.ones(batch, 8, height, width))
 
     def train(images, settings, monitor, validate, checkpoint):
-        monitor.validated(1, validate(Dead()))
+        monitor.validated(step, validate(Dead()))
         raise StudyError("that was all")
 
     monkeypatch.setattr(one_run, "train", train)
     run = failed_run(store, work(job(smoke())))
-    warning = run.data.tags["warning"]
+    assert run.data.metrics["val/sbd"] == 0
+    warning = run.data.tags.get("warning")
+    if not step:
+        assert warning is None
+        return
     assert warning.startswith("the distance head is dead")
     assert "network.leaky_distance_gradient=true" in warning
     assert f"warning: {warning}" in capsys.readouterr().out
-    assert run.data.metrics["val/sbd"] == 0
 
 
 def test_a_live_distance_head_is_not(asked):

@@ -15,11 +15,12 @@ import pytest
 import torch
 
 from study import one_run, runner
-from study.ablation import Ablation, Result, answer
+from study.ablation import Ablation, Result
 from study.config import load_settings
 from study.data import open_dataset
 from study.errors import StudyError
 from study.runner import MEMORY_OF_A_RUN, Launch, ask, evaluate_run, train_one
+from study.statistics import answer
 from study.tracking import connect, start_run
 
 INLINE = Launch("inline")
@@ -98,7 +99,7 @@ def test_the_same_settings_give_the_same_metrics(asked, capsys):
     child = asked.children["unet"]
     assert "mlflow.parentRunId" not in again.data.tags
     assert again.data.tags["digest"] == child.data.tags["digest"]
-    assert again.data.params == child.data.params
+    assert again.data.params == {"network.name": "unet", "seed": "0"}
     assert histories(asked.client, again) == histories(asked.client, child)
     assert len(histories(asked.client, again)) > 30
 
@@ -108,6 +109,15 @@ def test_the_view_of_the_page_shows_the_runs_of_the_ablation(asked):
     found = asked.client.search_runs([asked.experiment.experiment_id], view["searchFilter"])
     assert {run.info.run_id for run in found} == {run.info.run_id for run in (asked.parent, *asked.children.values())}
     assert {"params.`network.name`", "metrics.`test/sbd`"} <= set(view["selectedColumns"])
+    logged = {
+        tuple(item.path.removeprefix("images/").replace("~", "/").split("+")[0:3:2])
+        for child in asked.children.values()
+        for item in asked.client.list_artifacts(child.info.run_id, "images")
+    }
+    cards = view["compareRunCharts"]
+    assert len(cards) == 2
+    last = str(asked.settings.training.steps)
+    assert {(*card["imageKeys"], str(card["step"])) for card in cards} == {p for p in logged if p[1] == last}
 
 
 @pytest.mark.parametrize("split", ["test", "val"])
@@ -129,7 +139,7 @@ def test_evaluating_with_other_settings_and_images(asked, tmp_path, write_folder
     assert evaluate_run(child, "train", {"data.name": "folder", "data.root": str(root), "data.image_size": "0"}) == 0
     (found,) = asked.client.search_runs([asked.experiment.experiment_id], "tags.dataset = 'folder'")
     assert found.data.metrics["train/n_true"] == 2
-    assert found.data.params["data.image_size"] == "0"
+    assert found.data.tags["data.image_size"] == "0"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
+from study import tracking
 from study.config import Settings
 from study.errors import StudyError
 from study.inference import predict_maps
 from study.networks import build_network
 from study.one_run import network_images
-from study.tracking import Point, TrackedRun, connect, load_run, start_run, working_on
+from study.shared_view import shared_view
+from study.tracking import Point, TrackedRun, connect, load_run, picture_key, share_view, start_run, working_on
 
 
 def test_connect_makes_the_experiment_once(store):
@@ -73,11 +75,12 @@ def test_a_store_that_another_process_reads_is_taken(store, tmp_path):
 
 def test_a_run_with_settings(store, monkeypatch):
     settings = Settings().with_({"loss.inter_weight": "only", "data.root": "/somewhere"})
-    run = start_run(connect(), "a name", "a **note**", {"seed": 3}, settings)
+    run = start_run(connect(), "a name", "a **note**", {"seed": 3}, settings, ["network.name", "loss.inter_weight"])
     found = store.get_run(run.run_id)
     assert found.info.run_name == "a name"
-    assert found.data.params["loss.inter_weight"] == "only"
-    assert set(found.data.params) == set(settings.flat()) - {"data.root"}
+    assert found.data.params == {"network.name": "wnet", "loss.inter_weight": "only", "seed": "0"}
+    told = {k: v for k, v in found.data.tags.items() if k in settings.flat() and k != "seed"}
+    assert told == {"loss.inter_weight": "only"}
     assert found.data.tags["mlflow.note.content"] == "a **note**"
     assert found.data.tags["seed"] == "3"
     assert found.data.tags["study_version"]
@@ -120,14 +123,27 @@ def test_a_table_is_logged_for_the_page_and_as_csv(run, store):
     assert text.splitlines() == ["image,sbd", "a,0.25", "b,1.0"]
 
 
-@pytest.mark.parametrize("key", ["val A1/plant001", "val cell (1) µm+ü%.tif", "val x#~y"])
-def test_pictures_of_images_of_any_name(key, run, store):
+@pytest.mark.parametrize("name", ["A1/plant001", "cell (1) µm+ü%.tif", "x#~y"])
+def test_pictures_of_images_of_any_name(name, run, store):
     picture = np.random.default_rng(0).integers(0, 255, (5, 4, 3), dtype=np.uint8)
     for step in (3, 6):
-        run.log_image(picture, key, step)
+        run.log_image(picture, picture_key(name), step)
     files = [item.path for item in store.list_artifacts(run.run_id, "images") if item.path.endswith(".png")]
     assert sorted(file.split("+")[2] for file in files) == ["3", "6"]
     np.testing.assert_array_equal(mlflow.artifacts.load_image(f"runs:/{run.run_id}/{files[0]}"), picture)
+
+
+@pytest.mark.parametrize("server", ["", "http://tracking.example:8080"])
+def test_a_view_is_kept_and_its_address_told(server, store, monkeypatch):
+    experiment = connect()
+    view = shared_view("abc", ["network.name"], [], 0)
+    monkeypatch.setattr(tracking, "current_store", lambda: server or "sqlite:///mlflow.db")
+    told = share_view(experiment, "lambda", view).splitlines()
+    assert json.loads(store.get_experiment(experiment).tags["mlflow.sharedViewState.lambda"]) == view
+    assert told[:-2] == ([] if server else ["mlflow ui --backend-store-uri sqlite:///mlflow.db"])
+    page = f"{server or 'http://127.0.0.1:5000'}/#/experiments/{experiment}/runs?viewStateShareKey=lambda&"
+    for line, word in zip(told[-2:], ("scores", "pictures and curves"), strict=True):
+        assert line.startswith(f"{word}: {page}")
 
 
 def test_how_a_run_ends(store):

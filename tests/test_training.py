@@ -95,7 +95,8 @@ def test_the_monitor_hears_of_every_term_and_validation():
     monitor = Recorder()
     _, history = run(tiny(), monitor)
     assert list(monitor.steps) == list(range(1, 13))
-    assert list(monitor.validations) == [entry["step"] for entry in history.validations] == [3, 6, 9, 12]
+    assert [entry["step"] for entry in history.validations] == [3, 6, 9, 12]
+    assert list(monitor.validations) == [0, 3, 6, 9, 12]
     assert set(monitor.steps[12]) == {
         *(f"train/{name}" for name in ("loss", "loss_distance", "loss_inter", "loss_intra")),
         "perf/images_per_second",
@@ -107,7 +108,25 @@ def test_the_monitor_hears_of_every_term_and_validation():
 def test_fewer_steps_than_validations():
     monitor = Recorder()
     run(tiny(training__steps=1, training__validations=10), monitor)
-    assert list(monitor.steps) == list(monitor.validations) == [1]
+    assert list(monitor.steps) == [1]
+    assert list(monitor.validations) == [0, 1]
+
+
+def test_validating_leaves_no_trace_in_the_training():
+    """Neither of the network untrained nor of a later one: on its weights, its statistics or the random numbers."""
+    settings = tiny(network__name="wnet")
+    seen = []
+
+    def validate(network):
+        seen.append(predict_maps(network, pictures(), settings))
+        return score(network)
+
+    network, history = run(settings, validate=validate)
+    plain, whole = run(settings)
+    assert_same_weights(network, plain)
+    assert without_time(history) == without_time(whole)
+    assert len(seen) == 5
+    assert np.abs(seen[0][0].embedding - seen[-1][0].embedding).max() > 0.01
 
 
 def test_reported_losses_are_means_over_the_steps_since_the_last_report():
@@ -155,7 +174,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(more, where, tmp_p
     def killing(network):
         nonlocal calls
         calls += 1
-        if where == "validate" and calls == 3:
+        if where == "validate" and calls == 4:
             raise KeyboardInterrupt
         return score(network)
 
@@ -171,6 +190,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(more, where, tmp_p
     resumed = Recorder()
     network, history = run(settings, resumed, checkpoint=file)
     assert min(resumed.steps) == {"validate": 7, "validated": 10}[where]
+    assert min(resumed.validations) == {"validate": 9, "validated": 12}[where]
     assert_same_weights(network, undisturbed)
     assert without_time(history) == without_time(whole)
     assert not list(tmp_path.rglob("*.partial"))
@@ -182,6 +202,7 @@ def test_a_finished_training_is_not_continued(tmp_path):
     same, _ = run(tiny(), again, checkpoint=file)
     assert_same_weights(network, same)
     assert not again.steps
+    assert not again.validations
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_good_checkpoint(tmp_path):
@@ -214,13 +235,20 @@ def test_without_a_good_checkpoint_none_is_promised(tmp_path):
 def test_a_checkpoint_never_holds_weights_that_are_not_finite(tmp_path):
     settings, file = tiny(training__validations=12), tmp_path / "x.pt"
 
-    def exploding(network):
-        """From now on the loss is finite, its gradient is not."""
-        network.distance.conv.bias.register_hook(lambda gradient: gradient * np.inf)
+    networks = []
+
+    class Exploding(Recorder):
+        def validated(self, step, values):
+            """From the first step on the loss is finite, its gradient is not."""
+            if step == 1:
+                networks[-1].distance.conv.bias.register_hook(lambda gradient: gradient * np.inf)
+
+    def validate(network):
+        networks.append(network)
         return score(network)
 
     with pytest.raises(StudyError, match="a weight is not finite after 2 steps"):
-        run(settings, validate=exploding, checkpoint=file)
+        run(settings, Exploding(), validate, file)
     kept = torch.load(file, weights_only=True)
     assert kept["step"] == 1
     assert all(torch.isfinite(weight).all() for weight in kept["network"].values())
@@ -253,12 +281,12 @@ def test_the_best_weights_or_the_last_are_kept(tmp_path):
 
     def validate(network):
         seen.append({name: value.clone() for name, value in network.state_dict().items()})
-        return {"val/sbd": [0.2, 0.9, 0.9, 0.1][len(seen) - 1]}
+        return {"val/sbd": [1.0, 0.2, 0.9, 0.9, 0.1][len(seen) - 1]}  # the network untrained is no candidate
 
     best, _ = run(tiny(training__checkpoint="best"), validate=validate)
-    assert all(torch.equal(value, seen[2][name]) for name, value in best.state_dict().items())
+    assert all(torch.equal(value, seen[3][name]) for name, value in best.state_dict().items())
     last, _ = run(tiny())
-    assert all(torch.equal(value, seen[3][name]) for name, value in last.state_dict().items())
+    assert all(torch.equal(value, seen[4][name]) for name, value in last.state_dict().items())
     without_scores, _ = run(tiny(training__checkpoint="best"), validate=lambda network: {})
     assert_same_weights(without_scores, last)
 

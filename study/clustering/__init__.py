@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from study.clustering.angular import angular
+from study.clustering.density import hdbscan, mean_shift
 from study.clustering.embedding import unit_embedding
+from study.clustering.mutex_watershed import mutex_watershed
 from study.clustering.seeds import NO_DISTANCE
 from study.config import Clustering
 from study.errors import StudyError, unknown_name
 
 __all__ = ["CLUSTERERS", "segment"]
 
-# (distance (M, N) float32, unit embedding (M, N, E) float32, settings) -> labels (M, N) int32
-CLUSTERERS = {"angular": angular}
+# (distance (M, N) float32, unit embedding (M, N, E) float32, settings, foreground (M, N) bool) -> labels (M, N) int32
+CLUSTERERS = {"angular": angular, "mutex-watershed": mutex_watershed, "mean-shift": mean_shift, "hdbscan": hdbscan}
 
 
 def segment(
@@ -22,7 +24,9 @@ def segment(
     """Objects of an image from its distance map and embedding.
 
     Clusters are dropped if smaller than `min_size` px, or if their mean distance is below `min_distance` times the
-    map's maximum. The foreground is applied last, so that a mask can leave less than `min_size` px of an object.
+    map's maximum. Angular clustering needs no foreground, which is applied to its objects last, so that a mask can
+    leave less than `min_size` px of them. The other methods have no seeds and cluster the foreground only. Where that
+    is the whole image, the background is a cluster like others, which `min_distance` drops.
 
     Parameters
     ----------
@@ -61,15 +65,21 @@ def segment(
     if distance.max(initial=0) <= NO_DISTANCE:
         return np.zeros(distance.shape, np.int32)
     embedding = unit_embedding(embedding)
-    labels = CLUSTERERS[settings.method](distance, embedding, settings)
+    pixels = _pixels_to_cluster(distance, settings, foreground)
+    labels = CLUSTERERS[settings.method](distance, embedding, settings, pixels)
     labels = _without_unlikely(labels, distance, settings)
-    if foreground is None and settings.foreground == "predicted":
+    return _consecutive(np.where(pixels, labels, 0))
+
+
+def _pixels_to_cluster(distance: np.ndarray, settings: Clustering, foreground: np.ndarray | None) -> np.ndarray:
+    """The mask that is given, or else what `settings.foreground` makes of the distance map."""
+    if foreground is not None:
+        return foreground.astype(bool)
+    if settings.foreground == "predicted":
         # the embedding alone bleeds over boundaries: in its loss the few pixels of an object weigh as much as all
         # those of the background, while in the distance loss all pixels are equal
-        foreground = distance > settings.foreground_threshold * distance.max()
-    if foreground is not None:
-        labels = np.where(foreground, labels, 0)
-    return _consecutive(labels)
+        return distance > settings.foreground_threshold * distance.max()
+    return np.ones(distance.shape, bool)
 
 
 def _without_unlikely(labels: np.ndarray, distance: np.ndarray, settings: Clustering) -> np.ndarray:

@@ -20,7 +20,7 @@ _FIRST_RADIUS = 24  # px, of the first window around a seed
 _SEEDS_AT_ONCE = 16  # bounds the memory of the similarities of seeds that share a reach
 
 
-def angular(distance: np.ndarray, embedding: np.ndarray, settings: Clustering) -> np.ndarray:
+def angular(distance: np.ndarray, embedding: np.ndarray, settings: Clustering, foreground: np.ndarray) -> np.ndarray:
     """Objects around the seeds of a distance map (Wu et al. 2020, section 3).
 
     Parameters
@@ -30,6 +30,8 @@ def angular(distance: np.ndarray, embedding: np.ndarray, settings: Clustering) -
     embedding : (M, N, E) float32 array
         Unit vectors, NaN where there is no direction.
     settings : Clustering
+    foreground : (M, N) bool array
+        Not used: what is around a seed shows without it, and `segment` applies it to the result.
 
     Returns
     -------

@@ -1,9 +1,10 @@
-"""Metrics of instance segmentation; the arguments are label images, the true one first."""
+"""Metrics of instance segmentation; but for `neighbour_angle` the arguments are label images, the true one first."""
 
 import numpy as np
 
 from study.metrics.contingency import Contingency
 from study.metrics.detection import THRESHOLDS, average_precision, mean_average_precision
+from study.metrics.embedding import neighbour_angle
 from study.metrics.leaf import (
     best_dice,
     count_difference,
@@ -20,6 +21,7 @@ __all__ = [
     "count_difference",
     "foreground_dice",
     "mean_average_precision",
+    "neighbour_angle",
     "scores",
     "symmetric_best_dice",
     "symmetric_best_dice_legacy",

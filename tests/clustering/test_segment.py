@@ -3,22 +3,75 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from study.clustering import CLUSTERERS, segment
-from study.config import Clustering
+from study.clustering import CLUSTERERS, density, segment
+from study.config import CLUSTERING_METHODS, Clustering
 from study.errors import StudyError
 
 PLAIN = Clustering(seed_smoothing=0, min_size=0, min_distance=0, foreground="none")
-METHODS = [replace(PLAIN, method=method, seeds=seeds) for method in CLUSTERERS for seeds in ("peaks", "regions")]
+ANGULAR = [replace(PLAIN, seeds=seeds) for seeds in ("peaks", "regions")]
+# without seeds, the background is a cluster like others, until its distance tells
+METHODS = ANGULAR + [replace(PLAIN, method=m, min_distance=0.1) for m in CLUSTERERS if m != "angular"]
 
 
-@pytest.mark.parametrize("settings", [*METHODS, Clustering()])
+def test_settings_name_the_clusterers():
+    assert tuple(CLUSTERERS) == CLUSTERING_METHODS
+
+
+@pytest.mark.parametrize("settings", [*METHODS, *(Clustering(method=method) for method in CLUSTERERS)])
 @pytest.mark.parametrize("colours", [[0, 1, 2, 3, 4], [0, 1, 2, 3, 1]])
-def test_perfect_maps_are_recovered(perfect_maps, four_objects, canonical, settings, colours):
+@pytest.mark.parametrize("foreground", ["none", "predicted", "truth"])
+def test_perfect_maps_are_recovered(perfect_maps, four_objects, canonical, settings, colours, foreground):
     distance, embedding = perfect_maps(four_objects, colours)
-    labels = segment(distance, embedding, settings)
+    mask = four_objects > 0 if foreground == "truth" else None
+    labels = segment(distance, embedding, replace(settings, foreground=foreground), mask)
     assert labels.dtype == np.int32
     assert canonical(labels) == canonical(four_objects)
     assert sorted(set(labels.flat)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("settings", METHODS)
+@pytest.mark.parametrize("flip", [np.flipud, np.fliplr, lambda a: np.swapaxes(a, 0, 1)])
+def test_perfect_maps_are_recovered_when_flipped(perfect_maps, four_objects, canonical, settings, flip):
+    distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 1])
+    assert canonical(segment(flip(distance), flip(embedding), settings)) == canonical(flip(four_objects))
+
+
+@pytest.mark.parametrize("settings", METHODS)
+@pytest.mark.parametrize("seed", range(3))
+def test_perfect_maps_are_recovered_when_the_embedding_is_turned(perfect_maps, four_objects, canonical, settings, seed):
+    distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 1])
+    turn = np.linalg.qr(np.random.default_rng(seed).normal(size=(4, 4)))[0]
+    assert canonical(segment(distance, embedding @ turn, settings)) == canonical(four_objects)
+
+
+@pytest.mark.parametrize("settings", METHODS)
+def test_perfect_maps_of_many_pixels_are_recovered(perfect_maps, four_objects, canonical, settings, monkeypatch):
+    labels = np.kron(four_objects, np.ones((4, 4), int))
+    monkeypatch.setattr(density, "FITTED_PIXELS", 600)
+    assert (labels > 0).sum() > 5 * 600
+    distance, embedding = perfect_maps(labels, [0, 1, 2, 3, 1])
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+    assert canonical(segment(distance, embedding, settings)) == canonical(labels)
+    assert canonical(segment(distance, embedding @ turn, settings)) == canonical(labels)
+
+
+@pytest.mark.parametrize("settings", METHODS)
+@pytest.mark.parametrize("side", [3, 4, 5, 8])
+def test_small_touching_objects_are_recovered(perfect_maps, canonical, settings, side):
+    rows, columns = np.indices((6 * side, 8 * side)) // side
+    labels = np.pad(8 * rows + columns + 1, side)
+    colours = np.append(0, 1 + (2 * rows + columns)[::side, ::side] % 5)  # neighbours over edges and corners differ
+    assert canonical(segment(*perfect_maps(labels, colours), settings)) == canonical(labels)
+
+
+@pytest.mark.parametrize("settings", METHODS)
+def test_two_calls_give_the_same(perfect_maps, four_objects, settings, monkeypatch):
+    monkeypatch.setattr(density, "FITTED_PIXELS", 200)
+    distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
+    embedding += np.random.default_rng(0).normal(0, 0.2, embedding.shape)
+    labels = segment(distance, embedding, settings)
+    assert labels.max() > 2
+    np.testing.assert_array_equal(segment(distance.copy(), embedding.copy(), settings), labels)
 
 
 @pytest.mark.parametrize("settings", METHODS)
@@ -45,11 +98,25 @@ def test_no_object(settings, shape):
 
 
 @pytest.mark.parametrize("settings", METHODS)
+def test_a_constant_embedding_is_one_object(settings):
+    distance = np.ones((12, 12), np.float32)
+    np.testing.assert_array_equal(segment(distance, np.ones((12, 12, 3)), settings), distance)
+
+
+@pytest.mark.parametrize("settings", METHODS)
+def test_a_mask_of_nothing_leaves_nothing(perfect_maps, four_objects, settings):
+    labels = segment(*perfect_maps(four_objects, [0, 1, 2, 3, 4]), settings, np.zeros(four_objects.shape, bool))
+    np.testing.assert_array_equal(labels, np.zeros(four_objects.shape))
+
+
+@pytest.mark.parametrize("settings", METHODS)
 def test_no_direction_anywhere(settings):
     np.testing.assert_array_equal(segment(np.ones((4, 5)), np.zeros((4, 5, 3)), settings), np.zeros((4, 5)))
 
 
-@pytest.mark.parametrize("settings", [*METHODS, replace(Clustering(), foreground="predicted")])
+@pytest.mark.parametrize(
+    "settings", [*ANGULAR, Clustering(foreground="predicted"), replace(PLAIN, method="mutex-watershed")]
+)
 def test_flips_of_the_maps_flip_the_labels(random_maps, canonical, settings):
     distance, embedding = random_maps(3, (24, 31), 3)
     labels = segment(distance, embedding, settings)
@@ -67,13 +134,14 @@ def test_scale_and_precision_of_the_maps_do_not_matter(random_maps):
     np.testing.assert_array_equal(segment(distance.astype(np.float64), embedding.astype(np.float64), PLAIN), expected)
 
 
-def test_pixels_without_direction_belong_to_nothing(perfect_maps, four_objects, canonical):
+@pytest.mark.parametrize("settings", METHODS)
+def test_pixels_without_direction_belong_to_nothing(perfect_maps, four_objects, canonical, settings):
     distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
     embedding[2, 1], embedding[3, 13], distance[4, 8] = 0, np.nan, np.nan
     distance[8, 9] = np.inf
     expected = four_objects.copy()
     expected[2, 1] = expected[3, 13] = 0
-    assert canonical(segment(distance, embedding, PLAIN)) == canonical(expected)
+    assert canonical(segment(distance, embedding, settings)) == canonical(expected)
 
 
 def test_min_size():
@@ -125,7 +193,7 @@ def test_the_threshold_of_the_predicted_foreground_is_relative(perfect_maps, fou
 
 
 def test_refuses_unknown_method():
-    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of angular"):
+    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of angular, hdbscan"):
         segment(np.ones((2, 2)), np.ones((2, 2, 3)), replace(PLAIN, method="kmeans"))
 
 

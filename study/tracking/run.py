@@ -1,16 +1,14 @@
-"""The only module that knows MLflow."""
+"""A run in the store: everything that is logged goes through it."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
-import sqlite3
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -23,84 +21,25 @@ import torch
 from git import Repo
 from git.exc import GitError
 from mlflow import MlflowClient
-from mlflow.artifacts import load_dict
 from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, Experiment, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature, get_model_info
-from mlflow.pytorch import load_model, log_model
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.models import ModelSignature
+from mlflow.pytorch import log_model
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import Schema, TensorSpec
-from mlflow.utils.file_utils import local_file_uri_to_path
-from mlflow.utils.uri import is_local_uri
-from sqlalchemy.engine import make_url
 from torch import Tensor, nn
 
 from study import __version__
 from study.config import Settings
 from study.errors import StudyError
+from study.tracking.life import beating
+from study.tracking.store import store_lock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DEFAULT_STORE = "sqlite:///mlflow.db"
-DEFAULT_EXPERIMENT = "pixel-embeddings"
-_SETTINGS, _MODEL = "settings.json", "model"
-
-
-def connect() -> str:
-    """Choose the store and the experiment, and make sure that both answer.
-
-    `MLFLOW_TRACKING_URI` and the experiment that `mlflow run` or the environment names win over the defaults, a SQLite
-    file in the working folder.
-
-    Returns
-    -------
-    str
-        Id of the experiment.
-
-    Raises
-    ------
-    StudyError
-        If the store does not answer or cannot be written, or the experiment is deleted.
-    """
-    store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    use_store(store)
-    try:
-        _refuse_unusable_file(store)
-        experiment = _experiment(MlflowClient())
-        if is_local_uri(experiment.artifact_location):
-            Path(local_file_uri_to_path(experiment.artifact_location)).mkdir(parents=True, exist_ok=True)
-    except Exception as error:  # each kind of store raises its own
-        reason = str(error).strip().splitlines()[0][:200]
-        raise StudyError(
-            f"the MLflow store {store} does not answer ({reason}): start the server, or mend MLFLOW_TRACKING_URI"
-        ) from error
-    if experiment.lifecycle_stage != "active":
-        raise StudyError(
-            f"the MLflow experiment {experiment.name!r} is deleted: restore it, or name another by "
-            "MLFLOW_EXPERIMENT_NAME"
-        )
-    return experiment.experiment_id
-
-
-def _refuse_unusable_file(store: str) -> None:
-    """Open a SQLite store for writing, for which MLflow would try minutes long."""
-    if store.startswith("sqlite:") and (file := make_url(store).database):
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(file, timeout=30)) as base:
-            base.execute("BEGIN IMMEDIATE")
-
-
-def _experiment(client: MlflowClient) -> Experiment:
-    """The experiment that `mlflow run`, the environment or the default names; made if it is not there."""
-    if run_id := os.environ.get("MLFLOW_RUN_ID"):
-        return client.get_experiment(client.get_run(run_id).info.experiment_id)
-    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
-        return client.get_experiment(experiment_id)
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-    return client.get_experiment_by_name(name) or client.get_experiment(client.create_experiment(name))
+SETTINGS, MODEL = "settings.json", "model"  # artifacts
+HOLDS_NETWORK = "holds_network"  # tag
 
 
 @dataclass(frozen=True)
@@ -145,9 +84,8 @@ class TrackedRun:
         )
 
     def log_image(self, picture: np.ndarray, key: str, step: int) -> None:
-        """Log a (M, N, 3) uint8 picture that the page shows with a slider over the steps."""
-        allowed = re.sub(r"[^\w\-./ ]", "_", key, flags=re.ASCII)  # MLflow refuses other characters
-        self.client.log_image(self.run_id, picture, key=allowed, step=step)
+        """Log a (M, N, 3) uint8 picture that the page shows with a slider over the steps, under a `picture_key`."""
+        self.client.log_image(self.run_id, picture, key=key, step=step)
 
     def log_figure(self, figure: Figure, file: str) -> None:
         """Log a figure; the ending of `file` gives the format."""
@@ -165,9 +103,16 @@ class TrackedRun:
     def log_dataset(self, name: str, digest: str, source: str, profile: dict[str, int]) -> None:
         """Log which data the run reads: its digest, where it is from, and images per split."""
         entity = DatasetEntity(name, digest, "local", json.dumps({"uri": source}), profile=json.dumps(profile))
-        self.client.log_inputs(
-            self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "train, val, test")])]
-        )
+        with store_lock():
+            self.client.log_inputs(
+                self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "train, val, test")])]
+            )
+
+    def log_scores(self, split: str, table: pd.DataFrame, pictures: Sequence[np.ndarray]) -> None:
+        """Log the scores per image of a split, and pictures of its first images."""
+        self.log_table(table, f"scores_{split}")
+        for i, picture in enumerate(pictures):
+            self.client.log_image(self.run_id, picture, f"{split}_pictures/{i}.png")
 
     def log_network(self, network: nn.Module, settings: Settings, channels: int) -> None:
         """Log the network as an exported program with its signature; weights are read back from it.
@@ -186,12 +131,14 @@ class TrackedRun:
             warnings.simplefilter("ignore")  # of torch.export, on its own internals
             log_model(
                 _Stacked(network).cpu().eval(),
-                name=_MODEL,
+                name=MODEL,
+                params={name: value for name, value in settings.flat().items() if name != "data.root"},
                 signature=signature,
                 input_example=(images,),
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
                 serialization_format="pt2",
             )
+        self.set_tags({HOLDS_NETWORK: True})
 
     def end(self, status: str, reason: str = "") -> None:
         """Mark the run FINISHED, FAILED or KILLED, with the reason as a tag."""
@@ -200,11 +147,16 @@ class TrackedRun:
         self.client.set_terminated(self.run_id, status)
 
     def end_children(self, status: str, reason: str) -> None:
-        """End the runs below this one that their worker has not ended, because it died."""
+        """End the runs below this one that their worker has not ended."""
         experiment_id = self.client.get_run(self.run_id).info.experiment_id
         running = f"tags.`mlflow.parentRunId` = '{self.run_id}' and attributes.status = 'RUNNING'"
         for run in self.client.search_runs([experiment_id], running):
             TrackedRun(run.info.run_id).end(status, reason)
+
+
+def picture_key(image: str) -> str:
+    """Key of the pictures of a validation image; its first part makes a section of the page, and puts it first."""
+    return "images/val " + re.sub(r"[^\w\-./ ]", "_", image, flags=re.ASCII)  # MLflow refuses other characters
 
 
 class _Stacked(nn.Module):
@@ -225,6 +177,7 @@ def start_run(
     note: str,
     tags: dict[str, Any],
     settings: Settings | None = None,
+    varied: Iterable[str] = (),
     parent_id: str | None = None,
 ) -> TrackedRun:
     """A run of its own, or one below another.
@@ -238,8 +191,10 @@ def start_run(
         Name and description on the MLflow page.
     tags : dict
     settings : Settings, optional
-        Logged as params, and whole as `settings.json`. The parent of an ablation has none: `mlflow run` has logged
-        its own options as params before.
+        Logged whole as `settings.json`, and as tags where they are not the paper's; none for an ablation's parent.
+    varied : iterable of str
+        Dotted names of the settings that are params, beside the seed. The page writes all params of a run above its
+        pictures, so that with many there is no picture to be seen.
     parent_id : str, optional
     """
     own = {"mlflow.runName": name, "mlflow.note.content": note, **_code_state(), **tags}
@@ -252,9 +207,10 @@ def start_run(
     run = TrackedRun(run_id)
     run.set_tags(own)
     if settings is not None:
-        flat = settings.flat()
-        run.client.log_batch(run_id, params=[Param(k, str(v)) for k, v in flat.items() if k != "data.root"])
-        run.client.log_dict(run_id, flat, _SETTINGS)
+        flat, paper = settings.flat(), Settings().flat()
+        run.set_tags({k: v for k, v in flat.items() if v != paper[k] and k != "data.root"})
+        run.client.log_batch(run_id, params=[Param(k, str(flat[k])) for k in (*varied, "seed")])
+        run.client.log_dict(run_id, flat, SETTINGS)
     return run
 
 
@@ -277,74 +233,14 @@ def working_on(run: TrackedRun) -> Iterator[None]:
 
     The run ends as FINISHED, or as FAILED with the reason as a tag where an exception leaves the block.
     """
-    with mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=True):
+    with mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=True), beating(run):
         try:
             yield
         except BaseException as error:
-            reason = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
-            run.set_tags({"failure": reason[:5000]})
+            run.set_tags({"failure": reason_of(error)[:5000]})
             raise
 
 
-def use_store(store: str) -> None:
-    """Let MLflow write to `store`, and say only what matters."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    mlflow.set_tracking_uri(store)
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def current_store() -> str:
-    """Address of the store in use."""
-    return mlflow.get_tracking_uri()
-
-
-def share_view(experiment_id: str, ablation: str, columns: Sequence[str]) -> str:
-    """Keep a view of the runs of an ablation with the scores and `columns` (dotted names) as columns of the table.
-
-    The page's own format, which MLflow does not document: a version that reads it otherwise shows its default table.
-
-    Returns
-    -------
-    str
-        How to open it: a command where the store is a file, and the address.
-    """
-    scores = [f"metrics.`{name}`" for name in ("test/sbd", "test/sbd_legacy", "test/abs_dic", "test/map")]
-    view = {
-        "searchFilter": f"tags.ablation = '{ablation}'",
-        "selectedColumns": [*scores, *(f"params.`{name}`" for name in columns), "params.`seed`"],
-        "orderByKey": scores[0],  # sorted by a metric, children stand in the table like their parent
-        "orderByAsc": False,
-    }
-    MlflowClient().set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{ablation}", json.dumps(view))
-    page = f"#/experiments/{experiment_id}/runs?viewStateShareKey={ablation}&workflowType=machine_learning"
-    store = current_store()
-    if store.startswith("http"):
-        return f"{store}/{page}"
-    return f"mlflow ui --backend-store-uri {store}\nhttp://127.0.0.1:5000/{page}"
-
-
-def load_run(run_id: str) -> tuple[Settings, int, dict[str, Tensor]]:
-    """Settings, image channels and weights of a finished run.
-
-    Raises
-    ------
-    StudyError
-        If there is no such run, or it keeps no network.
-    """
-    try:
-        MlflowClient().get_run(run_id)
-    except MlflowException as error:
-        raise StudyError(
-            f"there is no run {run_id!r} in {current_store()}: copy its id from the MLflow page"
-        ) from error
-    try:
-        program = load_model(f"runs:/{run_id}/{_MODEL}")
-        signature = get_model_info(f"runs:/{run_id}/{_MODEL}").signature
-        settings = Settings().with_(load_dict(f"runs:/{run_id}/{_SETTINGS}"))
-    except (MlflowException, OSError) as error:
-        raise StudyError(
-            f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"
-        ) from error
-    channels = signature.inputs.inputs[0].shape[1]
-    return settings, channels, {name.removeprefix("network."): w for name, w in program.state_dict().items()}
+def reason_of(error: BaseException) -> str:
+    """Why a run failed, in a sentence."""
+    return str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,27 @@
+"""Must all objects of an image differ, or only neighbours?  (Wu et al. 2020, section 4.3, Table 2 and Fig. 5)
+
+Expected: local constraints are better; eight dimensions hold no more than eight objects under global constraints, and
+          64 dimensions make up for a part of that only.
+Run:      mlflow run . -e ablate_constraints
+"""
+
+from pathlib import Path
+
+from study.ablation import Ablation
+
+ABLATION = Ablation(
+    name="constraints",
+    question="Must all objects of an image differ, or only neighbours?",
+    varied={"loss.constraints": ["local", "global"], "network.embedding_dim": [8, 64]},
+    control={"loss.constraints": "local", "network.embedding_dim": 8},
+    follows={("network.embedding_dim", 64): {"training.batch_size": 2}},  # so that it fits into memory, as in the paper
+    printed=Path(__file__).parent / "printed" / "wnet_table2_constraints.csv",
+    pictures={
+        "figure_5": [
+            {"loss.constraints": "local", "network.embedding_dim": 8},
+            {"loss.constraints": "local", "network.embedding_dim": 64},
+            {"loss.constraints": "global", "network.embedding_dim": 8},
+            {"loss.constraints": "global", "network.embedding_dim": 64},
+        ]
+    },
+)

@@ -1,0 +1,17 @@
+"""All that draws: data in, picture out."""
+
+from study.figures.colours import embedding_colours, label_colours, matched_to
+from study.figures.panels import contact_sheet, embedding_figure, folded, panel
+from study.figures.scores import score_curve, score_rows
+
+__all__ = [
+    "contact_sheet",
+    "embedding_colours",
+    "embedding_figure",
+    "folded",
+    "label_colours",
+    "matched_to",
+    "panel",
+    "score_curve",
+    "score_rows",
+]

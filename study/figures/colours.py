@@ -1,0 +1,73 @@
+"""Colours of maps and label images."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.colors import hsv_to_rgb
+
+
+def embedding_colours(embedding: np.ndarray) -> np.ndarray:
+    """Embedding as colours, by one projection for all images and runs, so that pictures compare.
+
+    Each dimension of the embedding has a direction in colour space; the directions are spread evenly over the sphere.
+
+    Parameters
+    ----------
+    embedding : (M, N, E) float array
+        Unit vectors.
+
+    Returns
+    -------
+    (M, N, 3) uint8 array
+    """
+    dims = embedding.shape[2]
+    height = 1 - 2 * (np.arange(dims) + 0.5) / dims  # Fibonacci lattice on the sphere
+    turn = np.pi * (3 - np.sqrt(5)) * np.arange(dims)
+    radius = np.sqrt(1 - height**2)
+    directions = np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
+    return np.clip(128 + 127 * (embedding.astype(np.float32) @ directions), 0, 255).astype(np.uint8)
+
+
+def label_colours(labels: np.ndarray) -> np.ndarray:
+    """Labels as colours far apart for consecutive ids; the background is black.
+
+    Parameters
+    ----------
+    labels : (M, N) int array
+
+    Returns
+    -------
+    (M, N, 3) uint8 array
+    """
+    ids = np.arange(labels.max(initial=0) + 1)
+    hsv = np.stack([ids * 0.618034 % 1, 0.55 + 0.4 * (ids % 2), 1 - 0.25 * (ids // 2 % 2)], axis=1)
+    table = (255 * hsv_to_rgb(hsv)).astype(np.uint8)
+    table[0] = 0
+    return table[labels]
+
+
+def matched_to(true: np.ndarray, pred: np.ndarray) -> np.ndarray:
+    """Predicted labels renamed so that an object has the id of the true object that it covers most.
+
+    Where several want the same id, the largest overlap gets it; the others, and objects over background, get new ids.
+
+    Parameters
+    ----------
+    true, pred : (M, N) int arrays
+
+    Returns
+    -------
+    (M, N) int32 array
+    """
+    pairs, counts = np.unique(np.stack([pred.ravel(), true.ravel()]), axis=1, return_counts=True)
+    names: dict[int, int] = {}
+    for i in np.argsort(-counts, kind="stable"):
+        p, t = (int(n) for n in pairs[:, i])
+        if p and t and p not in names and t not in names.values():
+            names[p] = t
+    new = int(true.max(initial=0))
+    table = np.zeros(int(pred.max(initial=0)) + 1, np.int32)
+    for p in np.unique(pred[pred > 0]):
+        new += p not in names
+        table[p] = names.get(int(p), new)
+    return table[pred]

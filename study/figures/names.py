@@ -1,0 +1,43 @@
+"""How settings and their values are written in a figure."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+_SETTINGS = {
+    "loss.inter_weight": "weight λ of the between-instance term",
+    "network.embedding_dim": "dimensions of the embedding",
+}
+_VALUES = {
+    ("network.name", "unet"): "U-Net",
+    ("network.name", "wnet"): "W-Net",
+    ("network.concat_layer", "none"): "none (U-Net)",
+    ("network.concat_layer", "coordinate"): "coordinate (U-Net)",
+}
+_FORMS = {"loss.inter_weight": "λ = {}", "network.embedding_dim": "{} dimensions", "loss.constraints": "{} constraints"}
+
+
+def is_number(value: Any) -> bool:
+    """Whether it has a size; true and false have none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def setting_label(name: str) -> str:
+    """Title of an axis: in words, or the dotted name."""
+    return _SETTINGS.get(name, name)
+
+
+def value_label(name: str, value: Any) -> str:
+    """A value of the setting `name`, such as `U-Net`, `λ = 1`, `8 dimensions`, `depth 4`."""
+    text = f"{value:g}" if is_number(value) else str(value)
+    if (name, value) in _VALUES:
+        return _VALUES[name, value]
+    if name in _FORMS:
+        return _FORMS[name].format(text)
+    return text if isinstance(value, str) else f"{name.rpartition('.')[2]} {text}"
+
+
+def variant_label(variant: dict[str, Any]) -> str:
+    """All values of a variant, such as `W-Net, λ = 1`."""
+    return ", ".join(value_label(name, value) for name, value in variant.items())

@@ -1,0 +1,160 @@
+"""Pictures of test images: what the network and the clustering made of them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from study.figures.colours import embedding_colours, label_colours, matched_to
+from study.figures.names import variant_label
+
+_TILES = ("image", "truth", "distance", "embedding", "prediction")  # of a panel, from the left
+_FOLDED = {"image": (0, 0), "embedding": (0, 1), "prediction": (0, 2), "distance": (1, 1), "truth": (1, 2)}
+_GAP = 4  # px between them
+
+
+def panel(
+    image: np.ndarray, truth: np.ndarray, distance: np.ndarray, embedding: np.ndarray, prediction: np.ndarray
+) -> np.ndarray:
+    """Image, truth, distance map, embedding and prediction side by side; values that are not finite count as 0.
+
+    Parameters
+    ----------
+    image : (M, N, C) float array
+        Standardised.
+    truth, prediction : (M, N) int arrays
+    distance : (M, N) float array
+    embedding : (M, N, E) float array
+
+    Returns
+    -------
+    (M', 5 N' + 16, 3) uint8 array
+        Enlarged by a whole factor to at least 160 rows.
+    """
+    distance, embedding = (
+        np.nan_to_num(maps.astype(np.float32), nan=0, posinf=0, neginf=0) for maps in (distance, embedding)
+    )
+    grey = (255 * np.clip(distance / max(float(distance.max()), 1e-6), 0, 1)).astype(np.uint8)
+    tiles = [
+        _picture(image),
+        label_colours(truth),
+        np.repeat(grey[..., None], 3, axis=2),
+        embedding_colours(embedding),
+        label_colours(matched_to(truth, prediction)),
+    ]
+    factor = -(-160 // image.shape[0])
+    tiles = [tile.repeat(factor, axis=0).repeat(factor, axis=1) for tile in tiles]
+    gap = np.full((tiles[0].shape[0], _GAP, 3), 255, np.uint8)
+    return np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
+
+
+def folded(strip: np.ndarray) -> np.ndarray:
+    """A panel in two rows, for places that are square and cut off at the bottom, as the cards of the MLflow page are.
+
+    Image, embedding and prediction; under them nothing, the distance map and the truth.
+
+    Parameters
+    ----------
+    strip : (M', 5 N' + 16, 3) uint8 array
+        As of `panel`.
+
+    Returns
+    -------
+    (2 M' + 4, 3 N' + 8, 3) uint8 array
+    """
+    rows, step = strip.shape[0] + _GAP, _step(strip)
+    picture = np.full((2 * rows - _GAP, 3 * step - _GAP, 3), 255, np.uint8)
+    for name, (row, column) in _FOLDED.items():
+        tile = _tile(strip, name)
+        picture[row * rows :, column * step :][: tile.shape[0], : tile.shape[1]] = tile
+    return picture
+
+
+def _step(strip: np.ndarray) -> int:
+    """Columns of a panel from the start of one tile to that of the next."""
+    return (strip.shape[1] + _GAP) // len(_TILES)
+
+
+def _tile(strip: np.ndarray, name: str) -> np.ndarray:
+    """The tile of that name, cut from a panel."""
+    start = _TILES.index(name) * _step(strip)
+    return strip[:, start : start + _step(strip) - _GAP]
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    """A standardised image (M, N, C) in 8 bits of red, green and blue, between its 0.5 and 99.5 percentiles."""
+    low, high = np.percentile(image.astype(np.float32), [0.5, 99.5])
+    scaled = 255 * np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
+    return np.broadcast_to(scaled, (*scaled.shape[:2], 3)).astype(np.uint8)
+
+
+def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) -> Figure:
+    """Panels of the same test images (columns) for each variant (rows).
+
+    Parameters
+    ----------
+    rows : sequence of (name of the variant, panels as of `panel`)
+    title : str
+    """
+    columns = max(len(panels) for _, panels in rows)
+    ratio = rows[0][1][0].shape[0] / rows[0][1][0].shape[1]
+    width = 5.5 * columns
+    figure = Figure(figsize=(width + 1.6, len(rows) * 5.5 * ratio + 0.9), layout="constrained", dpi=110)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, panels) in zip(axes, rows, strict=True):
+        for axis, strip in zip(line, panels, strict=False):
+            axis.imshow(strip, interpolation="nearest")
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    for axis, strip in zip(axes[0], rows[0][1], strict=False):
+        for i, tile in enumerate(_TILES):
+            axis.text((i + 0.5) * _step(strip), -4, tile, fontsize=8, ha="center", va="bottom")
+    figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def embedding_figure(
+    variants: Sequence[dict[str, Any]], panels: Sequence[Sequence[np.ndarray]], caption: str
+) -> Figure:
+    """Embeddings of the same test images side by side: Wu et al. 2020, Fig. 4, 5 and 7.
+
+    A row per image, at most two: the image, its truth, and the embedding of each variant, lettered from (a) on.
+
+    Parameters
+    ----------
+    variants : sequence of dict
+        Dotted name -> value.
+    panels : sequence of the same length
+        For each variant its panels as of `panel`, of the same images.
+    caption : str
+        What is shown: data set, seed.
+    """
+    first = panels[0][:2]
+    columns = [("image", panels[0], "image"), ("truth", panels[0], "truth")]
+    for letter, variant, own in zip("abcdefghijklmnopqrstuvwxyz", variants, panels, strict=False):
+        columns.append((_wrapped(f"({letter}) {variant_label(variant)}", 23), own, "embedding"))
+    caption = _wrapped(caption, 28 * len(columns))
+    ratios = [strip.shape[0] / (_step(strip) - _GAP) for strip in first]
+    text = 0.16 * max(title.count("\n") + 1 for title, *_ in columns) + 0.14 * (caption.count("\n") + 1) + 0.1
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure = Figure(figsize=(1.6 * len(columns), 1.57 * sum(ratios) + text), layout=layout, dpi=300)
+    axes = figure.subplots(len(first), len(columns), squeeze=False, height_ratios=ratios)
+    for line, (title, strips, tile) in zip(axes.T, columns, strict=True):
+        for axis, strip in zip(line, strips, strict=False):
+            axis.imshow(_tile(strip, tile), interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        line[-1].set_xlabel(title, fontsize=9, color="black")
+    figure.supxlabel(caption, fontsize=7, color="0.3")
+    return figure
+
+
+def _wrapped(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width))

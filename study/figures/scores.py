@@ -1,0 +1,170 @@
+"""Scores of an ablation's variants: a curve along one setting, or a row per variant."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from study.figures.names import is_number, setting_label, value_label, variant_label
+
+_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of the Okabe-Ito colour-blind-safe palette
+_OTHER = "0.3"
+_LEGACY = "legacy mSBD (leaderboard before 2022)"
+_STARS = " Stars: the paper's values, on its own images."
+
+
+def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd.DataFrame | None = None) -> Figure:
+    """Score against one varied setting, a line per value of another: Wu et al. 2020, Fig. 6.
+
+    Left the symmetric best Dice, right the legacy score of the leaderboard: only beside that may printed values stand.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per variant: the columns `x` and `hue`, and for `sbd` and `sbd_legacy` the columns `{score}` (mean),
+        `{score}_low`, `{score}_high` (interval) and `{score}_seeds` (list: mean of each seed).
+    x, hue : str
+        Dotted names of the varied settings. The values of `x` stand at equal distances, numbers by size before words.
+    caption : str
+        What the numbers are: data set, split, foreground rule, images and seeds.
+    printed : DataFrame, optional
+        Printed values: columns `x`, `hue`, `value`.
+    """
+    sns.set_theme(style="whitegrid", context="paper", font_scale=1.2)
+    figure = Figure(figsize=(10, 4.6), layout="constrained", dpi=150)
+    axes = figure.subplots(1, 2, sharey=True)
+    ticks = _in_order(table[x])
+    for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=True):
+        groups = list(table.groupby(hue, sort=False))
+        for i, (value, rows) in enumerate(groups):
+            places = np.array([ticks.index(v) for v in rows[x]]) + 0.12 * (i - (len(groups) - 1) / 2)
+            _draw_line(axis, places, rows, score, _COLOURS.get(str(value), _OTHER), value_label(hue, value))
+        axis.set(xticks=range(len(ticks)), xlim=(-0.5, len(ticks) - 0.5), xlabel=setting_label(x))
+        axis.set_xticklabels([f"{tick:g}" if is_number(tick) else str(tick) for tick in ticks])
+    axes[0].set(ylabel="SBD", ylim=(None, 1))
+    axes[1].set(ylabel=_LEGACY)
+    note = "Squares: means; circles: seeds."
+    if printed is not None:
+        note += _STARS
+        for value, rows in printed[printed[x].isin(ticks)].groupby(hue, sort=False):
+            colour, label = _COLOURS.get(str(value), _OTHER), f"{value_label(hue, value)}, printed"
+            places = [ticks.index(v) for v in rows[x]]
+            axes[1].plot(places, rows["value"], "*", ms=12, mfc=colour, mec="black", mew=0.6, zorder=4, label=label)
+    for axis in axes:
+        axis.legend(frameon=True)
+    _write_under(figure, f"{note} {caption}")
+    return figure
+
+
+def _in_order(values: Iterable[Any]) -> list:
+    """Distinct values: numbers by size, then words as they come."""
+    return sorted(dict.fromkeys(values), key=lambda value: (not is_number(value), value if is_number(value) else 0))
+
+
+def _draw_line(axis: Axes, places: np.ndarray, rows: pd.DataFrame, score: str, colour: str, label: str) -> None:
+    """Means of a score with their intervals as a line, and the mean of each seed as a circle."""
+    style = {"color": colour, "lw": 1.6, "capsize": 3, "marker": "s", "ms": 4, "label": label}
+    axis.errorbar(places, rows[score], _spread(rows, score), **style)
+    for place, seeds in zip(places, rows[f"{score}_seeds"], strict=True):
+        axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
+
+
+def _spread(rows: pd.DataFrame, score: str) -> np.ndarray:
+    """Lengths (2, rows) of the intervals below and above the means."""
+    return np.abs(np.stack([rows[score] - rows[f"{score}_low"], rows[f"{score}_high"] - rows[score]]))
+
+
+def score_rows(
+    table: pd.DataFrame,
+    varied: Sequence[str],
+    control: dict[str, Any],
+    caption: str,
+    printed: pd.DataFrame | None = None,
+) -> Figure:
+    """A row per variant with its scores: Wu et al. 2020, Tables 1 and 2.
+
+    Left the symmetric best Dice, beside it the legacy score of the leaderboard: only there may printed values stand.
+    Where the table has `clustering_seconds`, they are drawn too, on a logarithmic axis.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per variant as in `score_curve`: the columns `varied`, and those of `sbd` and `sbd_legacy`.
+    varied : sequence of str
+        Dotted names of the varied settings.
+    control : dict
+        The variant that the others are compared with; its row is shaded, a dotted line goes through its mean.
+    caption : str
+        What the numbers are: data set, split, foreground rule, images and seeds.
+    printed : DataFrame, optional
+        Printed values: columns `varied` and `value`.
+    """
+    sns.set_theme(style="whitegrid", context="paper", font_scale=1.2)
+    variants = [{name: row[name] for name in varied} for row in table.to_dict("records")]
+    timed = "clustering_seconds" in table
+    size = (13 if timed else 10, 0.36 * len(table) + 1.9)
+    figure = Figure(figsize=size, layout="constrained", dpi=150)
+    axes = figure.subplots(1, 3 if timed else 2, sharey=True)
+    axes[0].sharex(axes[1])
+    colours = [_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
+    for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=False):
+        _draw_rows(axis, table, score, colours)
+    note = "Squares: means; circles: seeds."
+    if control in variants:
+        _mark_control(axes, table, variants.index(control))
+        note += " Shaded: the control."
+    stars = [] if printed is None else _rows_of(printed, variants)
+    for place, value in stars:
+        axes[1].plot(value, place - 0.2, "*", ms=11, mfc=colours[place], mec="black", mew=0.6, zorder=4)
+    note += _STARS if stars else ""
+    if timed:
+        _draw_seconds(axes[2], table["clustering_seconds"].to_numpy(float), colours)
+    axes[0].set(yticks=range(len(variants)), ylim=(len(variants) - 0.5, -0.5), xlabel="SBD", xlim=(None, 1))
+    axes[0].set_yticklabels([variant_label(variant) for variant in variants])
+    axes[1].set(xlabel=_LEGACY)
+    _write_under(figure, f"{note} {caption}")
+    return figure
+
+
+def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[str]) -> None:
+    """Mean and interval of a score in each row, and the mean of each seed as a circle."""
+    spread = _spread(table, score)
+    for place, (mean, seeds, colour) in enumerate(zip(table[score], table[f"{score}_seeds"], colours, strict=True)):
+        around = spread[:, place : place + 1]
+        axis.errorbar(mean, place, xerr=around, color=colour, lw=1.6, capsize=3, marker="s", ms=5)
+        axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
+
+
+def _draw_seconds(axis: Axes, seconds: np.ndarray, colours: Sequence[str]) -> None:
+    """Seconds per image in each row, on whole decades, so that the axis has ticks wherever they lie."""
+    axis.scatter(seconds, range(len(seconds)), marker="s", s=25, c=colours, zorder=3)
+    low, high = np.floor(np.log10(np.nanmin(seconds))), np.ceil(np.log10(np.nanmax(seconds)))
+    axis.set(xscale="log", xlim=(0.8 * 10**low, 1.25 * 10**high), xlabel="clustering, seconds per image")
+    axis.xaxis.set_major_formatter("{x:g}")
+
+
+def _mark_control(axes: Sequence[Axes], table: pd.DataFrame, place: int) -> None:
+    """Shade the row of the control, and draw a line through its means."""
+    for axis in axes:
+        axis.axhspan(place - 0.5, place + 0.5, color="0.93", zorder=0)
+    for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=False):
+        axis.axvline(table[score].iloc[place], color="0.4", ls=":", lw=1.2, zorder=1)
+
+
+def _rows_of(printed: pd.DataFrame, variants: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
+    """Place and value of the printed values whose variant has a row."""
+    pairs = [({name: row[name] for name in variants[0]}, row["value"]) for row in printed.to_dict("records")]
+    return [(variants.index(variant), value) for variant, value in pairs if variant in variants]
+
+
+def _write_under(figure: Figure, text: str) -> None:
+    """The caption below the axes, wrapped to the width of the figure."""
+    lines = textwrap.wrap(text, int(16 * figure.get_figwidth()))
+    figure.supxlabel("\n".join(lines), fontsize=8, color="0.3")

@@ -1,0 +1,90 @@
+"""What is kept of a training between launches: checkpoint, weights and maps, in a folder named after its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from study.errors import StudyError
+from study.inference import ImageMaps
+from study.training import History
+
+TRAININGS = Path("trainings")
+
+
+class KeptTraining:
+    """The folder of a training.
+
+    Everything in it can be deleted at any time: weights of finished runs are in MLflow too, and maps are computed again
+    from them.
+
+    Parameters
+    ----------
+    digest : str
+        Of the training's settings, its data and the version of the study.
+    """
+
+    def __init__(self, digest: str):
+        self.folder = TRAININGS / digest
+        self.checkpoint = self.folder / "checkpoint.pt"
+
+    def alone(self) -> FileLock:
+        """A lock: of several processes, in one launch or in many, one at a time works on this training.
+
+        The operating system frees it where its process dies.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        return FileLock(self.folder / "lock")
+
+    def finished(self) -> tuple[dict[str, Tensor], History] | None:
+        """Weights and history of the finished training; None if there are none that can be read."""
+        try:
+            state = torch.load(self.folder / "finished.pt", map_location="cpu", weights_only=True)
+            return state["network"], History(**state["history"])
+        except Exception:  # missing, or damaged in one of many ways
+            return None
+
+    def finish(self, network: nn.Module, history: History) -> None:
+        """Keep weights and history of a finished training; its checkpoint is of no use any more."""
+        with self._written("finished.pt") as partial:
+            torch.save({"network": network.state_dict(), "history": asdict(history)}, partial)
+        self.checkpoint.unlink(missing_ok=True)
+
+    def maps(self, split: str, shapes: Sequence[tuple[int, int]]) -> list[ImageMaps] | None:
+        """Maps of the images of a split, whose sizes are `shapes`; None if they are not there or do not fit."""
+        try:
+            with np.load(self.folder / f"maps_{split}.npz") as file:
+                found = [ImageMaps(file[f"distance{i}"], file[f"embedding{i}"]) for i in range(len(shapes))]
+        except Exception:  # missing, or damaged in one of many ways
+            return None
+        return found if [m.distance.shape for m in found] == list(shapes) else None
+
+    def keep_maps(self, split: str, maps: Sequence[ImageMaps]) -> None:
+        """Keep the maps of the images of a split."""
+        arrays = {f"distance{i}": m.distance for i, m in enumerate(maps)}
+        arrays |= {f"embedding{i}": m.embedding for i, m in enumerate(maps)}
+        with self._written(f"maps_{split}.npz") as partial, partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    @contextmanager
+    def _written(self, name: str) -> Iterator[Path]:
+        """A file to write that gets its name when it is whole, so that a kill leaves the old one or the new one."""
+        partial = self.folder / f"{name}.partial"
+        try:
+            yield partial
+            partial.replace(self.folder / name)
+        except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
+            raise self._cannot_write(error) from error
+
+    def _cannot_write(self, error: Exception) -> StudyError:
+        return StudyError(f"cannot write into {self.folder}: {error}; free disk space or rights")

@@ -1,0 +1,70 @@
+"""Images and device of a run, loaded once per process."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+
+from study.config import Data, Settings
+from study.data import Dataset, open_dataset
+from study.data.batches import NetworkImage, TrainingImages, network_image, refuse_other_channels
+from study.errors import StudyError
+
+
+def resolve(settings: Settings, dataset: Dataset) -> Settings:
+    """Settings with `clustering.foreground=auto` replaced: the truth where a challenge gives it, else predicted."""
+    if settings.clustering.foreground != "auto":
+        return settings
+    return settings.with_({"clustering.foreground": "truth" if dataset.foreground_given else "predicted"})
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that `training.device` names; `auto` takes a GPU where there is one."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise StudyError("training.device=cuda, but torch finds no GPU here: set training.device=cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@lru_cache(maxsize=2)
+def opened(data: Data) -> Dataset:
+    """The data set, listed once per process."""
+    return open_dataset(data)
+
+
+@lru_cache(maxsize=4)
+def network_images(data: Data, split: str, neighbour_distance: int) -> tuple[NetworkImage, ...]:
+    """All images of a split at the network's scale, read once per process."""
+    records = opened(data).splits[split]
+    return tuple(network_image(record.load(), data.image_size, neighbour_distance) for record in records)
+
+
+@lru_cache(maxsize=1)
+def training_images(data: Data, neighbour_distance: int, device: torch.device) -> TrainingImages:
+    """Training images and targets on the device, made once per process."""
+    records = opened(data).splits["train"]
+    images = (network_image(record.load(), data.image_size, neighbour_distance) for record in records)
+    return TrainingImages(images, data, device)
+
+
+def images_to_train(settings: Settings, device: torch.device) -> TrainingImages:
+    """Training images, once they are known to fit the network, and the images of the other splits to fit them.
+
+    Raises
+    ------
+    StudyError
+        If whole images make no batch, or do not halve as often as the network pools; if images differ in channels.
+    """
+    reach = settings.loss.neighbour_distance
+    images = training_images(settings.data, reach, device)
+    divisor = 2**settings.network.depth
+    shapes = images.shapes.unique(dim=0).tolist()
+    if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in shapes[0])):
+        raise StudyError(
+            f"training images must be of one size, a multiple of {divisor} px (2 to the network.depth): "
+            "set data.image_size or data.crop_size"
+        )
+    for split in ("val", "test"):
+        for image in network_images(settings.data, split, reach):
+            refuse_other_channels(image, images.pixels.shape[1])
+    return images

@@ -1,0 +1,55 @@
+"""The view in which the MLflow page opens the runs of an ablation: scores in the table, pictures above the curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+SCORES = ("test/sbd", "test/sbd_legacy", "test/abs_dic", "test/map")
+_SECTIONS = ("test", "val", "train", "perf")  # of the chart view, below the pictures: the first parts of metrics' names
+
+
+def shared_view(launch: str, varied: Sequence[str], pictures: Sequence[str], step: int) -> dict[str, Any]:
+    """State of the experiment page, in a format of its own that MLflow does not document (seen in 3.17).
+
+    Left to itself, the page puts three narrow cards in a row, writes the params of each run above its picture, and
+    starts the slider at step 0.
+
+    Parameters
+    ----------
+    launch : str
+        Value of the tag `launch` of the runs to be shown: others may have other images and steps.
+    varied : sequence of str
+        Dotted names, columns of the table beside the scores.
+    pictures : sequence of str
+        Keys of logged pictures: a card each, with the picture of every run.
+    step : int
+        Where the slider of the pictures stands.
+    """
+    # so high that a row of pictures and the slider are seen at once in a window of 1000 px
+    sections = [{"name": "images", "columns": 1, "cardHeight": 500}, *({"name": name} for name in _SECTIONS)]
+    sections.append({"name": "System metrics", "display": False})
+    return {
+        "searchFilter": f"tags.launch = '{launch}'",
+        "selectedColumns": [
+            *(f"metrics.`{name}`" for name in SCORES),
+            *(f"params.`{name}`" for name in (*varied, "seed")),
+        ],
+        "orderByKey": f"metrics.`{SCORES[0]}`",  # sorted by a metric, children stand in the table like their parent
+        "orderByAsc": False,
+        "isAccordionReordered": True,  # keeps the order of the sections
+        "compareRunSections": [{"uuid": section["name"], "display": True, **section} for section in sections],
+        "compareRunCharts": [
+            {
+                "type": "IMAGE",
+                "uuid": key,
+                "metricSectionId": "images",
+                "imageKeys": [key],
+                "step": step,
+                "showRunParams": False,
+                "isGenerated": True,
+                "deleted": False,
+            }
+            for key in pictures
+        ],
+    }

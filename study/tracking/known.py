@@ -1,0 +1,134 @@
+"""What the store knows already: finished runs, their networks and scores."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.models import get_model_info
+from mlflow.pytorch import load_model
+from torch import Tensor
+
+from study.config import Settings
+from study.errors import StudyError
+from study.tracking.run import HOLDS_NETWORK, MODEL, SETTINGS, Point, TrackedRun
+from study.tracking.store import current_store
+
+
+def finished_run(digest: str) -> str | None:
+    """A finished run of that digest, in any experiment of the store; None if there is none."""
+    return _finished(f"tags.digest = '{digest}'")
+
+
+def run_with_network(training_digest: str) -> str | None:
+    """A finished run that keeps the network of a training; None if there is none."""
+    return _finished(f"tags.training_digest = '{training_digest}' and tags.{HOLDS_NETWORK} = 'True'")
+
+
+def _finished(condition: str) -> str | None:
+    client = MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(ViewType.ACTIVE_ONLY)]
+    condition = f"{condition} and attributes.status = 'FINISHED'"
+    runs = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time ASC"])
+    return runs[0].info.run_id if runs else None
+
+
+def copy_run(source_id: str, target: TrackedRun) -> None:
+    """Give a run the metrics, artifacts and warnings of a finished one, and say so in its tag `reused_from`."""
+    client = target.client
+    source = client.get_run(source_id)
+    points = [
+        Point(metric.step, {metric.key: metric.value}, metric.timestamp)
+        for name in source.data.metrics
+        if not name.startswith("system/")
+        for metric in client.get_metric_history(source_id, name)
+    ]
+    for i in range(0, len(points), 1000):  # MLflow takes no more at once
+        target.log_metrics(*points[i : i + 1000])
+    with tempfile.TemporaryDirectory() as folder:
+        download_artifacts(run_id=source_id, dst_path=folder)
+        client.log_artifacts(target.run_id, folder)
+    tags = source.data.tags
+    holder = source_id if HOLDS_NETWORK in tags else tags.get("network_from", "")
+    kept = {name: tags[name] for name in ("warning",) if name in tags}
+    target.set_tags({"reused_from": tags.get("reused_from", source_id), "network_from": holder, **kept})
+
+
+class Scores(NamedTuple):
+    """What a run keeps of a split.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row per image.
+    pictures : list of (M, N, 3) uint8 arrays
+        Of the first images.
+    metrics : dict
+        All last values of the run.
+    """
+
+    table: pd.DataFrame
+    pictures: list[np.ndarray]
+    metrics: dict[str, float]
+
+
+def read_scores(run_id: str, split: str) -> Scores:
+    """Scores of a finished run."""
+    text = load_text(f"runs:/{run_id}/scores_{split}.csv")
+    table = pd.read_csv(io.StringIO(text), dtype={"image": str}, float_precision="round_trip")
+    files = [item.path for item in list_artifacts(run_id=run_id, artifact_path=f"{split}_pictures")]
+    pictures = [np.asarray(load_image(f"runs:/{run_id}/{file}")) for file in sorted(files)]
+    return Scores(table, pictures, MlflowClient().get_run(run_id).data.metrics)
+
+
+class FinishedRun(NamedTuple):
+    """A run whose network can be used.
+
+    Attributes
+    ----------
+    settings : Settings
+    channels : int
+        Of its images.
+    weights : dict of Tensor
+    """
+
+    settings: Settings
+    channels: int
+    weights: dict[str, Tensor]
+
+
+def load_run(run_id: str) -> FinishedRun:
+    """Settings and network of a finished run, or of the run that it has its network from.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run, or it keeps no network.
+    """
+    holder = _get(run_id).data.tags.get("network_from", run_id)
+    try:
+        program = load_model(f"runs:/{holder}/{MODEL}")
+        signature = get_model_info(f"runs:/{holder}/{MODEL}").signature
+        settings = Settings().with_(load_dict(f"runs:/{run_id}/{SETTINGS}"))
+    except (MlflowException, OSError) as error:
+        raise StudyError(
+            f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"
+        ) from error
+    weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
+    return FinishedRun(settings, signature.inputs.inputs[0].shape[1], weights)
+
+
+def _get(run_id: str) -> Run:
+    try:
+        return MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        raise StudyError(
+            f"there is no run {run_id!r} in {current_store()}: copy its id from the MLflow page"
+        ) from error

@@ -1,0 +1,76 @@
+"""Which of the runs marked RUNNING are worked on: a killed process cannot end its run."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import psutil
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunTag
+from mlflow.exceptions import MlflowException
+
+HEARTBEAT = 30.0  # seconds
+DEAD_AFTER = 300.0  # seconds without a heartbeat, for runs of other machines
+_BEAT, _PROCESS = "heartbeat", "process"  # tags: seconds since 1970; machine, process id, seconds since 1970
+
+
+class _Named(Protocol):
+    run_id: str
+
+
+@contextmanager
+def beating(run: _Named) -> Iterator[None]:
+    """Show that this process works on a run, as long as the block lasts."""
+    client, end = MlflowClient(), threading.Event()
+    client.set_tag(run.run_id, _PROCESS, _name_of(psutil.Process()))
+    client.set_tag(run.run_id, _BEAT, f"{time.time():.0f}")
+
+    def beat() -> None:
+        while not end.wait(HEARTBEAT):
+            try:
+                client.set_tag(run.run_id, _BEAT, f"{time.time():.0f}")
+            except MlflowException:
+                continue  # a store that does not answer for a moment
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def end_abandoned(experiment_id: str) -> int:
+    """End the runs of an experiment whose process is dead as KILLED; gives their number.
+
+    On this machine a process is looked up; elsewhere a run is dead without a heartbeat for `DEAD_AFTER` seconds.
+    """
+    client, ended = MlflowClient(), 0
+    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'", max_results=1000):
+        if _BEAT in run.data.tags and not _alive(run):
+            tag = RunTag("failure", "its process was killed")
+            client.log_batch(run.info.run_id, tags=[tag])
+            client.set_terminated(run.info.run_id, "KILLED")
+            ended += 1
+    return ended
+
+
+def _alive(run: Run) -> bool:
+    machine, pid, _ = run.data.tags.get(_PROCESS, "  ").split(" ")
+    if machine != socket.gethostname():
+        return time.time() - float(run.data.tags[_BEAT]) < DEAD_AFTER
+    try:
+        return _name_of(psutil.Process(int(pid))) == run.data.tags[_PROCESS]
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+
+
+def _name_of(process: psutil.Process) -> str:
+    """Machine, id and start of a process: an id alone is used again."""
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"

@@ -1,0 +1,118 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from study.figures import contact_sheet, embedding_colours, embedding_figure, folded, label_colours, panel
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("shape", "factor"), [((20, 30), 8), ((50, 20), 4), ((160, 3), 1), ((200, 10), 1), ((1, 1), 160)]
+)
+def test_a_panel_is_five_tiles_and_four_gaps(a_panel, channels, shape, factor):
+    picture = a_panel(shape, channels)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (shape[0] * factor, 5 * shape[1] * factor + 16, 3)
+
+
+def test_the_tiles_of_a_panel(units):
+    shape = (160, 2)
+    labels = np.ones(shape, int)
+    labels[80:] = 2
+    swapped = 3 - labels
+    distance = np.linspace(0, 3, 320).reshape(shape)
+    image = np.linspace(-2, 2, 320).reshape(*shape, 1)
+    embedding = units(*shape, 4)
+    picture = panel(image, labels, distance, embedding, swapped)
+    tiles = [picture[:, 6 * i : 6 * i + 2] for i in range(5)]
+    assert all((picture[:, 6 * i + 2 : 6 * i + 6] == 255).all() for i in range(4))
+    for grey in (tiles[0], tiles[2]):
+        assert (grey == grey[..., :1]).all()
+        assert (grey.min(), grey.max()) == (0, 255)
+    np.testing.assert_array_equal(tiles[1], label_colours(labels))
+    np.testing.assert_array_equal(tiles[3], embedding_colours(embedding))
+    np.testing.assert_array_equal(tiles[4], tiles[1])  # matched to the truth
+
+
+def test_a_panel_of_a_dead_network_is_dark_but_drawn():
+    zero = np.zeros((4, 4), int)
+    picture = panel(np.zeros((4, 4, 1)), zero, zero.astype(np.float16), np.zeros((4, 4, 2), np.float16), zero)
+    assert not picture[:, 2 * 160 + 8 : 3 * 160 + 8].any()
+
+
+def test_a_panel_of_a_network_that_has_exploded():
+    labels = np.ones((4, 4), int)
+    distance, embedding = np.full((4, 4), np.inf, np.float16), np.full((4, 4, 2), np.nan, np.float16)
+    distance[0, 0] = 3
+    picture = panel(np.zeros((4, 4, 1)), labels, distance, embedding, labels)
+    tile = picture[:, 2 * 160 + 8 : 3 * 160 + 8]
+    assert (tile[0, 0] == 255).all()
+    assert not tile[:, 40:].any()
+
+
+def test_a_contact_sheet_has_a_row_per_variant(a_panel, png):
+    rows = [("unet, lambda 1", [a_panel(seed=0), a_panel(seed=1)]), ("wnet", [a_panel(seed=2)])]
+    figure = contact_sheet(rows, "Which?")
+    shown = [[bool(axis.get_images()) for axis in line] for line in np.reshape(figure.axes, (2, 2))]
+    assert shown == [[True, True], [True, False]]
+    assert [axis.get_ylabel() for axis in figure.axes[::2]] == ["unet, lambda 1", "wnet"]
+    assert png(figure).std() > 10
+
+
+LAYERS = [{"network.concat_layer": layer} for layer in ("none", "dfeat.32", "efeat.32")]
+
+
+def shown(axis):
+    (image,) = axis.get_images()
+    return np.asarray(image.get_array())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_embedding_figure_shows_embeddings_side_by_side(a_panel, png, count):
+    panels = [[a_panel(seed=10 * v + i) for i in range(count)] for v in range(3)]
+    figure = embedding_figure(LAYERS, panels, "leaves, seed 0")
+    axes = np.reshape(figure.axes, (min(count, 2), 5))
+    for i, line in enumerate(axes):
+        tiles = [[strip[:, 244 * k : 244 * k + 240] for k in range(5)] for strip in (own[i] for own in panels)]
+        np.testing.assert_array_equal(shown(line[0]), tiles[0][0])
+        np.testing.assert_array_equal(shown(line[1]), tiles[0][1])
+        for v in range(3):
+            np.testing.assert_array_equal(shown(line[2 + v]), tiles[v][3])
+    names = ["image", "truth", "(a) none (U-Net)", "(b) dfeat.32", "(c) efeat.32"]
+    assert [axis.get_xlabel() for axis in axes[-1]] == names
+    assert figure.get_supxlabel() == "leaves, seed 0"
+    assert png(figure).std() > 10
+
+
+def test_images_of_two_shapes_keep_their_shapes(a_panel):
+    panels = [[a_panel((160, 160)), a_panel((160, 320))]]
+    figure = embedding_figure(LAYERS[:1], panels, "")
+    figure.draw_without_rendering()
+    boxes = [axis.get_window_extent() for axis in figure.axes]
+    assert [box.width / box.height for box in boxes] == pytest.approx([1, 1, 1, 2, 2, 2], rel=0.02)
+    assert min(box.width for box in boxes) > 0.95 * max(box.width for box in boxes)  # the figure's height fits
+
+
+def test_the_texts_of_an_embedding_figure_do_not_meet(a_panel):
+    variant = {"network.leaky_distance_gradient": True, "network.concat_layer": "dfeat.16+efeat.16"}
+    panels = [[a_panel((96, 96))] * 2] * 3
+    figure = embedding_figure([variant] * 3, panels, "leaves: 40 test images (drawn by seed 2020), 3 seeds. " * 3)
+    figure.draw_without_rendering()
+    labels = [axis.xaxis.label.get_window_extent() for axis in figure.axes[-5:]]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(labels))
+    caption = figure._supxlabel.get_window_extent()
+    assert 0 <= caption.y0 < caption.y1 <= min(label.y0 for label in labels)
+    assert figure.bbox.x0 <= caption.x0 < caption.x1 <= figure.bbox.x1
+    upper, lower = (figure.axes[i].get_window_extent() for i in (0, 5))
+    assert max(label.y1 for label in labels) < lower.y0 < lower.y1 < upper.y0 < upper.y1 <= figure.bbox.y1
+
+
+def test_a_folded_panel_has_embedding_and_prediction_above_distance_and_truth():
+    tiles = [np.full((2, 3, 3), i, np.uint8) for i in range(1, 6)]  # image, truth, distance, embedding, prediction
+    gap = np.full((2, 4, 3), 255, np.uint8)
+    strip = np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
+    wanted = np.full((8, 17), 255)
+    wanted[:2, :3], wanted[:2, 7:10], wanted[:2, 14:] = 1, 4, 5
+    wanted[6:, 7:10], wanted[6:, 14:] = 3, 2
+    np.testing.assert_array_equal(folded(strip), np.repeat(wanted[..., None], 3, axis=2))

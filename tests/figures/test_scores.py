@@ -1,0 +1,199 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from study.figures import score_curve, score_rows
+
+
+def table(seeds, weights=(0.5, 10.0, "only"), networks=("unet", "wnet")):
+    rng = np.random.default_rng(0)
+    rows = []
+    for network in networks:
+        for weight in weights:
+            row = {"network.name": network, "loss.inter_weight": weight}
+            for score in ("sbd", "sbd_legacy"):
+                found = rng.uniform(0.4, 0.8, seeds)
+                row |= {score: found.mean(), f"{score}_low": found.mean() - 0.1, f"{score}_high": found.mean() + 0.05}
+                row[f"{score}_seeds"] = found.tolist()
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+PRINTED = pd.DataFrame({"network.name": ["unet", "wnet"], "loss.inter_weight": [10.0, 10.0], "value": [0.79, 0.88]})
+
+
+def curve(answer, printed=None):
+    return score_curve(answer, "loss.inter_weight", "network.name", "leaves, 4 images", printed)
+
+
+CONTROL = {"network.name": "wnet", "loss.inter_weight": 0.5}
+
+
+def rows_of(answer, control=CONTROL, printed=None):
+    return score_rows(answer, ["network.name", "loss.inter_weight"], control, "leaves, 4 images", printed)
+
+
+def lines(axis, marker):
+    return [line for line in axis.get_lines() if line.get_marker() == marker]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("printed", [None, PRINTED])
+def test_a_score_curve_shows_means_and_seeds(png, seeds, printed):
+    answer = table(seeds)
+    figure = curve(answer, printed)
+    for axis, score in zip(figure.axes, ("sbd", "sbd_legacy"), strict=True):
+        means = np.concatenate([line.get_ydata() for line in lines(axis, "s")])
+        np.testing.assert_array_equal(means, answer[score])
+        dots = np.concatenate([line.get_ydata() for line in lines(axis, "o")])
+        np.testing.assert_array_equal(dots, np.concatenate(answer[f"{score}_seeds"].to_list()))
+        assert [tick.get_text() for tick in axis.get_xticklabels()] == ["0.5", "10", "only"]
+    assert figure.axes[0].get_ylim()[0] == figure.axes[1].get_ylim()[0]  # so that the two can be compared
+    assert png(figure).std() > 10
+
+
+def test_printed_values_stand_beside_the_legacy_score_alone():
+    true, legacy = curve(table(1), PRINTED).axes
+    assert not lines(true, "*")
+    assert [list(line.get_ydata()) for line in lines(legacy, "*")] == [[0.79], [0.88]]
+    assert [list(line.get_xdata()) for line in lines(legacy, "*")] == [[1], [1]]
+    assert not any("printed" in text.get_text() for text in true.get_legend().get_texts())
+    assert {"U-Net, printed", "W-Net, printed"} <= {text.get_text() for text in legacy.get_legend().get_texts()}
+
+
+def test_printed_values_of_variants_without_results_are_left_out():
+    _, legacy = curve(table(1, weights=(0.5, "only")), PRINTED).axes
+    assert not lines(legacy, "*")
+
+
+def test_every_value_of_the_second_setting_is_drawn():
+    names = ["a", "b", "c", "unet"]
+    true, _ = curve(table(2, networks=names)).axes
+    assert sorted(text.get_text() for text in true.get_legend().get_texts()) == ["U-Net", "a", "b", "c"]
+    starts = [line.get_xdata()[0] for line in lines(true, "s")]
+    assert len(set(starts)) == 4
+    assert np.mean(starts) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("draw", [curve, rows_of])
+def test_perfect_scores_stay_inside_the_axes(draw):
+    answer = table(1)
+    answer[["sbd", "sbd_low", "sbd_high", "sbd_legacy", "sbd_legacy_low", "sbd_legacy_high"]] = 1.0
+    answer["sbd_seeds"] = answer["sbd_legacy_seeds"] = [[1.0]] * len(answer)
+    for axis in draw(answer).axes:
+        low, high = axis.get_ylim() if draw is curve else axis.get_xlim()
+        assert low < 1 <= high
+
+
+def test_numbers_stand_by_size_before_words():
+    answer = table(1, weights=(10.0, "only", 0.5))
+    true, _ = curve(answer).axes
+    assert [tick.get_text() for tick in true.get_xticklabels()] == ["0.5", "10", "only"]
+    first = lines(true, "s")[0]
+    drawn = dict(zip(np.round(first.get_xdata()), first.get_ydata(), strict=True))
+    assert [drawn[0], drawn[1], drawn[2]] == [answer["sbd"][i] for i in (2, 0, 1)]
+
+
+def test_dimensions_stand_by_size():
+    answer = table(1, weights=(8, 64, 4)).rename(columns={"loss.inter_weight": "network.embedding_dim"})
+    true, legacy = score_curve(answer, "network.embedding_dim", "network.name", "leaves").axes
+    assert [tick.get_text() for tick in legacy.get_xticklabels()] == ["4", "8", "64"]
+    assert true.get_xlabel() == "dimensions of the embedding"
+
+
+@pytest.mark.parametrize("networks", [["wnet"], ["unet", "wnet"]])
+@pytest.mark.parametrize("weights", [(10.0,), (0.5, 10.0)])
+def test_a_score_curve_of_a_single_value(png, networks, weights):
+    figure = curve(table(1, weights, networks), PRINTED)
+    for axis in figure.axes:
+        assert len(lines(axis, "s")) == len(networks)
+        assert axis.get_xlim() == (-0.5, len(weights) - 0.5)
+    assert png(figure).std() > 10
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("printed", [None, PRINTED])
+def test_score_rows_show_means_and_seeds(png, seeds, printed):
+    answer = table(seeds)
+    figure = rows_of(answer, printed=printed)
+    assert len(figure.axes) == 2
+    for axis, score in zip(figure.axes, ("sbd", "sbd_legacy"), strict=True):
+        means = lines(axis, "s")
+        assert [line.get_xdata()[0] for line in means] == answer[score].to_list()
+        assert [line.get_ydata()[0] for line in means] == list(range(6))
+        assert [list(line.get_xdata()) for line in lines(axis, "o")] == answer[f"{score}_seeds"].to_list()
+        assert axis.yaxis.get_inverted()  # the first variant on top
+    names = ["U-Net, λ = 0.5", "U-Net, λ = 10", "U-Net, λ = only", "W-Net, λ = 0.5", "W-Net, λ = 10", "W-Net, λ = only"]
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == names
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()  # so that the two can be compared
+    assert png(figure).std() > 10
+
+
+def test_the_intervals_of_score_rows():
+    answer = table(1)
+    true, _ = rows_of(answer).axes
+    intervals = [container.lines[2][0].get_segments()[0][:, 0] for container in true.containers]
+    np.testing.assert_allclose(intervals, answer[["sbd_low", "sbd_high"]])
+
+
+def test_the_stars_of_score_rows_stand_in_their_rows_of_the_legacy_score():
+    true, legacy = rows_of(table(1), printed=PRINTED).axes
+    assert not lines(true, "*")
+    assert [(list(line.get_xdata()), round(line.get_ydata()[0])) for line in lines(legacy, "*")] == [
+        ([0.79], 1),
+        ([0.88], 4),
+    ]
+    figure = rows_of(table(1, weights=(0.5,)), printed=PRINTED)  # not a printed one
+    assert not lines(figure.axes[1], "*")
+    assert "Stars" not in figure.get_supxlabel()
+
+
+def test_the_control_is_marked():
+    answer = table(1)
+    control = {"network.name": "wnet", "loss.inter_weight": 10.0}
+    figure = rows_of(answer, control=control)
+    for axis, score in zip(figure.axes, ("sbd", "sbd_legacy"), strict=True):
+        (band,) = axis.patches
+        assert (band.get_y(), band.get_height()) == (3.5, 1)
+        assert [line.get_xdata()[0] for line in lines(axis, "None") if line.get_linestyle() == ":"] == [
+            answer[score][4]
+        ]
+    assert "Shaded: the control" in figure.get_supxlabel()
+    figure = rows_of(answer, control={"network.name": "wnet", "loss.inter_weight": 3.0})  # without a result
+    assert not any(axis.patches for axis in figure.axes)
+    assert "control" not in figure.get_supxlabel()
+
+
+@pytest.mark.parametrize("seconds", [[0.2, 0.3, 0.4], [1.0, 1.0, 1.0], [0.004, np.nan, 90.0]])
+def test_seconds_of_clustering_are_a_third_panel(png, seconds):
+    answer = table(1, networks=["wnet"])
+    answer["clustering_seconds"] = seconds
+    figure = rows_of(answer)
+    axis = figure.axes[2]
+    (points,) = axis.collections
+    drawn = points.get_offsets()
+    np.testing.assert_allclose(np.ma.filled(drawn.astype(float), np.nan)[:, 0], seconds)
+    low, high = axis.get_xlim()
+    assert axis.get_xscale() == "log"
+    assert low < np.nanmin(seconds) <= np.nanmax(seconds) < high
+    figure.draw_without_rendering()
+    assert any(tick.get_text() and low < float(tick.get_text()) < high for tick in axis.get_xticklabels())
+    assert len(axis.patches) == 1  # the control is shaded here too
+    assert png(figure).std() > 10
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_the_parts_of_score_rows_do_not_meet(count):
+    answer = table(1, weights=tuple(float(i) for i in range(count)), networks=["wnet"])
+    answer["clustering_seconds"] = 0.1
+    figure = rows_of(answer)
+    figure.draw_without_rendering()
+    assert min(axis.get_window_extent().height for axis in figure.axes) > 40
+    caption = figure._supxlabel.get_window_extent()
+    assert 0 <= caption.y0 < caption.y1 <= min(axis.get_tightbbox().y0 for axis in figure.axes)
+    boxes = [axis.get_tightbbox() for axis in figure.axes]
+    assert boxes[0].x0 >= 0
+    assert boxes[-1].x1 <= figure.bbox.x1
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))

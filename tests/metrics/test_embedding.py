@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+from study.metrics import neighbour_angle
+
+
+def angle_by_loops(embedding, labels, neighbours):
+    angles = []
+    for a in range(1, len(neighbours)):
+        for b in range(a + 1, len(neighbours)):
+            if (neighbours[a, b] or neighbours[b, a]) and (labels == a).any() and (labels == b).any():
+                first, second = (embedding[labels == i].mean(axis=0) for i in (a, b))
+                cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+                angles.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    return np.mean(angles)
+
+
+def random_case(seed, objects=6, dims=5):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, objects + 1, (9, 11))
+    labels[labels == 3] = 0  # an id without pixels
+    embedding = rng.normal(size=(9, 11, dims)) + 2 * rng.normal(size=(objects + 1, dims))[labels]
+    embedding /= np.linalg.norm(embedding, axis=2, keepdims=True)
+    return embedding, labels, np.triu(rng.random((objects + 1, objects + 1)) < 0.6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_to_loops(seed):
+    case = random_case(seed)
+    assert neighbour_angle(*case) == pytest.approx(angle_by_loops(*case))
+    embedding, labels, neighbours = case
+    assert neighbour_angle(embedding.astype(np.float16), labels, neighbours) == pytest.approx(
+        angle_by_loops(*case), abs=0.1
+    )
+
+
+LABELS = np.array([[0, 1, 1, 2], [0, 0, 3, 3]])
+X, Y, DIAGONAL, ZERO = [1.0, 0.0], [0.0, 1.0], [0.5**0.5, 0.5**0.5], [0.0, 0.0]
+ROW = np.array([[0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]], bool)  # 1 beside 2, 2 beside 3
+ALL = ~np.eye(4, dtype=bool)
+
+
+def directed(*vectors):
+    """Objects that have these directions all over."""
+    return np.array(vectors)[LABELS]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "neighbours", "angle"),
+    [
+        ((ZERO, X, Y, X), ROW, 90),  # 1 and 3 may share a direction, they are no neighbours
+        ((ZERO, X, Y, X), ALL, 60),
+        ((ZERO, X, X, X), ROW, 0),
+        ((ZERO, X, DIAGONAL, DIAGONAL), ROW, 22.5),
+        ((ZERO, X, [-1.0, 0.0], X), ROW, 180),
+        ((X, X, Y, X), ALL, 60),  # the background's direction plays no part
+    ],
+)
+def test_known_angles(vectors, neighbours, angle):
+    assert neighbour_angle(directed(*vectors), LABELS, neighbours) == pytest.approx(angle, abs=1e-5)
+
+
+def test_the_angle_is_between_mean_directions():
+    embedding = directed(ZERO, X, DIAGONAL, X)
+    embedding[0, 1:3] = X, Y  # the mean of 1 is the diagonal now
+    first_two = np.zeros((4, 4), bool)
+    first_two[1, 2] = True  # in one triangle suffices
+    assert neighbour_angle(embedding, LABELS, first_two) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "neighbours"),
+    [
+        (LABELS, np.zeros((4, 4), bool)),
+        (LABELS, np.eye(4, dtype=bool)),
+        (np.where(LABELS == 1, 1, 0), ALL),  # a single object, beside the background
+        (np.zeros_like(LABELS), ALL),
+        (np.zeros_like(LABELS), np.zeros((1, 1), bool)),
+    ],
+)
+def test_no_angle_without_neighbours(labels, neighbours):
+    assert np.isnan(neighbour_angle(directed(X, X, Y, X), labels, neighbours))
+
+
+@pytest.mark.parametrize("broken", [ZERO, [np.nan, 1.0], [np.inf, 0.0]])
+def test_objects_without_a_direction_are_passed_over(broken):
+    embedding = directed(X, X, Y, X)
+    embedding[1, 2:] = broken
+    assert neighbour_angle(embedding, LABELS, ROW) == pytest.approx(90)
+    assert np.isnan(neighbour_angle(np.broadcast_to(broken, embedding.shape), LABELS, ROW))
+
+
+def test_embeddings_that_cancel_out_give_no_direction():
+    embedding = directed(X, X, Y, X)
+    embedding[1, 2:] = np.array([[0.6, 0.8], [-0.6, -0.8]], np.float32)
+    assert neighbour_angle(embedding, LABELS, ROW) == pytest.approx(90)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_names_flips_and_rotations_do_not_matter(seed):
+    embedding, labels, neighbours = random_case(seed)
+    expected = neighbour_angle(embedding, labels, neighbours)
+    rng = np.random.default_rng(seed)
+    assert neighbour_angle(embedding[::-1], labels[::-1], neighbours.T) == pytest.approx(expected)
+    names = np.append(0, 1 + rng.permutation(len(neighbours) - 1))
+    renamed = np.zeros_like(neighbours)
+    renamed[np.ix_(names, names)] = neighbours
+    assert neighbour_angle(embedding, names[labels], renamed) == pytest.approx(expected)
+    rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    assert neighbour_angle(embedding @ rotation, labels, neighbours) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "top", "words"), [((2, 3, 2), 3, "differ in rows or columns"), ((2, 4, 2), 4, "do not fit 4 rows")]
+)
+def test_shapes_that_do_not_fit(shape, top, words):
+    with pytest.raises(ValueError, match=words):
+        neighbour_angle(np.ones(shape), np.where(LABELS == 3, top, LABELS), ALL)
