@@ -162,7 +162,9 @@ def _parents(questions: Sequence[_Question], experiment: str, dataset: Dataset, 
                 question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
                 beats.enter_context(tracking.beating(parent))
                 log_dataset(parent, dataset, digest, question.jobs[0].planned.settings.data.root)
-                question.jobs = [replace(job, parent_id=parent.run_id) for job in question.jobs]
+                launch = {"launch": parent.run_id}  # the same on the parent and its children, for the page's filter
+                parent.set_tags(launch)
+                question.jobs = [replace(job, parent_id=parent.run_id, tags=job.tags | launch) for job in question.jobs]
             yield
         except BaseException:
             _finish_undisturbed()
@@ -232,5 +234,7 @@ def _where_to_look(question: _Question, base: Settings, dataset: Dataset, experi
     name, last = question.ablation.name, number_of_steps(base.training, len(dataset.splits["train"]))
     pictures = [tracking.picture_key(record.name) for record in dataset.splits["val"][:PICTURES]]
     pictures = pictures[: base.training.validation_images]
-    links = tracking.share_view(experiment, name, shared_view(name, list(question.ablation.varied), pictures, last))
+    assert question.parent is not None
+    view = shared_view(question.parent.run_id, list(question.ablation.varied), pictures, last)
+    links = tracking.share_view(experiment, name, view)
     return f"{name}: {len(question.results)} of {len(question.jobs)} runs finished; look at them with\n{links}"

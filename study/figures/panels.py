@@ -54,9 +54,10 @@ def panel(
 
 
 def folded(strip: np.ndarray) -> np.ndarray:
-    """A panel in two rows, for places that are square and cut off at the bottom, as the cards of the MLflow page are.
+    """A panel in two rows, for the cards of the MLflow page.
 
-    Image, embedding and prediction; under them nothing, the distance map and the truth.
+    Image, embedding and prediction; under them nothing, the distance map and the truth. A card centres a picture in a
+    square and cuts the square off at the bottom: white fills a wide picture up below.
 
     Parameters
     ----------
@@ -65,10 +66,10 @@ def folded(strip: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (2 M' + 4, 3 N' + 8, 3) uint8 array
+    (max(2 M' + 4, 3 N' + 8), 3 N' + 8, 3) uint8 array
     """
     rows, step = strip.shape[0] + _GAP, _step(strip)
-    picture = np.full((2 * rows - _GAP, 3 * step - _GAP, 3), 255, np.uint8)
+    picture = np.full((max(2 * rows, 3 * step) - _GAP, 3 * step - _GAP, 3), 255, np.uint8)
     for name, (row, column) in _FOLDED.items():
         tile = _tile(strip, name)
         picture[row * rows :, column * step :][: tile.shape[0], : tile.shape[1]] = tile

@@ -19,10 +19,10 @@ from torch import nn
 from study.config import Settings, load_settings
 from study.data.batches import Batch, TrainingImages
 from study.inference import autocast
+from study.loaded import choose_device, training_images
 from study.losses import total_loss
 from study.networks import Maps, build_network
-from study.one_run import choose_device, training_images
-from study.training import train
+from study.training import History, train
 
 GOALS = {"cpu": 15, "cuda": 5}  # share of the step, per cent
 ROUNDS = 5
@@ -30,6 +30,8 @@ ROUNDS = 5
 
 class Silent:
     """A monitor that keeps nothing."""
+
+    def resumed(self, history: History) -> None: ...
 
     def step(self, step: int, values: dict[str, float]) -> None: ...
 

@@ -112,7 +112,10 @@ def test_a_folded_panel_has_embedding_and_prediction_above_distance_and_truth():
     tiles = [np.full((2, 3, 3), i, np.uint8) for i in range(1, 6)]  # image, truth, distance, embedding, prediction
     gap = np.full((2, 4, 3), 255, np.uint8)
     strip = np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
-    wanted = np.full((8, 17), 255)
+    wanted = np.full((17, 17), 255)
     wanted[:2, :3], wanted[:2, 7:10], wanted[:2, 14:] = 1, 4, 5
-    wanted[6:, 7:10], wanted[6:, 14:] = 3, 2
+    wanted[6:8, 7:10], wanted[6:8, 14:] = 3, 2
     np.testing.assert_array_equal(folded(strip), np.repeat(wanted[..., None], 3, axis=2))
+    high = np.repeat(strip, 20, axis=0)
+    assert folded(high).shape == (84, 17, 3)
+    assert (folded(high)[-40:, 14:] == 2).all()
