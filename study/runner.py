@@ -82,12 +82,12 @@ def ask(
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
     experiment = tracking.connect()
     questions = [_question(ablation, base, seeds, dataset, digest, experiment) for ablation in ablations]
-    if (ended := tracking.end_abandoned(experiment)) and not plan_only:
+    if not plan_only and (ended := tracking.end_abandoned(experiment)):
         tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
     groups = _by_training(questions)
     new = [group for group in groups if not all(map(_is_known, group))]
     slots = launch.slots_for(len(new), device)
-    tqdm.write(_in_words(questions, groups, new, dataset, slots))
+    tqdm.write(f"{_in_words(questions, groups, new, dataset)}\n{slots} at a time, on {device}")
     if plan_only:
         return 0
     with _parents(questions, experiment, dataset, digest):
@@ -127,9 +127,7 @@ def _is_known(place: tuple[_Question, int]) -> bool:
     return tracking.finished_run(_job(place).digest) is not None
 
 
-def _in_words(
-    questions: Sequence[_Question], groups: Sequence[_Group], new: Sequence[_Group], dataset: Dataset, slots: int
-) -> str:
+def _in_words(questions: Sequence[_Question], groups: Sequence[_Group], new: Sequence[_Group], dataset: Dataset) -> str:
     """The plan: what is asked, and what it costs."""
     jobs = [job for question in questions for job in question.jobs]
     known = sum(tracking.finished_run(job.digest) is not None for job in jobs)
@@ -139,8 +137,7 @@ def _in_words(
     lines = [f"{q.ablation.name}: {q.ablation.question} {len(q.jobs)} runs" for q in questions]
     lines.append(
         f"{len(jobs)} runs of {len(groups)} distinct trainings; {len(jobs) - distinct} runs occur more than once, "
-        f"{known} are known from before; {len(to_train)} trainings to do, {slots} at a time, "
-        f"{settings[0].training.device if settings else 'none'} device: {cost_of(settings, dataset)}"
+        f"{known} are known from before; {len(to_train)} trainings to do: {cost_of(settings, dataset)}"
     )
     return "\n".join(lines)
 
