@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
-from multiprocessing.queues import Queue
+from multiprocessing import active_children, get_context, parent_process
+from queue import SimpleQueue
 from typing import Any
 
 import psutil
@@ -63,7 +64,7 @@ def execute(
     work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, launch: Launch
 ) -> Iterator[tuple[int, Any | Exception]]:
     """Work tasks off; gives the index of each as it ends, with its outcome, or the error of a worker that died."""
-    with _executor(slots, launch) as executor:
+    with _Inline() if launch.executor == "inline" else _Pool(slots) as executor:
         futures = {}
         for i, task in enumerate(tasks):
             future = executor.submit(work, task)
@@ -94,34 +95,67 @@ class _Inline(Executor):
         return future
 
 
-@contextmanager
-def _executor(slots: int, launch: Launch) -> Iterator[Executor]:
-    """The executor of a launch; what it has not started is dropped when the block is left by an exception."""
-    if launch.executor == "inline":
-        yield _Inline()
-        return
-    context = get_context("spawn")
-    places = context.Queue()
-    for place in range(slots):
-        places.put(place)
-    lock = context.RLock()
-    tqdm.set_lock(lock)  # one line of the terminal for each process
-    executor = ProcessPoolExecutor(slots, context, _start_worker, (lock, places))
-    try:
-        yield executor
-    except BaseException:
-        for process in active_children():  # a training would go on to its end; its checkpoint stays
-            process.terminate()
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
+class _Pool(Executor):
+    """Spawned processes, one per slot. One that dies takes its own task with it and no other, and is replaced."""
+
+    def __init__(self, slots: int):
+        self._context = get_context("spawn")
+        self._lock = self._context.RLock()
+        tqdm.set_lock(self._lock)  # one line of the terminal for each process
+        self._threads = ThreadPoolExecutor(slots)
+        self._free: SimpleQueue[int] = SimpleQueue()
+        for slot in range(slots):
+            self._free.put(slot)
+        self._processes: dict[int, ProcessPoolExecutor] = {}
+        self._guard, self._ending = threading.Lock(), False  # no process may start while others are being ended
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        return self._threads.submit(self._run, fn, *args, **kwargs)
+
+    def _run(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
+        """Have a free process run a call, and wait for it."""
+        slot = self._free.get()
+        try:
+            with self._guard:
+                if self._ending:
+                    raise CancelledError
+                if slot not in self._processes:
+                    start = (self._lock, slot)
+                    self._processes[slot] = ProcessPoolExecutor(1, self._context, _start_worker, start)
+                future = self._processes[slot].submit(fn, *args, **kwargs)
+            return future.result()
+        except BrokenProcessPool:
+            self._processes.pop(slot).shutdown()
+            raise
+        finally:
+            self._free.put(slot)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._guard:
+            self._ending = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if kind is not None:  # a training would go on to its end; its checkpoint stays
+            for process in active_children():
+                process.terminate()
+        self._threads.shutdown()
+        for process in self._processes.values():
+            process.shutdown()
 
 
-def _start_worker(lock: object, places: Queue) -> None:
-    """Give this process a line of the terminal and a GPU of its own; leave Ctrl-C to the launching process."""
-    tqdm.set_lock(lock)
-    place = places.get()
-    show_progress_at(place)
-    if torch.cuda.is_available():
-        torch.cuda.set_device(place % torch.cuda.device_count())
+def _start_worker(lock: object, slot: int) -> None:
+    """Give this process a line of the terminal and a GPU of its own; stop with the launching process, not before."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    tqdm.set_lock(lock)
+    show_progress_at(slot)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(slot % torch.cuda.device_count())
+
+
+def _stop_with_parent() -> None:
+    """End this process when the launching one has died: nobody would take its results."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

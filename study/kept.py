@@ -35,16 +35,22 @@ class KeptTraining:
         self.folder = TRAININGS / digest
         self.checkpoint = self.folder / "checkpoint.pt"
 
-    def alone(self) -> FileLock:
-        """A lock: of several processes, in one launch or in many, one at a time works on this training.
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Of several processes, in one launch or in many, let one at a time work on this training.
 
         The operating system frees it where its process dies.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / "lock")
+            lock.acquire()
         except OSError as error:
             raise self._cannot_write(error) from error
-        return FileLock(self.folder / "lock")
+        try:
+            yield
+        finally:
+            lock.release()
 
     def finished(self) -> tuple[dict[str, Tensor], History] | None:
         """Weights and history of the finished training; None if there are none that can be read."""
@@ -63,7 +69,7 @@ class KeptTraining:
     def maps(self, split: str, shapes: Sequence[tuple[int, int]]) -> list[ImageMaps] | None:
         """Maps of the images of a split, whose sizes are `shapes`; None if they are not there or do not fit."""
         try:
-            with np.load(self.folder / f"maps_{split}.npz") as file:
+            with (self.folder / f"maps_{split}.npz").open("rb") as opened, np.load(opened) as file:
                 found = [ImageMaps(file[f"distance{i}"], file[f"embedding{i}"]) for i in range(len(shapes))]
         except Exception:  # missing, or damaged in one of many ways
             return None

@@ -34,6 +34,12 @@ def panels(images: Sequence[NetworkImage], maps: Sequence[ImageMaps], labels: Se
     ]
 
 
+def log_pictures(run: TrackedRun, images: Sequence[NetworkImage], pictures: Sequence[np.ndarray], step: int) -> None:
+    """Log pictures of the first validation images, which the page shows with a slider over the steps."""
+    for image, picture in zip(images, pictures, strict=False):
+        run.log_image(figures.folded(picture), picture_key(image.name), step)
+
+
 class RunMonitor:
     """Tells a run in the store, and the terminal, how a training goes.
 
@@ -67,6 +73,13 @@ class RunMonitor:
         self.bar.close()
         self.run.log_metrics(*self.waiting)
 
+    def started(self, network: nn.Module) -> None:
+        """Log pictures of the untrained network: the page's slider starts at step 0."""
+        images = self.images[:PICTURES]
+        maps = predict_maps(network, images, self.settings)
+        found = evaluate(maps, images, self.settings.clustering, torch.get_num_threads())
+        log_pictures(self.run, images, panels(images, maps, found.labels), 0)
+
     def resumed(self, history: History) -> None:
         """Log what the interrupted training had found until its checkpoint."""
         self.waiting += [Point(step, values) for step, values in history.points()]
@@ -90,9 +103,8 @@ class RunMonitor:
         """Log scores and pictures; warn of a distance head that gives nothing."""
         self.run.log_metrics(*self.waiting, Point(step, values))
         self.waiting = []
-        for image, picture in zip(self.images, self.panels, strict=False):
-            self.run.log_image(figures.folded(picture), picture_key(image.name), step)
-        if step and self.dead:
+        log_pictures(self.run, self.images, self.panels, step)
+        if self.dead:
             message = "the distance head is dead: its map is zero on all validation images, so that no seed is found; "
             message += "lower training.learning_rate or set network.leaky_distance_gradient=true"
             self.run.set_tags({"warning": message})

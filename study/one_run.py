@@ -23,7 +23,7 @@ from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
 from study.kept import KeptTraining
 from study.loaded import choose_device, images_to_train, network_images, opened
-from study.monitor import RunMonitor, panels
+from study.monitor import RunMonitor, log_pictures, panels
 from study.networks import build_network
 from study.tracking import Point, TrackedRun
 from study.training import History, number_of_steps, train
@@ -180,8 +180,8 @@ class _Training:
         self.digest, self.settings, self.name = job.training_digest, job.planned.settings, job.planned.name
         self.kept = KeptTraining(self.digest)
         self._failure: Exception | None = None
+        self._shown_by = ""  # run that has the curves of the training
         self._finished: tuple[nn.Module, History] | None = None
-        self._maps: dict[str, list[ImageMaps]] = {}
 
     def score(self, job: Job, run: TrackedRun) -> Result:
         """Score a run, with the training before it where there is none yet; log everything.
@@ -192,11 +192,17 @@ class _Training:
         holder = tracking.run_with_network(self.digest)
         if holder is None:
             network, history = self._trained(run)
+            if self._shown_by != run.run_id:  # by a run that did not get to its end
+                run.log_metrics(*(Point(*point) for point in history.points()))
             last = int(history.validations[-1]["step"])
             run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
         else:
             run.set_tags({"network_from": holder})
-        score_split(self._maps_of("val", run), settings, run, "val", last)
+        _, pictures, _ = score_split(self._maps_of("val", run), settings, run, "val", last)
+        if self._shown_by != run.run_id:
+            steps = number_of_steps(settings.training, len(opened(settings.data).splits["train"]))
+            shown = self._images("val")[: settings.training.validation_images]
+            log_pictures(run, shown, pictures, steps)
         # at step 0 the page shows bars, one per run, not curves of a single point
         scored = score_split(self._maps_of("test", run), settings, run, "test", 0)
         if holder is None:
@@ -207,22 +213,22 @@ class _Training:
         return network_images(self.settings.data, split, self.settings.loss.neighbour_distance)
 
     def _channels(self) -> int:
-        return self._images("test")[0].pixels.shape[2]
+        settings = self.settings
+        split = next(split for split in ("test", "val", "train") if opened(settings.data).splits[split])
+        return opened(settings.data).splits[split][0].load().image.shape[2]
 
     def _maps_of(self, split: str, run: TrackedRun) -> list[ImageMaps]:
-        """Maps of a split: kept, or computed and kept."""
-        if split not in self._maps:
-            images = self._images(split)
-            maps = self.kept.maps(split, [image.labels.shape for image in images])
-            if maps is None:
-                network, _ = self._trained(run)
-                started = time.perf_counter()
-                maps = predict_maps(network, images, self.settings)
-                seconds = (time.perf_counter() - started) / max(1, len(images))
-                run.log_metrics(Point(0, {f"perf/{split}_maps_seconds_per_image": seconds}))
-                self.kept.keep_maps(split, maps)
-            self._maps[split] = maps
-        return self._maps[split]
+        """Maps of a split: kept on disk, or computed and kept there; in memory they would fill it."""
+        images = self._images(split)
+        maps = self.kept.maps(split, [image.labels.shape for image in images])
+        if maps is None:
+            network, _ = self._trained(run)
+            started = time.perf_counter()
+            maps = predict_maps(network, images, self.settings)
+            seconds = (time.perf_counter() - started) / max(1, len(images))
+            run.log_metrics(Point(0, {f"perf/{split}_maps_seconds_per_image": seconds}))
+            self.kept.keep_maps(split, maps)
+        return maps
 
     def _trained(self, run: TrackedRun) -> tuple[nn.Module, History]:
         """Network and history: kept, in the store, or from a training that `run` shows."""
@@ -230,17 +236,16 @@ class _Training:
             raise self._failure  # not again for each run
         if self._finished is None:
             try:
-                self._finished = self._found(run) or self._train(run)
+                self._finished = self._found() or self._train(run)
             except Exception as error:
                 self._failure = error
                 raise
         return self._finished
 
-    def _found(self, run: TrackedRun) -> tuple[nn.Module, History] | None:
+    def _found(self) -> tuple[nn.Module, History] | None:
         found = self.kept.finished()
         if found is not None:
             weights, history = found
-            run.log_metrics(*(Point(*point) for point in history.points()))  # of a run that did not get to its end
         elif (holder := tracking.run_with_network(self.digest)) is not None:
             weights, history = tracking.load_run(holder).weights, History()
         else:
@@ -254,6 +259,7 @@ class _Training:
     def _train(self, run: TrackedRun) -> tuple[nn.Module, History]:
         images = images_to_train(self.settings, choose_device(self.settings.training.device))
         steps = number_of_steps(self.settings.training, len(images))
+        self._shown_by = run.run_id
         with RunMonitor(run, self.settings, self._images("val"), steps, self.name) as monitor:
             network, history = train(images, self.settings, monitor, monitor.validate, self.kept.checkpoint)
         self.kept.finish(network, history)

@@ -90,7 +90,7 @@ def ask(
     tqdm.write(f"{_in_words(questions, groups, new, dataset)}\n{slots} at a time, on {device}")
     if plan_only:
         return 0
-    with _parents(questions, experiment, dataset, digest):
+    with _stopped_once(), _parents(questions, experiment, dataset, digest):
         _work_off(questions, groups, new, slots, launch)
     for question in questions:
         tqdm.write(_where_to_look(question, base, dataset, experiment))
@@ -164,18 +164,35 @@ def _parents(questions: Sequence[_Question], experiment: str, dataset: Dataset, 
                 question.jobs = [replace(job, parent_id=parent.run_id, tags=job.tags | launch) for job in question.jobs]
             yield
         except BaseException:
-            _finish_undisturbed()
             for parent in (question.parent for question in questions if question.parent and not question.ended):
                 parent.end_children("KILLED", "the launch was stopped")
                 parent.end("KILLED", "the launch was stopped")
             raise
 
 
-def _finish_undisturbed() -> None:
-    """Let nothing cut the end of a stopped launch off: `mlflow run` sends a second signal right after the first."""
-    if threading.current_thread() is threading.main_thread():
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(kind, signal.SIG_IGN)
+@contextmanager
+def _stopped_once() -> Iterator[None]:
+    """Let SIGTERM, as of a scheduler, end a launch as Ctrl-C does, and no further signal disturb that end.
+
+    `mlflow run` sends a second one right after the first.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that may set handlers
+        yield
+        return
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            raise KeyboardInterrupt
+
+    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def _work_off(

@@ -24,6 +24,9 @@ from study.networks import build_network, centre_embeddings
 class Monitor(Protocol):
     """What a training tells the outside."""
 
+    def started(self, network: nn.Module) -> None:
+        """The network before its first step."""
+
     def resumed(self, history: History) -> None:
         """What the interrupted training had found until its checkpoint."""
 
@@ -31,7 +34,7 @@ class Monitor(Protocol):
         """Mean loss terms since the last call, learning rate and speed, after `step` steps."""
 
     def validated(self, step: int, values: dict[str, float]) -> None:
-        """Validation scores after `step` steps; those of the untrained network after 0."""
+        """Validation scores after `step` steps."""
 
 
 @dataclass
@@ -102,7 +105,7 @@ def train(
     if run.resume(device):
         monitor.resumed(run.history)
     else:
-        monitor.validated(0, validate(network))  # for curves and pictures alone: the history does not hold it
+        monitor.started(network)
     forward = torch.compile(network) if plan.compile else network
     pauses = _pauses(steps, plan.validations)
     since, total, clock = run.step, None, time.perf_counter()

@@ -50,7 +50,8 @@ def _asked(empty_store, tmp_path_factory):
     import study.__main__
     from study.ablation import Ablation
     from study.config import load_settings
-    from study.runner import Launch, ask
+    from study.executors import Launch
+    from study.runner import ask
 
     folder = tmp_path_factory.mktemp("finished")
     shutil.copy(empty_store, folder / "mlflow.db")
@@ -68,7 +69,7 @@ def _asked(empty_store, tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         client = _work_in(folder, monkeypatch)
         monkeypatch.setattr(sys, "argv", [study.__main__.__file__])  # MLflow looks for the commit there
-        failed = ask(ablation, settings, [0], Launch("inline"))
+        failed = ask([ablation], settings, [0], Launch("inline"))
         experiment = client.get_experiment_by_name("pixel-embeddings")
         runs = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]

@@ -159,6 +159,7 @@ def test_names_that_are_unknown():
     assert_told((ablations_main, ["lamda"]), "unknown ablation 'lamda': choose one of", "lambda")
 
 
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     ("seeds", "words"), [("", "whole numbers"), ("0,a", "'0,a'"), ("1,1", "repeats a seed"), ("-1", "at least 0")]
 )
@@ -166,7 +167,9 @@ def test_seeds_that_do_not_fit(seeds, words):
     assert_told(ablate("--seeds", seeds), "seed", words)
 
 
-@pytest.mark.parametrize("option", [("--slots", "-1"), ("--slots", "two"), ("--seeds",), ("--sed", "1")])
+@pytest.mark.parametrize(
+    "option", [("--slots", "-1"), ("--slots", "two"), ("--plan_only", "2"), ("--seeds",), ("--sed", "1")]
+)
 def test_options_that_the_command_line_itself_refuses(option):
     found = outcome_of(ablate(*option))
     assert found.exit_code == 2
@@ -191,9 +194,9 @@ def test_a_store_that_cannot_be_written(fault, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("store")
-def test_a_checkpoint_folder_that_cannot_be_written(tmp_path):
-    (tmp_path / "checkpoints").write_text("no folder")
-    assert_told(train(), "cannot write the checkpoint checkpoints/")
+def test_a_folder_of_trainings_that_cannot_be_written(tmp_path):
+    (tmp_path / "trainings").write_text("no folder")
+    assert_told(train(), "cannot write into trainings/", "free disk space or rights")
 
 
 @pytest.mark.usefixtures("store")
@@ -239,7 +242,7 @@ def test_stopping_by_the_keyboard(monkeypatch):
 
 @pytest.mark.parametrize(("failed", "status"), [(0, 0), (1, 1), (12, 1)])
 def test_failed_runs_give_the_status(failed, status, monkeypatch):
-    monkeypatch.setattr("ablations.__main__.ask", lambda *_: failed)
+    monkeypatch.setattr("ablations.__main__.ask", lambda *_, **__: failed)
     assert outcome_of(ablate()).exit_code == status
 
 
@@ -252,7 +255,7 @@ ENTRY_POINTS = yaml.safe_load(MLPROJECT.read_text())["entry_points"]
 def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
     asked_for = []
     for target in ("study.__main__.train_one", "study.__main__.evaluate_run", "ablations.__main__.ask"):
-        monkeypatch.setattr(target, lambda *arguments: asked_for.append(arguments) or 0)
+        monkeypatch.setattr(target, lambda *given, **named: asked_for.append((given, named)) or 0)
     entry_point = ENTRY_POINTS[name]
     defaults = {key: spec.get("default", "x") for key, spec in entry_point["parameters"].items()}
     values = {key: shlex.quote(value) for key, value in (defaults | given).items()}

@@ -1,10 +1,13 @@
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from study import evaluation
 from study.config import Clustering
 from study.data.batches import NetworkImage, resize_labels
-from study.data.targets import distance_map
+from study.data.targets import distance_map, neighbours
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps
 from study.metrics import scores
@@ -18,28 +21,54 @@ def example(name, scale=1):
     labels = np.zeros((20, 24), np.int32)
     labels[2:10, 2:10], labels[2:10, 10:20], labels[12:19, 5:20] = 1, 2, 3
     original = resize_labels(labels, (20 * scale, 24 * scale))
-    image = NetworkImage(name, np.zeros((20, 24, 1), np.float16), labels, original)
+    image = NetworkImage(name, np.zeros((20, 24, 1), np.float16), labels, original, neighbours(labels, 5))
     return ImageMaps(distance_map(labels).astype(np.float16), DIRECTIONS[labels]), image
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_perfect_maps_have_perfect_scores(threads):
     maps, images = zip(*(example(f"i{i}", scale) for i, scale in enumerate((1, 2, 1, 3))), strict=True)
-    table, labels = evaluate(maps, images, SETTINGS, threads)
-    assert list(table["image"]) == ["i0", "i1", "i2", "i3"]
-    assert [found.shape for found in labels] == [image.original.shape for image in images]
+    found = evaluate(maps, images, SETTINGS, threads)
+    assert list(found.table["image"]) == ["i0", "i1", "i2", "i3"]
+    assert [labels.shape for labels in found.labels] == [image.original.shape for image in images]
     for score in ("sbd", "sbd_legacy", "fbd", "map"):
-        assert (table[score] == 1).all()
-    assert (table[["dic", "abs_dic"]] == 0).all(axis=None)
+        assert (found.table[score] == 1).all()
+    assert (found.table[["dic", "abs_dic"]] == 0).all(axis=None)
+    np.testing.assert_allclose(found.table["neighbour_angle"], 90)
 
 
 def test_a_row_holds_every_score_of_the_labels_beside_it():
     (maps, image), (_, other) = example("a"), example("b")
     worse = ImageMaps(maps.distance, np.roll(maps.embedding, 2, axis=1))
-    table, labels = evaluate([maps, worse], [image, other], SETTINGS)
-    assert list(table.columns) == ["image", *scores(image.original, labels[0])]
-    assert dict(table.iloc[1].drop("image")) == scores(other.original, labels[1])
-    assert table["sbd"][0] > table["sbd"][1] > 0
+    found = evaluate([maps, worse], [image, other], SETTINGS)
+    assert list(found.table.columns) == ["image", *scores(image.original, found.labels[0]), "neighbour_angle"]
+    assert dict(found.table.iloc[1].drop(["image", "neighbour_angle"])) == scores(other.original, found.labels[1])
+    assert found.table["sbd"][0] > found.table["sbd"][1] > 0
+    assert found.table["neighbour_angle"][0] > found.table["neighbour_angle"][1] > 0
+
+
+def test_the_angle_is_that_of_true_objects_at_the_networks_scale():
+    """Whatever the clustering makes of the maps."""
+    maps, image = example("a", scale=2)
+    flat = ImageMaps(np.zeros_like(maps.distance), maps.embedding)
+    found = evaluate([flat], [image], SETTINGS)
+    assert not found.labels[0].any()
+    assert found.table["neighbour_angle"][0] == pytest.approx(90)
+
+
+def test_what_clustering_costs(monkeypatch):
+    """Time is per image; memory is what was in use at the worst moment, though it is freed at the end."""
+    examples = [example(f"i{i}") for i in range(4)]
+
+    def label_image(maps, image, settings):
+        block = np.ones(2**23)  # 64 MiB
+        time.sleep(0.1)
+        return (image.labels * block[0]).astype(np.int32)
+
+    monkeypatch.setattr(evaluation, "label_image", label_image)
+    found = evaluate(*zip(*examples, strict=True), SETTINGS)
+    assert 0.1 < found.seconds < 0.35
+    assert 40 < found.peak_mib < 200
 
 
 def test_means():
@@ -47,11 +76,17 @@ def test_means():
     assert means(table) == {"sbd": 0.5, "dic": 0.5}
 
 
+def test_means_pass_over_images_without_a_score():
+    table = pd.DataFrame({"image": ["a", "b"], "neighbour_angle": [np.nan, 80.0], "sbd": [np.nan, np.nan]})
+    assert means(table) == {"neighbour_angle": 80.0}
+
+
 def test_no_images():
-    table, labels = evaluate([], [], SETTINGS)
-    assert table.empty
-    assert labels == []
-    assert means(table) == {}
+    found = evaluate([], [], SETTINGS)
+    assert found.table.empty
+    assert found.labels == []
+    assert found.seconds == 0
+    assert means(found.table) == {}
 
 
 def test_as_many_maps_as_images():

@@ -6,7 +6,7 @@ import torch
 
 from study.config import Settings
 from study.data.batches import NetworkImage, resize_labels
-from study.data.targets import distance_map
+from study.data.targets import distance_map, neighbours
 from study.inference import ImageMaps, label_image, predict_maps
 from study.networks import build_network
 
@@ -37,7 +37,7 @@ def network():
 def picture(shape, seed=0, labels=None):
     pixels = np.random.default_rng(seed).normal(size=(*shape, 2)).astype(np.float16)
     labels = np.zeros(shape, np.int32) if labels is None else labels
-    return NetworkImage(f"i{seed}", pixels, labels, labels)
+    return NetworkImage(f"i{seed}", pixels, labels, labels, neighbours(labels, 3))
 
 
 def assert_close(found, wanted):
@@ -55,7 +55,8 @@ def clustering(**more):
 
 
 def image_of(labels, original=None):
-    return NetworkImage("x", np.zeros((*labels.shape, 1), np.float16), labels, labels if original is None else original)
+    original = labels if original is None else original
+    return NetworkImage("x", np.zeros((*labels.shape, 1), np.float16), labels, original, neighbours(labels, 3))
 
 
 def test_maps_of_an_image(network):
@@ -75,7 +76,7 @@ def test_maps_are_what_the_network_gives(network):
     assert_close(maps, ImageMaps(output.distance[0, 0].numpy() / 5, embedding))
 
 
-@pytest.mark.parametrize("pixels_at_once", [1, 16 * 12 * 2, 2**19])
+@pytest.mark.parametrize("pixels_at_once", [0, 1, 16 * 12 * 2])
 def test_neither_company_nor_order_matters(network, pixels_at_once):
     shapes = [(16, 12), (8, 8), (16, 12), (13, 7), (16, 12), (8, 8)]
     images = [picture(shape, seed) for seed, shape in enumerate(shapes)]
@@ -96,7 +97,7 @@ def test_images_of_any_size(network, shape):
 def test_odd_sizes_are_continued_by_reflection(network):
     image = picture((13, 16))
     grown = np.concatenate([image.pixels, image.pixels[-2:-5:-1]])
-    whole = NetworkImage("whole", grown, *[np.zeros((16, 16), np.int32)] * 2)
+    whole = replace(image, pixels=grown, labels=np.zeros((16, 16), np.int32), original=np.zeros((16, 16), np.int32))
     odd, even = predict_maps(network, [image, whole], settings())
     assert_close(odd, ImageMaps(even.distance[:13], even.embedding[:13]))
 

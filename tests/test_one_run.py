@@ -12,21 +12,13 @@ from study import one_run
 from study.ablation import PlannedRun, Result
 from study.config import Settings, load_settings
 from study.data import open_dataset
-from study.data.batches import refuse_other_channels
 from study.errors import StudyError
 from study.evaluation import means
-from study.networks import Maps
-from study.one_run import (
-    CHECKPOINTS,
-    Failure,
-    Job,
-    choose_device,
-    network_images,
-    refuse_unfit_sizes,
-    resolve,
-    training_images,
-    work,
-)
+from study.inference import predict_maps
+from study.kept import KeptTraining
+from study.loaded import network_images, resolve
+from study.networks import build_network
+from study.one_run import Failure, Job, Task, work
 from study.tracking import connect, current_store
 
 TINY = "network.name=unet,network.base_width=2,network.depth=1,training.steps=2,training.threads=1,data.images=2"
@@ -39,61 +31,25 @@ def smoke(overrides="", dataset="synthetic-leaves", root=""):
 def job(settings):
     dataset = open_dataset(settings.data)
     planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
-    return Job(planned, current_store(), connect(), None, "a note", {"variant": "v"}, dataset.digest(), 1)
+    return Job(planned, connect(), None, "a note", {"variant": "v"}, dataset.digest())
+
+
+def work_on(*settings):
+    return work(Task(tuple(map(job, settings)), current_store(), 1))
+
+
+@pytest.fixture
+def unexported(monkeypatch):
+    """Runs that do not log their network, which takes seconds."""
+    monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda *_: None)
 
 
 def history(client, run, name):
     return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)]
 
 
-def test_the_foreground_is_the_truth_where_the_challenge_gives_it():
-    for name, rule in (("synthetic-leaves", "truth"), ("synthetic-cells", "predicted")):
-        settings = load_settings(name, profile="smoke")
-        assert resolve(settings, open_dataset(settings.data)).clustering.foreground == rule
-        chosen = settings.with_({"clustering.foreground": "none"})
-        assert resolve(chosen, open_dataset(settings.data)) == chosen
-
-
-def test_choose_device(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("cpu") == choose_device("auto") == torch.device("cpu")
-    with pytest.raises(StudyError, match=r"training\.device=cuda, but torch finds no GPU"):
-        choose_device("cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_device("cuda") == choose_device("auto") == torch.device("cuda")
-
-
-def test_images_of_other_channels_are_named(tmp_path, write_folder):
-    settings = smoke(dataset="folder", root=write_folder(tmp_path / "grey", channels=1))
-    image = network_images(settings.data, "test")[0]
-    refuse_other_channels(image, 1)
-    with pytest.raises(StudyError, match=r"cell\d has 1 channel\(s\), but the network takes 3: make all"):
-        refuse_other_channels(image, 3)
-
-
-def check_sizes(settings):
-    refuse_unfit_sizes(settings, training_images(settings.data, 3, torch.device("cpu")))
-
-
-def test_whole_images_must_halve_as_often_as_the_network_pools(tmp_path, write_folder):
-    odd = write_folder(tmp_path / "odd", shape=(18, 16))
-    check_sizes(smoke("data.image_size=0", "folder", odd))
-    check_sizes(smoke("data.image_size=16,network.depth=2", "folder", odd))
-    check_sizes(smoke("data.image_size=0,data.crop_size=8,network.depth=2", "folder", odd))
-    with pytest.raises(StudyError, match=r"of one size, a multiple of 4 px .*: set data\.image_size or data\.crop"):
-        check_sizes(smoke("data.image_size=0,network.depth=2", "folder", odd))
-
-
-def test_whole_images_must_be_of_one_size(tmp_path, write_folder):
-    write_folder(tmp_path / "a", count=8)
-    write_folder(tmp_path / "b", count=8, shape=(32, 16))
-    for kind in ("images", "labels"):
-        for i in range(4):
-            (tmp_path / f"b/{kind}/cell{i}.png").replace(tmp_path / f"a/{kind}/cell{i}.png")
-    with pytest.raises(StudyError, match="must be of one size"):
-        check_sizes(smoke("data.images=0,data.image_size=0", "folder", tmp_path / "a"))
-    check_sizes(smoke("data.images=0,data.image_size=16", "folder", tmp_path / "a"))
+def scores(client, run):
+    return {name: history(client, run, name) for name in run.data.metrics if name.startswith(("val/", "test/"))}
 
 
 def test_the_curves_of_a_run(asked):
@@ -101,9 +57,15 @@ def test_the_curves_of_a_run(asked):
         steps = asked.settings.training.steps
         for name in ("train/loss", "train/loss_distance", "train/loss_inter", "train/loss_intra"):
             assert [step for step, _ in history(asked.client, child, name)] == list(range(1, steps + 1))
-        assert [step for step, _ in history(asked.client, child, "val/sbd")] == [0, steps // 2, steps, steps]
+        assert [step for step, _ in history(asked.client, child, "val/sbd")] == [steps // 2, steps, steps]
         # bars, one per run, rather than curves of a single point
-        for name in ("test/sbd", "perf/training_seconds", "perf/test_maps_seconds_per_image"):
+        for name in (
+            "test/sbd",
+            "perf/training_seconds",
+            "perf/test_maps_seconds_per_image",
+            "perf/clustering_seconds",
+            "perf/clustering_mib",
+        ):
             assert [step for step, _ in history(asked.client, child, name)] == [0]
         assert child.data.metrics["perf/images_per_second"] > 0
 
@@ -113,11 +75,12 @@ def test_logged_scores_are_the_means_of_the_table_per_image(asked, split):
     for child in asked.children.values():
         run_id = child.info.run_id
         table = pd.read_csv(io.StringIO(mlflow.artifacts.load_text(f"runs:/{run_id}/scores_{split}.csv")))
-        images = network_images(asked.settings.data, split)
+        images = network_images(asked.settings.data, split, asked.settings.loss.neighbour_distance)
         assert list(table["image"]) == [image.name for image in images]
         for name, mean in means(table).items():
             assert child.data.metrics[f"{split}/{name}"] == pytest.approx(mean, abs=1e-12), name
         assert list(table["n_true"]) == [len(np.unique(image.original)) - 1 for image in images]
+        assert table["neighbour_angle"].between(0, 180).all()
         shown = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/scores_{split}.json"))
         assert shown["columns"] == list(table.columns)
         np.testing.assert_allclose([row[1:] for row in shown["data"]], table.drop(columns="image"))
@@ -127,7 +90,7 @@ def test_pictures_of_the_same_images_at_each_validation(asked):
     for child in asked.children.values():
         files = [item.path for item in asked.client.list_artifacts(child.info.run_id, "images")]
         shown = sorted(file.split("/")[1].split("+")[0:3:2] for file in files if file.endswith(".png"))
-        names = [image.name for image in network_images(asked.settings.data, "val")]
+        names = [record.name for record in open_dataset(asked.settings.data).splits["val"]]
         count = asked.settings.training.validation_images
         assert shown == [[f"images~val {name}", step] for name in names[:count] for step in ("0", "3", "6")]
 
@@ -159,9 +122,35 @@ def test_what_a_run_is_made_of_is_logged(asked):
             "1.0",
         )
         assert tags["variant"] in tags["mlflow.note.content"]
-        assert tags["mlflow.parentRunId"] == asked.parent.info.run_id
+        assert tags["mlflow.parentRunId"] == tags["launch"] == asked.parent.info.run_id
+        assert tags["holds_network"] == "True"
         if "git_uncommitted_changes" in tags:  # in a checkout
             assert len(tags["mlflow.source.git.commit"]) == 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "digests", "trainings"),
+    [
+        ({}, 1, 1),
+        ({"data.root": "/elsewhere", "training.device": "cpu", "training.threads": 7}, 1, 1),
+        ({"clustering.angle": 40}, 2, 1),
+        ({"training.learning_rate": 1e-3}, 2, 2),
+        ({"seed": 1}, 2, 2),
+    ],
+)
+def test_what_makes_a_run_and_what_a_training(changes, digests, trainings):
+    base = Settings()
+    jobs = [Job(PlannedRun({}, s), "1", None, "", {}, "data") for s in (base, base.with_(changes))]
+    assert len({j.digest for j in jobs}) == digests
+    assert len({j.training_digest for j in jobs}) == trainings
+    other = replace(jobs[0], data_digest="other data")
+    assert (other.digest, other.training_digest) != (jobs[0].digest, jobs[0].training_digest)
+
+
+def test_the_clustering_belongs_to_a_training_whose_weights_it_chooses():
+    base = Settings().with_({"training.checkpoint": "best"})
+    jobs = [Job(PlannedRun({}, base.with_({"clustering.angle": a})), "1", None, "", {}, "data") for a in (40, 45)]
+    assert jobs[0].training_digest != jobs[1].training_digest
 
 
 def failed_run(client, failure):
@@ -175,7 +164,7 @@ def failed_run(client, failure):
 def test_a_fault_of_the_user_ends_the_run_with_its_sentence(store):
     settings = smoke()
     settings = replace(settings, training=replace(settings.training, learning_rate=1e30, gradient_clip=0.0))
-    failure = work(job(settings))
+    (failure,) = work_on(settings)
     run = failed_run(store, failure)
     assert "not finite" in failure.reason
     assert run.data.tags["failure"] == failure.reason
@@ -187,7 +176,7 @@ def test_any_other_fault_leaves_its_traceback(store, monkeypatch):
         raise ZeroDivisionError("an error of ours")
 
     monkeypatch.setattr(one_run, "train", broken)
-    failure = work(job(smoke()))
+    (failure,) = work_on(smoke())
     run = failed_run(store, failure)
     assert failure.reason == "ZeroDivisionError: an error of ours; its artifact failure.txt tells where"
     assert run.data.tags["failure"] == "ZeroDivisionError: an error of ours"
@@ -196,62 +185,157 @@ def test_any_other_fault_leaves_its_traceback(store, monkeypatch):
     assert "in broken" in text
 
 
-def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, monkeypatch):
-    monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda *_: None)
-    settings = smoke("training.steps=4")
+def test_a_training_that_fails_is_tried_once_for_all_its_runs(store, monkeypatch):
+    tried = []
 
-    def killed(_, step, __):
-        if step:
-            raise KeyboardInterrupt
+    def broken(*_):
+        tried.append(1)
+        raise StudyError("mend this")
+
+    monkeypatch.setattr(one_run, "train", broken)
+    failures = work_on(smoke(), smoke("clustering.angle=40"))
+    assert [failure.reason for failure in failures] == ["mend this"] * 2
+    assert [run.info.status for run in store.search_runs([connect()])] == ["FAILED"] * 2
+    assert len(tried) == 1
+
+
+def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(store, unexported, monkeypatch):
+    evaluate = one_run.evaluate
+
+    def breaking(maps, images, settings, threads):
+        if settings.angle == 40:
+            raise StudyError("mend this")
+        return evaluate(maps, images, settings, threads)
+
+    monkeypatch.setattr(one_run, "evaluate", breaking)
+    failure, result = work_on(smoke("clustering.angle=40"), smoke())
+    assert failure.reason == "mend this"
+    assert isinstance(result, Result)
+    second, first = store.search_runs([connect()])
+    assert (first.info.status, second.info.status) == ("FAILED", "FINISHED")
+    # the curves are with the run that has finished
+    assert [step for step, _ in history(store, second, "train/loss")] == [1, 2]
+
+
+def test_runs_of_one_training_share_network_and_maps(store, monkeypatch):
+    trained, mapped = [], []
+    train, predict = one_run.train, one_run.predict_maps
+    monkeypatch.setattr(one_run, "train", lambda *given: trained.append(1) or train(*given))
+    monkeypatch.setattr(one_run, "predict_maps", lambda *given: mapped.append(1) or predict(*given))
+    results = work_on(smoke(), smoke("clustering.angle=10"), smoke("clustering.method=hdbscan"))
+    assert (len(trained), len(mapped)) == (1, 2)  # of two splits
+    assert [result.table["image"].tolist() for result in results] == [results[0].table["image"].tolist()] * 3
+    assert all(result.perf.keys() == {"clustering_seconds", "clustering_mib"} for result in results)
+    third, second, first = store.search_runs([connect()])
+    assert len({run.data.tags["digest"] for run in (first, second, third)}) == 3
+    assert len({run.data.tags["training_digest"] for run in (first, second, third)}) == 1
+    assert "network_from" not in first.data.tags
+    for run in (second, third):
+        assert run.data.tags["network_from"] == first.info.run_id
+        assert "holds_network" not in run.data.tags
+        assert "train/loss" not in run.data.metrics
+        assert [step for step, _ in history(store, run, "val/sbd")] == [0]
+
+
+def test_a_run_that_is_known_is_copied(asked):
+    child = asked.children["wnet"]
+    known = job(asked.settings.with_({"network.name": "wnet"}))
+    result, twice = work(Task((known, known), current_store(), 1))
+    for found in (result, twice):
+        assert found.table["sbd"].mean() == child.data.metrics["test/sbd"]
+        assert found.perf["clustering_seconds"] == child.data.metrics["perf/clustering_seconds"]
+        assert [picture.dtype for picture in found.panels] == [np.uint8] * 3
+    copies = asked.client.search_runs(
+        [asked.experiment.experiment_id], f"tags.reused_from = '{child.info.run_id}' and tags.variant = 'v'"
+    )
+    assert [run.info.status for run in copies] == ["FINISHED"] * 2
+    assert all(scores(asked.client, run) == scores(asked.client, child) for run in copies)
+
+
+def test_a_network_in_the_store_is_used_where_nothing_is_kept_of_its_training(store, monkeypatch):
+    (result,) = work_on(smoke())
+    folder = KeptTraining(job(smoke()).training_digest).folder
+    for file in folder.iterdir():
+        file.unlink()
+    monkeypatch.setattr(one_run, "train", None)
+    (other,) = work_on(smoke("clustering.min_size=11"))
+    assert isinstance(other, Result)
+    np.testing.assert_array_equal(other.table["neighbour_angle"], result.table["neighbour_angle"])  # of the same maps
+    second, first = store.search_runs([connect()])
+    assert second.data.tags["network_from"] == first.info.run_id
+
+
+def test_what_is_kept_of_a_training_is_used_where_no_run_has_got_to_its_end(store, unexported, monkeypatch):
+    settings = smoke()
+    with monkeypatch.context() as patch:
+        patch.setattr(one_run, "score_split", lambda *_: 1 / 0)
+        (failure,) = work_on(settings)
+    assert isinstance(failure, Failure)
+    monkeypatch.setattr(one_run, "train", None)
+    (result,) = work_on(settings)
+    second, first = store.search_runs([connect()])
+    assert history(store, second, "train/loss") == history(store, first, "train/loss")
+    assert [step for step, _ in history(store, second, "val/sbd")] == [1, 2, 2]
+    assert result.table["sbd"].mean() == second.data.metrics["test/sbd"]
+
+
+def test_maps_are_those_of_the_kept_network(store, unexported):
+    settings = job(smoke()).planned.settings
+    work_on(settings)
+    images = network_images(settings.data, "test", settings.loss.neighbour_distance)
+    kept = KeptTraining(job(smoke()).training_digest)
+    weights, _ = kept.finished()
+    network = build_network(3, settings).to(memory_format=torch.channels_last)
+    network.load_state_dict(weights)
+    shapes = [image.labels.shape for image in images]
+    for found, wanted in zip(kept.maps("test", shapes), predict_maps(network, images, settings), strict=True):
+        np.testing.assert_array_equal(found.embedding, wanted.embedding)
+        np.testing.assert_array_equal(found.distance, wanted.distance)
+
+
+def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, unexported, monkeypatch):
+    settings = smoke("training.steps=4")
+    work_on(settings)
+    (undisturbed,) = store.search_runs([connect()])
+    store.delete_run(undisturbed.info.run_id)
+    kept = KeptTraining(job(settings).training_digest)
+    assert not kept.checkpoint.exists()
+    for file in kept.folder.iterdir():
+        file.unlink()
+
+    def killed(*_):
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(one_run._Monitor, "validated", killed)
+        patch.setattr(one_run.RunMonitor, "validated", killed)
         with pytest.raises(KeyboardInterrupt):
-            work(job(settings))
-    assert [file.name for file in CHECKPOINTS.iterdir()] == [f"{job(settings).digest}.pt"]
-    assert isinstance(work(job(settings)), Result)
+            work_on(settings)
+    assert kept.checkpoint.exists()
+    told = []
+    with monkeypatch.context() as patch:
+        step = one_run.RunMonitor.step
+        patch.setattr(one_run.RunMonitor, "step", lambda self, *given: told.append(given[0]) or step(self, *given))
+        (result,) = work_on(settings)
+    assert isinstance(result, Result)
+    assert told == [3, 4]
     resumed, _ = store.search_runs([connect()])
-    assert [step for step, _ in history(store, resumed, "train/loss")] == [3, 4]
-    assert not list(CHECKPOINTS.iterdir())
+    assert history(store, resumed, "train/loss") == history(store, undisturbed, "train/loss")
+    assert [step for step, _ in history(store, resumed, "train/loss")] == [1, 2, 3, 4]
+    assert scores(store, resumed) == scores(store, undisturbed)
+    assert not kept.checkpoint.exists()
 
 
-@pytest.mark.parametrize("step", [0, 1])
-def test_a_dead_distance_head_is_told_once_it_is_trained(step, store, monkeypatch, capsys):
-    class Dead(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.ones(1))
-
-        def forward(self, images):
-            batch, _, height, width = images.shape
-            return Maps(self.weight * torch.zeros(batch, 1, height, width), torch.ones(batch, 8, height, width))
-
-    def train(images, settings, monitor, validate, checkpoint):
-        monitor.validated(step, validate(Dead()))
-        raise StudyError("that was all")
-
-    monkeypatch.setattr(one_run, "train", train)
-    run = failed_run(store, work(job(smoke())))
-    assert run.data.metrics["val/sbd"] == 0
-    warning = run.data.tags.get("warning")
-    if not step:
-        assert warning is None
-        return
-    assert warning.startswith("the distance head is dead")
-    assert "network.leaky_distance_gradient=true" in warning
-    assert f"warning: {warning}" in capsys.readouterr().out
-
-
-def test_a_live_distance_head_is_not(asked):
+def test_a_live_distance_head_is_not_called_dead(asked):
     assert all("warning" not in child.data.tags for child in asked.children.values())
 
 
-def test_without_validation_and_test_images(store, tmp_path, write_folder, monkeypatch):
-    monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda *_: None)
+def test_without_validation_and_test_images(store, unexported, tmp_path, write_folder):
     settings = smoke(dataset="folder", root=write_folder(tmp_path / "x", count=1))
-    result = work(job(settings))
-    assert isinstance(result, Result)
-    assert result.table.empty
-    (run,) = store.search_runs([connect()])
-    assert run.info.status == "FINISHED"
-    assert not [name for name in run.data.metrics if name.endswith("sbd")]
+    for again in (False, True):  # trained, then copied
+        (result,) = work_on(settings)
+        assert isinstance(result, Result), result.reason
+        assert result.table.empty
+        run = store.search_runs([connect()])[0]
+        assert run.info.status == "FINISHED"
+        assert ("reused_from" in run.data.tags) == again
+        assert not [name for name in run.data.metrics if name.endswith("sbd")]

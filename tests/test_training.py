@@ -1,3 +1,4 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -6,9 +7,10 @@ import torch
 
 from study.config import Settings, Training
 from study.data.batches import NetworkImage, TrainingImages
+from study.data.targets import neighbours
 from study.errors import StudyError
 from study.inference import predict_maps
-from study.training import learning_rate, number_of_steps, train
+from study.training import History, learning_rate, number_of_steps, train
 
 CPU = torch.device("cpu")
 
@@ -18,6 +20,13 @@ class Recorder:
 
     def __init__(self):
         self.steps, self.validations = {}, {}
+        self.untrained = self.taken_up = None
+
+    def started(self, network):
+        self.untrained = deepcopy(network.state_dict())
+
+    def resumed(self, history):
+        self.taken_up = deepcopy(history)
 
     def step(self, step, values):
         self.steps[step] = values
@@ -32,7 +41,7 @@ def pictures(count=4, size=16):
     labels[1:7, 1:7], labels[8:15, 6:15] = 1, 2
     noise = np.random.default_rng(0).normal(size=(count, size, size, 1))
     return [
-        NetworkImage(f"i{i}", (image + 2 * labels[..., None]).astype(np.float16), labels, labels)
+        NetworkImage(f"i{i}", (image + 2 * labels[..., None]).astype(np.float16), labels, labels, neighbours(labels, 3))
         for i, image in enumerate(noise)
     ]
 
@@ -56,7 +65,7 @@ def tiny(**more):
 
 
 def images_for(settings):
-    return TrainingImages(pictures(), settings.data, 3, CPU)
+    return TrainingImages(pictures(), settings.data, CPU)
 
 
 def score(network):
@@ -75,7 +84,9 @@ def assert_same_weights(a, b):
 
 
 def without_time(history):
-    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in history.validations]
+    """All that a history holds but time and speed."""
+    timed = ("seconds", "perf/images_per_second")
+    return [{k: v for k, v in entry.items() if k not in timed} for entry in (*history.curve, *history.validations)]
 
 
 def test_the_seed_decides_everything():
@@ -96,20 +107,45 @@ def test_the_monitor_hears_of_every_term_and_validation():
     _, history = run(tiny(), monitor)
     assert list(monitor.steps) == list(range(1, 13))
     assert [entry["step"] for entry in history.validations] == [3, 6, 9, 12]
-    assert list(monitor.validations) == [0, 3, 6, 9, 12]
+    assert list(monitor.validations) == [3, 6, 9, 12]
     assert set(monitor.steps[12]) == {
         *(f"train/{name}" for name in ("loss", "loss_distance", "loss_inter", "loss_intra")),
         "perf/images_per_second",
     }
     assert monitor.validations[12] == {"val/sbd": history.validations[-1]["val/sbd"]}
     assert 0 < history.validations[0]["seconds"] < history.seconds
+    assert history.points() == [*monitor.steps.items(), *monitor.validations.items()]
+
+
+def test_the_monitor_sees_the_network_before_its_first_step():
+    short, long = Recorder(), Recorder()
+    network, _ = run(tiny(training__steps=1), short)
+    run(tiny(), long)
+    assert short.untrained.keys() == network.state_dict().keys()
+    assert all(torch.equal(short.untrained[name], long.untrained[name]) for name in short.untrained)
+    assert not torch.equal(short.untrained["distance.conv.weight"], network.distance.conv.weight)
+    assert short.taken_up is None
+
+
+def test_points_of_a_history():
+    history = History(
+        2.5,
+        [{"step": 1, "train/loss": 0.5, "perf/images_per_second": 9.0}, {"step": 2, "train/loss": 0.25}],
+        [{"step": 2, "seconds": 1.5, "val/sbd": 0.75}],
+    )
+    assert history.points() == [
+        (1, {"train/loss": 0.5, "perf/images_per_second": 9.0}),
+        (2, {"train/loss": 0.25}),
+        (2, {"val/sbd": 0.75}),
+    ]
+    assert History().points() == []
 
 
 def test_fewer_steps_than_validations():
     monitor = Recorder()
     run(tiny(training__steps=1, training__validations=10), monitor)
     assert list(monitor.steps) == [1]
-    assert list(monitor.validations) == [0, 1]
+    assert list(monitor.validations) == [1]
 
 
 def test_validating_leaves_no_trace_in_the_training():
@@ -117,11 +153,15 @@ def test_validating_leaves_no_trace_in_the_training():
     settings = tiny(network__name="wnet")
     seen = []
 
+    class Looking(Recorder):
+        def started(self, network):
+            seen.append(predict_maps(network, pictures(), settings))
+
     def validate(network):
         seen.append(predict_maps(network, pictures(), settings))
         return score(network)
 
-    network, history = run(settings, validate=validate)
+    network, history = run(settings, Looking(), validate)
     plain, whole = run(settings)
     assert_same_weights(network, plain)
     assert without_time(history) == without_time(whole)
@@ -174,7 +214,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(more, where, tmp_p
     def killing(network):
         nonlocal calls
         calls += 1
-        if where == "validate" and calls == 4:
+        if where == "validate" and calls == 3:
             raise KeyboardInterrupt
         return score(network)
 
@@ -191,6 +231,10 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(more, where, tmp_p
     network, history = run(settings, resumed, checkpoint=file)
     assert min(resumed.steps) == {"validate": 7, "validated": 10}[where]
     assert min(resumed.validations) == {"validate": 9, "validated": 12}[where]
+    last = {"validate": 6, "validated": 9}[where]
+    assert [entry["step"] for entry in resumed.taken_up.curve] == list(range(1, last + 1))
+    assert [entry["step"] for entry in resumed.taken_up.validations] == list(range(3, last + 1, 3))
+    assert resumed.untrained is None
     assert_same_weights(network, undisturbed)
     assert without_time(history) == without_time(whole)
     assert not list(tmp_path.rglob("*.partial"))
@@ -198,11 +242,12 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(more, where, tmp_p
 
 def test_a_finished_training_is_not_continued(tmp_path):
     file, again = tmp_path / "x.pt", Recorder()
-    network, _ = run(tiny(), checkpoint=file)
+    network, history = run(tiny(), checkpoint=file)
     same, _ = run(tiny(), again, checkpoint=file)
     assert_same_weights(network, same)
     assert not again.steps
     assert not again.validations
+    assert without_time(again.taken_up) == without_time(history)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_good_checkpoint(tmp_path):
@@ -281,14 +326,22 @@ def test_the_best_weights_or_the_last_are_kept(tmp_path):
 
     def validate(network):
         seen.append({name: value.clone() for name, value in network.state_dict().items()})
-        return {"val/sbd": [1.0, 0.2, 0.9, 0.9, 0.1][len(seen) - 1]}  # the network untrained is no candidate
+        return {"val/sbd": [0.2, 0.9, 0.9, 0.1][len(seen) - 1]}
 
     best, _ = run(tiny(training__checkpoint="best"), validate=validate)
-    assert all(torch.equal(value, seen[3][name]) for name, value in best.state_dict().items())
+    assert all(torch.equal(value, seen[2][name]) for name, value in best.state_dict().items())
     last, _ = run(tiny())
-    assert all(torch.equal(value, seen[4][name]) for name, value in last.state_dict().items())
+    assert all(torch.equal(value, seen[3][name]) for name, value in last.state_dict().items())
     without_scores, _ = run(tiny(training__checkpoint="best"), validate=lambda network: {})
     assert_same_weights(without_scores, last)
+
+
+@pytest.mark.parametrize(("kept", "twice"), [("last", False), ("best", True)])
+def test_a_checkpoint_holds_the_best_weights_where_they_are_asked_for(kept, twice, tmp_path):
+    network, _ = run(tiny(training__checkpoint=kept), checkpoint=tmp_path / "x.pt")
+    state = torch.load(tmp_path / "x.pt", weights_only=True)
+    assert bool(state["best"]) == twice
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in state["best"].items())
 
 
 def test_staircase():

@@ -50,8 +50,7 @@ def copy_run(source_id: str, target: TrackedRun) -> None:
         if not name.startswith("system/")
         for metric in client.get_metric_history(source_id, name)
     ]
-    for i in range(0, len(points), 1000):  # MLflow takes no more at once
-        target.log_metrics(*points[i : i + 1000])
+    target.log_metrics(*points)
     with tempfile.TemporaryDirectory() as folder:
         download_artifacts(run_id=source_id, dst_path=folder)
         client.log_artifacts(target.run_id, folder)
@@ -82,7 +81,8 @@ class Scores(NamedTuple):
 def read_scores(run_id: str, split: str) -> Scores:
     """Scores of a finished run."""
     text = load_text(f"runs:/{run_id}/scores_{split}.csv")
-    table = pd.read_csv(io.StringIO(text), dtype={"image": str}, float_precision="round_trip")
+    table = pd.read_csv(io.StringIO(text), dtype=str) if text.strip() else pd.DataFrame()  # of a split without images
+    table = table.astype({name: float for name in table.columns if name != "image"})  # exact, unlike pandas' parser
     files = [item.path for item in list_artifacts(run_id=run_id, artifact_path=f"{split}_pictures")]
     pictures = [np.asarray(load_image(f"runs:/{run_id}/{file}")) for file in sorted(files)]
     return Scores(table, pictures, MlflowClient().get_run(run_id).data.metrics)

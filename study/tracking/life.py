@@ -23,12 +23,16 @@ class _Named(Protocol):
     run_id: str
 
 
+def signs_of_life() -> dict[str, str]:
+    """Tags of a run that this process works on."""
+    return {_PROCESS: _name_of(psutil.Process()), _BEAT: f"{time.time():.0f}"}
+
+
 @contextmanager
 def beating(run: _Named) -> Iterator[None]:
     """Show that this process works on a run, as long as the block lasts."""
     client, end = MlflowClient(), threading.Event()
-    client.set_tag(run.run_id, _PROCESS, _name_of(psutil.Process()))
-    client.set_tag(run.run_id, _BEAT, f"{time.time():.0f}")
+    client.log_batch(run.run_id, tags=[RunTag(name, value) for name, value in signs_of_life().items()])
 
     def beat() -> None:
         while not end.wait(HEARTBEAT):
@@ -62,15 +66,15 @@ def end_abandoned(experiment_id: str) -> int:
 
 
 def _alive(run: Run) -> bool:
-    machine, pid, _ = run.data.tags.get(_PROCESS, "  ").split(" ")
+    machine, pid, started = run.data.tags.get(_PROCESS, "  ").split(" ")
     if machine != socket.gethostname():
         return time.time() - float(run.data.tags[_BEAT]) < DEAD_AFTER
-    try:
-        return _name_of(psutil.Process(int(pid))) == run.data.tags[_PROCESS]
+    try:  # an id alone is used again; a clock that is set moves all starts a little
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 2
     except (psutil.NoSuchProcess, ValueError):
         return False
 
 
 def _name_of(process: psutil.Process) -> str:
-    """Machine, id and start of a process: an id alone is used again."""
+    """Machine, id and start of a process."""
     return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from study import __version__
 from study.config import Settings
 from study.errors import StudyError
-from study.tracking.life import beating
+from study.tracking.life import beating, signs_of_life
 from study.tracking.store import store_lock
 
 if TYPE_CHECKING:
@@ -197,13 +197,15 @@ def start_run(
         pictures, so that with many there is no picture to be seen.
     parent_id : str, optional
     """
-    own = {"mlflow.runName": name, "mlflow.note.content": note, **_code_state(), **tags}
+    own = {"mlflow.runName": name, "mlflow.note.content": note, **_code_state(), **signs_of_life(), **tags}
     given = os.environ.pop("MLFLOW_RUN_ID", None)  # a worker inherits that of its launch, and must not use it
     run_id = given if parent_id is None else None
     if parent_id is not None:
         own["mlflow.parentRunId"] = parent_id
     if run_id is None:
-        run_id = MlflowClient().create_run(experiment_id, run_name=name, tags=resolve_tags()).info.run_id
+        # with all tags from the first moment: a process may be killed in the next
+        tags = resolve_tags() | {name: str(value) for name, value in own.items()}
+        run_id = MlflowClient().create_run(experiment_id, run_name=name, tags=tags).info.run_id
     run = TrackedRun(run_id)
     run.set_tags(own)
     if settings is not None:

@@ -3,8 +3,17 @@ import pytest
 import torch
 
 from study.config import Data
-from study.data.batches import NetworkImage, TrainingImages, network_image, resize_labels, standardise
+from study.data.batches import (
+    NetworkImage,
+    TrainingImages,
+    network_image,
+    refuse_other_channels,
+    resize_labels,
+    standardise,
+)
 from study.data.dataset import Sample
+from study.data.targets import neighbours
+from study.errors import StudyError
 
 CPU = torch.device("cpu")
 
@@ -17,11 +26,11 @@ def picture(height, width, seed=0, channels=2):
     labels[height // 2 + 1 :] = 2
     pixels = rng.normal(size=(height, width, channels)).astype(np.float16)
     pixels[..., 0] = np.arange(height * width).reshape(height, width)
-    return NetworkImage(f"i{seed}", pixels, labels, labels)
+    return NetworkImage(f"i{seed}", pixels, labels, labels, neighbours(labels, 3))
 
 
 def images(data, *shapes):
-    return TrainingImages([picture(*shape, seed) for seed, shape in enumerate(shapes)], data, 3, CPU)
+    return TrainingImages([picture(*shape, seed) for seed, shape in enumerate(shapes)], data, CPU)
 
 
 def test_whole_images_come_back():
@@ -65,6 +74,15 @@ def test_a_small_image_is_reflected_into_its_crop():
     batch = store.batch(torch.tensor([[0, 0, 0, 0, 0, 0]]))
     np.testing.assert_array_equal(batch.images[0, 0, :, 0], [0, 1, 2, 1, 0, 1, 2, 1])
     assert (batch.images[0, 0] == batch.images[0, 0, :, :1]).all()
+
+
+def test_neighbours_come_with_their_image():
+    one = np.ones((8, 8), np.int32)
+    single = NetworkImage("one", np.zeros((8, 8, 2), np.float16), one, one, neighbours(one, 3))
+    store = TrainingImages([picture(8, 8), single], Data(), CPU)
+    batch = store.batch(torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]))
+    np.testing.assert_array_equal(batch.neighbours[0], [[0, 1, 0], [1, 0, 0], [0, 0, 0]])  # padded
+    np.testing.assert_array_equal(batch.neighbours[1], picture(8, 8).neighbours)
 
 
 def test_draws_are_whole_rounds_and_stay_inside():
@@ -113,9 +131,29 @@ def test_network_image():
     labels = np.zeros((6, 10), np.int32)
     labels[:3, :4], labels[4:, 5:] = 40, 7
     sample = Sample(np.random.default_rng(0).integers(0, 255, (6, 10, 3)).astype(np.uint8), labels, "a")
-    image = network_image(sample, 16)
+    image = network_image(sample, 16, 3)
     assert image.pixels.shape == (16, 16, 3)
     assert image.pixels.dtype == np.float16
     assert image.original is labels
     assert set(np.unique(image.labels)) == {0, 1, 2}
-    assert network_image(sample, 0).labels.shape == (6, 10)
+    assert network_image(sample, 0, 3).labels.shape == (6, 10)
+
+
+def test_neighbours_are_near_at_the_networks_scale():
+    labels = np.zeros((6, 10), np.int32)
+    labels[:3, :4], labels[4:, 5:] = 40, 7  # from pixel (2, 3) to (4, 5)
+    sample = Sample(np.zeros((6, 10, 1), np.uint8), labels, "a")
+    with_background = np.array([[0, 1, 1], [1, 0, 0], [1, 0, 0]], bool)
+    for size, distance, near in ((0, 2, False), (0, 3, True), (16, 3, False), (16, 9, True)):
+        wanted = with_background.copy()
+        wanted[1, 2] = wanted[2, 1] = near
+        np.testing.assert_array_equal(network_image(sample, size, distance).neighbours, wanted)
+
+
+def test_images_of_other_channels_are_named():
+    refuse_other_channels(picture(4, 4, channels=1), 1)
+    words = r"i7 has 1 channel\(s\), but the network takes 3: make all images grey or all RGB"
+    with pytest.raises(StudyError, match=words):
+        refuse_other_channels(picture(4, 4, seed=7, channels=1), 3)
+    with pytest.raises(StudyError, match=words.replace("takes 3", "takes 2")):
+        TrainingImages([picture(4, 4), picture(4, 4, seed=7, channels=1)], Data(), CPU)
