@@ -80,8 +80,8 @@ def ask(
     device, base = choose_device(base.training.device), resolve(base, dataset)
     dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
+    questions = [_question(ablation, base, seeds, dataset, digest) for ablation in ablations]
     experiment = tracking.connect()
-    questions = [_question(ablation, base, seeds, dataset, digest, experiment) for ablation in ablations]
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
         tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
     groups = _by_training(questions)
@@ -97,9 +97,7 @@ def ask(
     return sum(len(question.failures) for question in questions)
 
 
-def _question(
-    ablation: Ablation, base: Settings, seeds: Sequence[int], dataset: Dataset, digest: str, experiment: str
-) -> _Question:
+def _question(ablation: Ablation, base: Settings, seeds: Sequence[int], dataset: Dataset, digest: str) -> _Question:
     runs = plan(ablation, base, seeds)
     caption = about(dataset, base, len(seeds))
     note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.varied)}; seeds {list(seeds)}. {caption}"
@@ -107,7 +105,7 @@ def _question(
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
         text = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
-        question.jobs.append(Job(run, experiment, None, text, tags, digest))
+        question.jobs.append(Job(run, "", None, text, tags, digest))
     return question
 
 
@@ -161,7 +159,10 @@ def _parents(questions: Sequence[_Question], experiment: str, dataset: Dataset, 
                 log_dataset(parent, dataset, digest, question.jobs[0].planned.settings.data.root)
                 launch = {"launch": parent.run_id}  # the same on the parent and its children, for the page's filter
                 parent.set_tags(launch)
-                question.jobs = [replace(job, parent_id=parent.run_id, tags=job.tags | launch) for job in question.jobs]
+                question.jobs = [
+                    replace(job, experiment_id=experiment, parent_id=parent.run_id, tags=job.tags | launch)
+                    for job in question.jobs
+                ]
             yield
         except BaseException:
             for parent in (question.parent for question in questions if question.parent and not question.ended):

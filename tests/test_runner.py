@@ -47,15 +47,6 @@ def cells(tmp_path, write_folder):
     return tiny("data.image_size=0", "folder", write_folder(tmp_path / "cells", shape=(18, 18)))
 
 
-@pytest.fixture(autouse=True)
-def _same_signal_handlers():
-    """A launch that is stopped ignores further signals, and its process ends; this one goes on."""
-    handlers = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for kind, handler in handlers.items():
-        signal.signal(kind, handler)
-
-
 @pytest.fixture
 def trained(monkeypatch):
     """Seeds of the networks that a launch would have trained and logged; they stay as they are."""
@@ -238,6 +229,8 @@ def test_a_plan_does_nothing(store, trained, tmp_path, capsys):
 
 
 def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
+    handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
+
     def stopped(*_):
         raise KeyboardInterrupt
 
@@ -248,6 +241,7 @@ def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
     assert [parent.info.status for parent in parents] == ["KILLED"] * 2
     assert {parent.data.tags["failure"] for parent in parents} == {"the launch was stopped"}
     assert [run.info.status for run in children] == ["FAILED"]
+    assert [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 @pytest.mark.usefixtures("trained")

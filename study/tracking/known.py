@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,8 @@ class Scores(NamedTuple):
 def read_scores(run_id: str, split: str) -> Scores:
     """Scores of a finished run."""
     text = load_text(f"runs:/{run_id}/scores_{split}.csv")
-    table = pd.read_csv(io.StringIO(text), dtype=str) if text.strip() else pd.DataFrame()  # of a split without images
+    read = partial(pd.read_csv, dtype=str, keep_default_na=False, na_values=[""])  # an image may be named NA
+    table = read(io.StringIO(text)) if text.strip() else pd.DataFrame()  # a split may have no images
     table = table.astype({name: float for name in table.columns if name != "image"})  # exact, unlike pandas' parser
     files = [item.path for item in list_artifacts(run_id=run_id, artifact_path=f"{split}_pictures")]
     pictures = [np.asarray(load_image(f"runs:/{run_id}/{file}")) for file in sorted(files)]

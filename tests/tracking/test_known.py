@@ -89,13 +89,13 @@ def test_runs_of_all_experiments_are_known_that_are_not_deleted(store):
 
 
 def test_scores_are_read_as_they_were_logged(store):
-    table = pd.DataFrame({"image": ["007", "b"], "sbd": [0.1 + 0.2, np.nan], "n_true": [3, 4]})
+    table = pd.DataFrame({"image": ["007", "NA"], "sbd": [0.1 + 0.2, np.nan], "n_true": [3, 4]})
     pictures = [np.full((4, 5, 3), i, np.uint8) for i in range(3)]
     run = start_run(connect(), "run", "", {})
     run.log_scores("test", table, pictures)
     run.log_metrics(Point(0, {"perf/a": 1.0}), Point(4, {"perf/a": 2.0}))
     found, shown, metrics = read_scores(run.run_id, "test")
-    pd.testing.assert_frame_equal(found, table, check_exact=True)
+    pd.testing.assert_frame_equal(found, table, check_exact=True, check_dtype=False)
     np.testing.assert_array_equal(shown, pictures)
     assert metrics == {"perf/a": 2.0}
 
