@@ -230,7 +230,9 @@ def test_a_second_launch_trains_nothing(undisturbed, monkeypatch):
 
     monkeypatch.setattr(one_run, "train", train)
     monkeypatch.chdir(undisturbed.folder)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    monkeypatch.setenv(
+        "MLFLOW_TRACKING_URI", f"sqlite:///{undisturbed.folder}/mlflow.db"
+    )  # MLflow keeps stores by name
     client = client_of(undisturbed.folder)
     before = {run.info.run_id: run for run in runs_in(client)}
     ended = CliRunner().invoke(main, [NAME, *OPTIONS, *INLINE])
