@@ -1,4 +1,4 @@
-"""`python -m study train | evaluate | data check`."""
+"""`python -m study train | evaluate | search | data check`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from study.commands import exits, settings_options
 from study.config import load_settings, parse_overrides
 from study.data.check import check
 from study.data.opening import open_dataset
-from study.single import evaluate_run, train_one
+from study.single import evaluate_run, search_run, train_one
 
 
 @click.group()
@@ -39,6 +39,18 @@ def evaluate_command(run_id: str, split: str, dataset: str, data_root: str, over
     changes = parse_overrides(overrides)
     changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
     return evaluate_run(run_id, split, changes)
+
+
+@main.command("search")
+@click.option("--run_id", required=True, help="A finished run, from the MLflow page.")
+@click.option("--objectives", default="sbd", show_default=True, help="Scores, joined by commas: sbd,abs_dic.")
+@click.option("--data_root", default="", help="Folder of the data set, if it has moved.")
+@click.option("--set", "overrides", default="", help="Settings: clustering.method=mutex-watershed,tuning.trials=50.")
+@exits
+def search_command(run_id: str, objectives: str, data_root: str, overrides: str) -> int:
+    """Search the thresholds of a finished run on its validation images."""
+    changes = parse_overrides(overrides) | ({"data.root": data_root} if data_root else {})
+    return search_run(run_id, objectives.split(","), changes)
 
 
 @main.group("data")

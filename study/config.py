@@ -116,6 +116,15 @@ class Clustering:
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """Search of the clustering's thresholds on validation images (`study.tuning`)."""
+
+    trials: int = _setting(100, low=0)  # at most; 0 = no search, the clustering's settings are taken as they are
+    patience: int = _setting(40, low=1)  # the search stops after so many trials that brought nothing better
+    images: int = _setting(0, low=0)  # at most this many validation images; 0 = all
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one run."""
 
@@ -124,6 +133,7 @@ class Settings:
     loss: Loss = field(default_factory=Loss)
     training: Training = field(default_factory=Training)
     clustering: Clustering = field(default_factory=Clustering)
+    tuning: Tuning = field(default_factory=Tuning)
     seed: int = _setting(0, low=0, high=2**31 - 1)
 
     def flat(self) -> dict[str, Any]:
@@ -154,7 +164,7 @@ class Settings:
         return result
 
     def digest(
-        self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering")
+        self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering", "tuning")
     ) -> str:
         """12 hexadecimal digits that identify the settings in `groups`, the seed and the strings in `more`."""
         kept = {k: v for k, v in self.flat().items() if k.split(".")[0] in (*groups, "seed") and k not in NOT_IN_DIGEST}
@@ -262,6 +272,9 @@ PROFILES: dict[str, dict[str, Any]] = {
         # (chosen on DSB2018's validation images)
         "clustering.seed_threshold": 0.5,
         "clustering.angle": 35.0,
+        "tuning.trials": 30,
+        "tuning.patience": 15,
+        "tuning.images": 16,
     },
     "smoke": {
         **_SMALL,
@@ -273,6 +286,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "training.steps": 6,
         "training.validations": 2,
         "training.validation_images": 2,
+        "tuning.trials": 4,
     },
 }
 

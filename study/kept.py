@@ -12,6 +12,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
+from study.config import Settings
 from study.errors import StudyError
 from study.inference import ImageMaps
 from study.training import History
@@ -81,6 +82,10 @@ class KeptTraining:
         arrays |= {f"embedding{i}": m.embedding for i, m in enumerate(maps)}
         with self._written(f"maps_{split}.npz") as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
+
+    def search_file(self, settings: Settings, objectives: Sequence[str]) -> Path:
+        """Where the trials of a search of thresholds are kept, a file for each start, budget and aim."""
+        return self.folder / f"search_{settings.digest(*objectives, groups=('clustering', 'tuning'))}.log"
 
     @contextmanager
     def _written(self, name: str) -> Iterator[Path]:

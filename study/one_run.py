@@ -15,7 +15,7 @@ from torch import nn
 
 from study import __version__, tracking
 from study.ablation import PlannedRun, Result
-from study.config import Settings
+from study.config import Clustering, Settings
 from study.data import Dataset
 from study.data.batches import NetworkImage
 from study.errors import StudyError
@@ -25,8 +25,13 @@ from study.kept import KeptTraining
 from study.loaded import choose_device, images_to_train, network_images, opened
 from study.monitor import RunMonitor, log_pictures, panels
 from study.networks import build_network
+from study.thresholds import search_thresholds
 from study.tracking import Point, TrackedRun
 from study.training import History, number_of_steps, train
+from study.tuning import paper_thresholds
+
+OBJECTIVE = ("sbd",)  # of the search that is a part of every run
+PAPER_SCORES = ("sbd", "sbd_legacy")  # of these the value with the paper's thresholds stands in the table too
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,24 @@ def _result(job: Job, table: pd.DataFrame, pictures: list[np.ndarray], metrics: 
 
 
 def score_split(
-    maps: Sequence[ImageMaps], settings: Settings, run: TrackedRun, split: str, step: int
+    maps: Sequence[ImageMaps],
+    settings: Settings,
+    run: TrackedRun,
+    split: str,
+    step: int,
+    reference: Clustering | None = None,
 ) -> tuple[pd.DataFrame, list[np.ndarray], dict[str, float]]:
-    """Cluster and score the images of a split, and log table, pictures and metrics, which are given back."""
+    """Cluster and score the images of a split, and log table, pictures and metrics, which are given back.
+
+    With a `reference`, the paper's thresholds, the table has further columns `{score}_paper_thresholds`.
+    """
     images = network_images(settings.data, split, settings.loss.neighbour_distance)
     found = evaluate(maps, images, settings.clustering, torch.get_num_threads())
+    if reference is not None and len(found.table):
+        same = reference == settings.clustering
+        other = found if same else evaluate(maps, images, reference, torch.get_num_threads())
+        for score in PAPER_SCORES:
+            found.table[f"{score}_paper_thresholds"] = other.table[score]
     pictures = panels(images, maps, found.labels)
     run.log_scores(split, found.table, pictures)
     perf = {}
@@ -198,16 +216,25 @@ class _Training:
             run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
         else:
             run.set_tags({"network_from": holder})
+        reference = None
+        if settings.tuning.trials and self._images("val"):
+            reference = paper_thresholds(settings.clustering)
+            settings = self._tuned(settings, run)
         _, pictures, _ = score_split(self._maps_of("val", run), settings, run, "val", last)
         if self._shown_by != run.run_id:
             steps = number_of_steps(settings.training, len(opened(settings.data).splits["train"]))
             shown = self._images("val")[: settings.training.validation_images]
             log_pictures(run, shown, pictures, steps)
         # at step 0 the page shows bars, one per run, not curves of a single point
-        scored = score_split(self._maps_of("test", run), settings, run, "test", 0)
+        scored = score_split(self._maps_of("test", run), settings, run, "test", 0, reference)
         if holder is None:
-            run.log_network(network, settings, self._channels())
+            run.log_network(network, job.planned.settings, self._channels())
         return _result(job, *scored)
+
+    def _tuned(self, settings: Settings, run: TrackedRun) -> Settings:
+        """`settings` with the thresholds that are best on validation images: no other image is at hand here."""
+        maps, images = self._maps_of("val", run), self._images("val")
+        return search_thresholds(maps, images, settings, run, self.kept.search_file(settings, OBJECTIVE), OBJECTIVE)
 
     def _images(self, split: str) -> tuple[NetworkImage, ...]:
         return network_images(self.settings.data, split, self.settings.loss.neighbour_distance)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from study import tracking
@@ -15,10 +17,13 @@ from study.data import Dataset
 from study.data.batches import refuse_other_channels
 from study.errors import StudyError, unknown_name
 from study.evaluation import means
-from study.inference import predict_maps
+from study.inference import ImageMaps, predict_maps
+from study.kept import KeptTraining
 from study.loaded import choose_device, network_images, opened, resolve
 from study.networks import build_network
 from study.one_run import Failure, Job, Task, log_dataset, score_split, work
+from study.thresholds import search_thresholds
+from study.tuning import check_objectives, paper_thresholds
 
 
 def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
@@ -67,31 +72,88 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
     """
     experiment = tracking.connect()
     trained = tracking.load_run(run_id)
-    for name in changes:
-        if name.split(".")[0] not in ("data", "clustering", "training"):
-            raise StudyError(f"{name} belongs to the trained network: only data, clustering and training can be set")
-    settings = trained.settings.with_(changes)
+    settings = _changed(trained, changes, "data", "clustering", "training")
     dataset = opened(settings.data)
     if split not in dataset.splits:
         raise unknown_name("split", split, dataset.splits)
     settings = resolve(settings, dataset)
-    images = network_images(settings.data, split, settings.loss.neighbour_distance)
-    for image in images:
-        refuse_other_channels(image, trained.channels)
-    network = build_network(trained.channels, settings)
-    network.load_state_dict(trained.weights)
-    # in the memory format of the training, so that scores are the same to the last digit
-    network.to(choose_device(settings.training.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.set_num_threads(threads_for(settings, 1))
+    network = _network_of(trained, settings, split)
     planned = PlannedRun({"network.name": settings.network.name}, settings)
     tags = {"evaluated_run": run_id, "split": split, "dataset": dataset.name, "seed": settings.seed}
     digest, note = dataset.digest(), f"The network of run {run_id}, scored on {split}."
     run = tracking.start_run(experiment, planned.name, note, tags, settings)
     log_dataset(run, dataset, digest, settings.data.root)
     with tracking.working_on(run):
+        images = network_images(settings.data, split, settings.loss.neighbour_distance)
         table, _, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
     _tell_scores(table, split)
     return 0
+
+
+def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) -> int:
+    """Search the thresholds of a finished run on its validation images, and score its test images, as a new run.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run or objective, the data set has no validation images, or a setting does not fit.
+    """
+    check_objectives(objectives)
+    experiment = tracking.connect()
+    trained = tracking.load_run(run_id)
+    settings = _changed(trained, changes, "data.root", "clustering", "tuning", "training")
+    dataset = opened(settings.data)
+    if not dataset.splits["val"] or not settings.tuning.trials:
+        raise StudyError("a search needs validation images and tuning.trials above 0: there are none")
+    settings = resolve(settings, dataset)
+    torch.set_num_threads(threads_for(settings, 1))
+    method, kept = settings.clustering.method, KeptTraining(trained.training_digest)
+    name = f"search: {settings.network.name}, {method}, {' and '.join(objectives)}, seed {settings.seed}"
+    note = f"Thresholds of run {run_id} for {method}, searched on {dataset.name}. {about(dataset, settings, 1)}"
+    digest = dataset.digest()
+    with kept.alone():
+        maps = {split: _maps_of(trained, settings, split, kept) for split in ("val", "test")}
+        tags = {"searched_run": run_id, "dataset": dataset.name, "seed": settings.seed}
+        run = tracking.start_run(experiment, name, note, tags, settings, ("clustering.method",))
+        log_dataset(run, dataset, digest, settings.data.root)
+        with tracking.working_on(run):
+            images = network_images(settings.data, "val", settings.loss.neighbour_distance)
+            file = kept.search_file(settings, objectives)
+            tuned = search_thresholds(maps["val"], images, settings, run, file, objectives)
+            score_split(maps["val"], tuned, run, "val", 0)
+            reference = paper_thresholds(settings.clustering)
+            table, _, _ = score_split(maps["test"], tuned, run, "test", 0, reference)
+    changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
+    tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
+    _tell_scores(table, "test")
+    return 0
+
+
+def _changed(trained: tracking.FinishedRun, changes: dict[str, str], *allowed: str) -> Settings:
+    """The settings of a finished run with `changes` to some of them, or groups of them."""
+    for name in changes:
+        if name not in allowed and name.split(".")[0] not in allowed:
+            raise StudyError(f"{name} belongs to the trained network: only {', '.join(allowed)} can be set")
+    return trained.settings.with_(changes)
+
+
+def _maps_of(trained: tracking.FinishedRun, settings: Settings, split: str, kept: KeptTraining) -> list[ImageMaps]:
+    """Maps of a split by a finished run: kept on disk, or computed."""
+    images = network_images(settings.data, split, settings.loss.neighbour_distance)
+    maps = kept.maps(split, [image.labels.shape for image in images])
+    return maps or predict_maps(_network_of(trained, settings, split), images, settings)
+
+
+def _network_of(trained: tracking.FinishedRun, settings: Settings, *splits: str) -> nn.Module:
+    """The network of a finished run, once it is known to fit the images of `splits`."""
+    for split in splits:
+        for image in network_images(settings.data, split, settings.loss.neighbour_distance):
+            refuse_other_channels(image, trained.channels)
+    network = build_network(trained.channels, settings)
+    network.load_state_dict(trained.weights)
+    # in the memory format of the training, so that scores are the same to the last digit
+    return network.to(choose_device(settings.training.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _tell_scores(table: pd.DataFrame, split: str) -> None:

@@ -11,7 +11,11 @@ import pandas as pd
 from study.ablation import Ablation, Result, variant_name
 
 SCORES = ("sbd", "sbd_legacy", "fbd", "abs_dic", "map")  # columns of the answer's table ...
-FURTHER_SCORES = ("neighbour_angle",)  # ... and those that it has where all tables of scores do
+FURTHER_SCORES = (
+    "sbd_paper_thresholds",
+    "sbd_legacy_paper_thresholds",
+    "neighbour_angle",
+)  # ... and those that it has where all tables of scores do
 
 _NO_INTERVAL = (np.nan, np.nan)
 
@@ -129,6 +133,7 @@ def found(ablation: Ablation, table: pd.DataFrame) -> str:
 _COLUMNS = {  # of the Markdown table, by title: column of the answer, format, whether the interval is shown
     "SBD (95 % interval)": ("sbd", ".3f", True),
     "difference to the control": ("sbd_diff", "+.3f", True),
+    "SBD, the paper's thresholds": ("sbd_paper_thresholds", ".3f", False),
     "abs. DiC": ("abs_dic", ".2f", False),
     "mAP": ("map", ".3f", False),
     "angle between neighbours, °": ("neighbour_angle", ".1f", False),

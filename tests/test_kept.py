@@ -9,6 +9,7 @@ import pytest
 import torch
 from filelock import FileLock, Timeout
 
+from study.config import Settings
 from study.errors import StudyError
 from study.inference import ImageMaps
 from study.kept import TRAININGS, KeptTraining
@@ -107,6 +108,16 @@ def test_damaged_maps_are_as_good_as_none(how, kept):
     kept.keep_maps("val", maps([(32, 32)]))
     damage(kept.folder / "maps_val.npz", how)
     assert kept.maps("val", [(32, 32)]) is None
+
+
+def test_each_search_has_a_file_of_its_own(kept):
+    base = Settings()
+    others = [base.with_({name: value}) for name, value in (("clustering.method", "hdbscan"), ("tuning.trials", 7))]
+    files = {kept.search_file(settings, ["sbd"]) for settings in (base, *others)}
+    files.add(kept.search_file(base, ["sbd", "abs_dic"]))
+    assert len(files) == 4
+    assert {file.parent for file in files} == {kept.folder}
+    assert kept.search_file(base.with_({"loss.inter_weight": 9}), ["sbd"]) in files
 
 
 def test_trainings_do_not_mix(kept):

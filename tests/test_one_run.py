@@ -13,7 +13,7 @@ from study.ablation import PlannedRun, Result
 from study.config import Settings, load_settings
 from study.data import open_dataset
 from study.errors import StudyError
-from study.evaluation import means
+from study.evaluation import evaluate, means
 from study.inference import predict_maps
 from study.kept import KeptTraining
 from study.loaded import network_images, resolve
@@ -22,10 +22,11 @@ from study.one_run import Failure, Job, Task, work
 from study.tracking import connect, current_store
 
 TINY = "network.name=unet,network.base_width=2,network.depth=1,training.steps=2,training.threads=1,data.images=2"
+UNTUNED = "tuning.trials=0"
 
 
 def smoke(overrides="", dataset="synthetic-leaves", root=""):
-    return load_settings(dataset, str(root), profile="smoke", overrides=f"{TINY},{overrides}")
+    return load_settings(dataset, str(root), profile="smoke", overrides=f"{TINY},{UNTUNED},{overrides}")
 
 
 def job(settings):
@@ -327,6 +328,48 @@ def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, unexported,
 
 def test_a_live_distance_head_is_not_called_dead(asked):
     assert all("warning" not in child.data.tags for child in asked.children.values())
+
+
+def test_thresholds_are_searched_and_the_papers_stand_beside_them(store, unexported):
+    settings = smoke("tuning.trials=4")
+    (result,) = work_on(settings)
+    (run,) = store.search_runs([connect()])
+    tuned = {name.removeprefix("tuned."): value for name, value in run.data.tags.items() if name.startswith("tuned.")}
+    assert len(tuned) == 5
+    assert run.data.metrics["test/sbd"] == result.table["sbd"].mean()
+    planned = job(settings).planned.settings
+    images = network_images(planned.data, "test", planned.loss.neighbour_distance)
+    maps = KeptTraining(job(settings).training_digest).maps("test", [image.labels.shape for image in images])
+    paper = Settings().clustering
+    for name, clustering in (
+        ("sbd", planned.with_(tuned).clustering),
+        ("sbd_paper_thresholds", replace(paper, foreground=planned.clustering.foreground)),
+    ):
+        np.testing.assert_array_equal(result.table[name], evaluate(maps, images, clustering).table["sbd"])
+        assert run.data.metrics[f"test/{name}"] == result.table[name].mean()
+    assert "val/sbd_paper_thresholds" not in run.data.metrics
+
+
+def test_the_search_cannot_read_the_test_images(store, unexported, monkeypatch):
+    """Where test images cannot be read, a run fails when it scores them, and has found the same thresholds before."""
+    settings = smoke("tuning.trials=4")
+    work_on(settings)
+    (whole,) = store.search_runs([connect()])
+    store.delete_run(whole.info.run_id)
+    for file in KeptTraining(job(settings).training_digest).folder.glob("search_*"):
+        file.unlink()
+    images = one_run.network_images
+
+    def unreadable(data, split, neighbour_distance):
+        if split == "test":
+            raise StudyError("the test images are not to be had")
+        return images(data, split, neighbour_distance)
+
+    monkeypatch.setattr(one_run, "network_images", unreadable)
+    run = failed_run(store, *work_on(settings))
+    assert run.data.tags["failure"] == "the test images are not to be had"
+    found, again = ({k: v for k, v in r.data.tags.items() if k.startswith("tuned.")} for r in (whole, run))
+    assert found == again != {}
 
 
 def test_without_validation_and_test_images(store, unexported, tmp_path, write_folder):

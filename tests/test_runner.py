@@ -37,7 +37,7 @@ SOUND = replace(SOUND, name="angles", control={"network.name": "unet", "clusteri
 
 
 def tiny(overrides="", dataset="synthetic-leaves", root=""):
-    small = "network.base_width=2,network.depth=1,training.steps=2,training.threads=1,data.images=2"
+    small = "network.base_width=2,network.depth=1,training.steps=2,training.threads=1,tuning.trials=0,data.images=2"
     return load_settings(dataset, str(root), profile="smoke", overrides=f"{small},{overrides}")
 
 

@@ -1,16 +1,20 @@
+import io
+
+import pandas as pd
 import pytest
+from mlflow.artifacts import load_text
 
 from study import one_run
 from study.config import load_settings
 from study.data import open_dataset
 from study.errors import StudyError
-from study.single import about, evaluate_run, threads_for, train_one
+from study.single import about, evaluate_run, search_run, threads_for, train_one
 from study.tracking import connect
 
 
 def tiny(overrides=""):
     small = "network.name=unet,network.base_width=2,network.depth=1,training.steps=2,training.threads=1,data.images=2"
-    return load_settings(profile="smoke", overrides=f"{small},{overrides}")
+    return load_settings(profile="smoke", overrides=f"{small},tuning.trials=0,{overrides}")
 
 
 def histories(client, run, parts=("train/", "val/", "test/")):
@@ -66,8 +70,11 @@ def test_evaluating_a_run_gives_its_own_scores(asked, split, capsys):
     found = asked.client.search_runs(
         [asked.experiment.experiment_id], f"tags.evaluated_run = '{child.info.run_id}' and tags.split = '{split}'"
     )
-    scores = {name: value for name, value in found[0].data.metrics.items() if name.startswith(f"{split}/")}
-    assert scores == {name: value for name, value in child.data.metrics.items() if name.startswith(f"{split}/")}
+    scores, own = (
+        {name: value for name, value in run.data.metrics.items() if name.startswith(f"{split}/")}
+        for run in (found[0], child)
+    )
+    assert scores == {name: value for name, value in own.items() if not name.endswith("_paper_thresholds")}
     assert found[0].info.status == "FINISHED"
 
 
@@ -102,6 +109,58 @@ def test_evaluating_grey_images_with_a_network_of_colours(asked, tmp_path, write
     changes = {"data.name": "folder", "data.root": str(write_folder(tmp_path / "grey", channels=1))}
     with pytest.raises(StudyError, match=r"has 1 channel\(s\), but the network takes 3"):
         evaluate_run(asked.children["unet"].info.run_id, "test", changes)
+
+
+def searches(asked):
+    return asked.client.search_runs([asked.experiment.experiment_id], "tags.searched_run != ''")
+
+
+def test_a_search_on_a_finished_run(asked, capsys):
+    child = asked.children["wnet"]
+    changes = {"clustering.method": "mutex-watershed", "tuning.trials": "4"}
+    assert search_run(child.info.run_id, ["sbd"], changes) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("best thresholds: ")
+    assert told[1].startswith("4 test images: SBD 0.")
+    found = searches(asked)[0]
+    assert found.info.status == "FINISHED"
+    assert found.data.tags["searched_run"] == child.info.run_id
+    assert found.data.params == {"clustering.method": "mutex-watershed", "seed": "0"}
+    trials = pd.read_csv(io.StringIO(load_text(f"runs:/{found.info.run_id}/search/trials.csv")))
+    assert found.data.metrics["val/sbd"] == pytest.approx(trials["sbd"].max(), abs=1e-12)
+    assert found.data.metrics["test/sbd_paper_thresholds"] <= 1
+    tuned = {k.removeprefix("tuned."): v for k, v in found.data.tags.items() if k.startswith("tuned.")}
+    assert "clustering.mutex_bias" in tuned
+    assert evaluate_run(child.info.run_id, "test", {"clustering.method": "mutex-watershed", **tuned}) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == told[1]
+
+
+def test_a_search_for_two_scores_without_what_was_kept(asked, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where there are no maps
+    before = len(searches(asked))
+    run_id = asked.children["unet"].info.run_id
+    assert search_run(run_id, ["sbd", "abs_dic"], {"tuning.trials": "5"}) == 0
+    found = searches(asked)[0]
+    assert len(searches(asked)) == before + 1
+    files = {item.path for item in asked.client.list_artifacts(found.info.run_id, "search")}
+    assert "search/front.png" in files
+
+
+@pytest.mark.parametrize(
+    ("objectives", "changes", "words"),
+    [
+        (["dice"], {}, "unknown objective 'dice'"),
+        (["sbd"], {"loss.inter_weight": "3"}, "loss.inter_weight belongs to the trained network"),
+        (["sbd"], {"data.images": "3"}, "data.images belongs to the trained network"),
+        (["sbd"], {"tuning.trials": "0"}, "tuning.trials above 0"),
+        (["sbd"], {"data.root": "/nowhere", "clustering.angle": "400"}, "clustering.angle must be"),
+    ],
+)
+def test_what_cannot_be_searched(objectives, changes, words, asked):
+    before = len(searches(asked))
+    with pytest.raises(StudyError, match=words):
+        search_run(asked.children["unet"].info.run_id, objectives, changes)
+    assert len(searches(asked)) == before
 
 
 def test_unknown_split_and_run(asked):

@@ -3,6 +3,7 @@
 from study.figures.colours import embedding_colours, label_colours, matched_to
 from study.figures.panels import contact_sheet, embedding_figure, folded, panel
 from study.figures.scores import score_curve, score_rows
+from study.figures.search import search_contour, search_front, search_history, search_slices
 
 __all__ = [
     "contact_sheet",
@@ -14,4 +15,8 @@ __all__ = [
     "panel",
     "score_curve",
     "score_rows",
+    "search_contour",
+    "search_front",
+    "search_history",
+    "search_slices",
 ]

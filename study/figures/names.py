@@ -8,7 +8,19 @@ from typing import Any
 _SETTINGS = {
     "loss.inter_weight": "weight λ of the between-instance term",
     "network.embedding_dim": "dimensions of the embedding",
+    "clustering.seed_threshold": "seed threshold",
+    "clustering.seed_smoothing": "smoothing of seeds, px",
+    "clustering.angle": "angle, °",
+    "clustering.mutex_range": "repulsive range, px",
+    "clustering.mutex_bias": "repulsive bias, rad",
+    "clustering.mutex_stride": "repulsive stride, px",
+    "clustering.mean_shift_bandwidth": "bandwidth",
+    "clustering.hdbscan_min_cluster": "least cluster, px",
+    "clustering.min_size": "least size, px",
+    "clustering.min_distance": "least mean distance",
+    "clustering.foreground_threshold": "foreground threshold",
 }
+_SCORES = {"sbd": "SBD", "fbd": "foreground Dice", "map": "mAP", "abs_dic": "|DiC|"}
 _VALUES = {
     ("network.name", "unet"): "U-Net",
     ("network.name", "wnet"): "W-Net",
@@ -26,6 +38,11 @@ def is_number(value: Any) -> bool:
 def setting_label(name: str) -> str:
     """Title of an axis: in words, or the dotted name."""
     return _SETTINGS.get(name, name)
+
+
+def score_label(name: str) -> str:
+    """Title of an axis with the score of that name."""
+    return _SCORES[name]
 
 
 def value_label(name: str, value: Any) -> str:

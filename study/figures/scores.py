@@ -59,7 +59,7 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
             axes[1].plot(places, rows["value"], "*", ms=12, mfc=colour, mec="black", mew=0.6, zorder=4, label=label)
     for axis in axes:
         axis.legend(frameon=True)
-    _write_under(figure, f"{note} {caption}")
+    write_under(figure, f"{note} {caption}")
     return figure
 
 
@@ -129,7 +129,7 @@ def score_rows(
     axes[0].set(yticks=range(len(variants)), ylim=(len(variants) - 0.5, -0.5), xlabel="SBD", xlim=(None, 1))
     axes[0].set_yticklabels([variant_label(variant) for variant in variants])
     axes[1].set(xlabel=_LEGACY)
-    _write_under(figure, f"{note} {caption}")
+    write_under(figure, f"{note} {caption}")
     return figure
 
 
@@ -164,7 +164,7 @@ def _rows_of(printed: pd.DataFrame, variants: Sequence[dict[str, Any]]) -> list[
     return [(variants.index(variant), value) for variant, value in pairs if variant in variants]
 
 
-def _write_under(figure: Figure, text: str) -> None:
+def write_under(figure: Figure, text: str) -> None:
     """The caption below the axes, wrapped to the width of the figure."""
     lines = textwrap.wrap(text, int(16 * figure.get_figwidth()))
     figure.supxlabel("\n".join(lines), fontsize=8, color="0.3")

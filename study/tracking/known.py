@@ -19,7 +19,7 @@ from torch import Tensor
 
 from study.config import Settings
 from study.errors import StudyError
-from study.tracking.run import HOLDS_NETWORK, MODEL, SETTINGS, Point, TrackedRun
+from study.tracking.run import HOLDS_NETWORK, MODEL, SETTINGS, TUNED, Point, TrackedRun
 from study.tracking.store import current_store
 
 
@@ -57,7 +57,7 @@ def copy_run(source_id: str, target: TrackedRun) -> None:
         client.log_artifacts(target.run_id, folder)
     tags = source.data.tags
     holder = source_id if HOLDS_NETWORK in tags else tags.get("network_from", "")
-    kept = {name: tags[name] for name in ("warning",) if name in tags}
+    kept = {name: value for name, value in tags.items() if name == "warning" or name.startswith(TUNED)}
     target.set_tags({"reused_from": tags.get("reused_from", source_id), "network_from": holder, **kept})
 
 
@@ -96,14 +96,18 @@ class FinishedRun(NamedTuple):
     Attributes
     ----------
     settings : Settings
+        With the thresholds that were found, where they were searched.
     channels : int
         Of its images.
     weights : dict of Tensor
+    training_digest : str
+        Under which its maps may be kept.
     """
 
     settings: Settings
     channels: int
     weights: dict[str, Tensor]
+    training_digest: str
 
 
 def load_run(run_id: str) -> FinishedRun:
@@ -114,17 +118,20 @@ def load_run(run_id: str) -> FinishedRun:
     StudyError
         If there is no such run, or it keeps no network.
     """
-    holder = _get(run_id).data.tags.get("network_from", run_id)
+    tags = _get(run_id).data.tags
+    holder = tags.get("network_from", run_id)
     try:
         program = load_model(f"runs:/{holder}/{MODEL}")
         signature = get_model_info(f"runs:/{holder}/{MODEL}").signature
         settings = Settings().with_(load_dict(f"runs:/{run_id}/{SETTINGS}"))
+        tuned = {name.removeprefix(TUNED): value for name, value in tags.items() if name.startswith(TUNED)}
     except (MlflowException, OSError) as error:
         raise StudyError(
             f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"
         ) from error
     weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
-    return FinishedRun(settings, signature.inputs.inputs[0].shape[1], weights)
+    channels = signature.inputs.inputs[0].shape[1]
+    return FinishedRun(settings.with_(tuned), channels, weights, tags["training_digest"])
 
 
 def _get(run_id: str) -> Run:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SETTINGS, MODEL = "settings.json", "model"  # artifacts
 HOLDS_NETWORK = "holds_network"  # tag
+TUNED = "tuned."  # begin of the tags with the settings that a search has found
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,13 @@ class TrackedRun:
         self.log_table(table, f"scores_{split}")
         for i, picture in enumerate(pictures):
             self.client.log_image(self.run_id, picture, f"{split}_pictures/{i}.png")
+
+    def log_search(self, values: dict[str, Any], trials: pd.DataFrame, drawn: dict[str, Figure]) -> None:
+        """Log a search of thresholds: what it found (dotted name -> value), its trials, and figures by name."""
+        self.set_tags({f"{TUNED}{name}": value for name, value in values.items()})
+        self.log_text(trials.to_csv(index=False), "search/trials.csv")
+        for name, figure in drawn.items():
+            self.log_figure(figure, f"search/{name}.png")
 
     def log_network(self, network: nn.Module, settings: Settings, channels: int) -> None:
         """Log the network as an exported program with its signature; weights are read back from it.

@@ -25,11 +25,13 @@ from study.tracking import (
 @pytest.mark.parametrize("name", ["unet", "wnet"])
 def test_the_logged_network_is_the_trained_one(asked, name):
     child = asked.children[name].info.run_id
-    settings, channels, weights = load_run(child)
+    settings, channels, weights, training = load_run(child)
+    assert training == asked.children[name].data.tags["training_digest"]
     assert settings.network.name == name
-    assert settings.with_({"network.name": "unet"}) == asked.settings.with_(
-        {"network.name": "unet", "clustering.foreground": "truth"}
-    )
+    tags = asked.children[name].data.tags
+    tuned = {k.removeprefix("tuned."): v for k, v in tags.items() if k.startswith("tuned.")}
+    assert len(tuned) == 5
+    assert settings == asked.settings.with_({"network.name": name, "clustering.foreground": "truth", **tuned})
     trained, _ = KeptTraining(asked.children[name].data.tags["training_digest"]).finished()
     assert weights.keys() == trained.keys()
     assert all(torch.equal(weights[key], trained[key]) for key in trained)
@@ -118,20 +120,22 @@ def test_a_copy_holds_what_its_source_holds(asked):
     for original, target in ((source, copy), (copy.run_id, second)):
         with working_on(target):
             copy_run(original, target)
-        assert everything(asked.client, target.run_id) == everything(asked.client, source)
+        (points, files), wanted = everything(asked.client, target.run_id), everything(asked.client, source)
+        assert points.keys() == wanted[0].keys()
+        assert [k for k in points if points[k] != wanted[0][k]] == []
+        assert files == wanted[1]
         tags = asked.client.get_run(target.run_id).data.tags
         assert (tags["reused_from"], tags["network_from"]) == (source, source)
         assert "holds_network" not in tags
         assert "warning" not in tags
-        settings, channels, weights = load_run(target.run_id)
-        wanted = load_run(source)
-        assert (settings, channels) == (wanted.settings, wanted.channels)
-        assert all(torch.equal(weights[key], wanted.weights[key]) for key in wanted.weights)
+        found, wanted = load_run(target.run_id), load_run(source)
+        assert (found.settings, found.channels) == (wanted.settings, wanted.channels)
+        assert all(torch.equal(found.weights[key], wanted.weights[key]) for key in wanted.weights)
 
 
-def test_a_copy_has_the_warning_and_every_point_but_those_of_the_machine(store):
+def test_a_copy_has_warning_thresholds_and_every_point_but_those_of_the_machine(store):
     source, copy = (start_run(connect(), "run", "", {}) for _ in range(2))
-    source.set_tags({"warning": "it is dead", "failure": "no", "network_from": "x"})
+    source.set_tags({"warning": "it is dead", "failure": "no", "network_from": "x", "tuned.clustering.angle": 30.0})
     steps = range(1500)  # MLflow takes no more than 1000 at once
     for start in (0, 750):
         source.log_metrics(*(Point(step, {"a": step / 2}) for step in steps[start : start + 750]))
@@ -141,5 +145,5 @@ def test_a_copy_has_the_warning_and_every_point_but_those_of_the_machine(store):
     assert points.keys() == {"a"}
     assert [(step, value) for step, _, value in points["a"]] == [(step, step / 2) for step in steps]
     tags = store.get_run(copy.run_id).data.tags
-    assert (tags["warning"], tags["network_from"]) == ("it is dead", "x")
+    assert (tags["warning"], tags["network_from"], tags["tuned.clustering.angle"]) == ("it is dead", "x", "30.0")
     assert "failure" not in tags

@@ -1,0 +1,166 @@
+"""A search of thresholds: its course, the settings one by one and in pairs, the front of two objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from study.figures.names import score_label, setting_label
+from study.figures.scores import write_under
+
+_STAGES = {  # in the order of a search: label, colour (Okabe-Ito), marker, size
+    "search": ("proposed", "#56B4E9", "o", 22),
+    "around": ("around the optimum", "#009E73", "D", 24),
+    "given": ("the run's own values", "#E69F00", "s", 45),
+    "paper": ("the paper's values", "black", "*", 110),
+}
+_PRUNED = "0.65"
+_BEST = "#D55E00"
+
+
+def search_history(trials: pd.DataFrame, importance: dict[str, float], objective: str, caption: str) -> Figure:
+    """Score of each trial and the best so far; beside it, what share of the variance is due to each setting.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        As of `study.tuning.Found`.
+    importance : dict of str to float
+        May be empty.
+    objective : str
+    caption : str
+    """
+    figure = _figure(10, 3.6)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    _scatter(left, trials, "trial", objective)
+    complete = trials.loc[trials["state"] == "complete"]
+    better = np.minimum if objective == "abs_dic" else np.maximum
+    so_far = better.accumulate(complete[objective].to_numpy(float))
+    left.step(complete["trial"], so_far, where="post", color=_BEST, lw=1.5, label="best so far", zorder=1)
+    left.set(xlabel="trial", ylabel=f"{score_label(objective)}, validation images")
+    left.legend(frameon=True, fontsize=8)
+    names = sorted(importance, key=lambda name: importance[name])
+    right.barh([setting_label(f"clustering.{name}") for name in names], [importance[name] for name in names],
+               color=_STAGES["search"][1])  # fmt: skip
+    right.set(xlim=(0, 1), xlabel="importance (share of the variance, fANOVA)")
+    if not names:
+        right.text(0.5, 0.5, "all trials scored the same", ha="center", va="center", transform=right.transAxes)
+        right.set(yticks=[])
+    write_under(figure, caption)
+    return figure
+
+
+def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, caption: str) -> Figure:
+    """Score against each setting; a line joins the trials in which nothing else differs from the optimum.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        As of `study.tuning.Found`.
+    names : sequence of str
+        The settings.
+    objective, caption : str
+    """
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure = _figure(2.7 * columns + 0.6, 2.5 * rows + 0.7)
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    best = trials[trials["front"]].iloc[0]
+    for axis, name in zip(axes.flat, names, strict=False):
+        _scatter(axis, trials, name, objective)
+        others = [other for other in names if other != name]
+        line = trials.loc[(trials["state"] == "complete") & (trials[others] == best[others]).all(axis=1)]
+        line = line.sort_values(name)
+        axis.plot(line[name], line[objective], color=_STAGES["around"][1], lw=1.5, zorder=1)
+        axis.plot(best[name], best[objective], "o", ms=9, mfc="none", mec=_BEST, mew=1.6, zorder=5)
+        axis.set(xlabel=setting_label(f"clustering.{name}"))
+    for axis in axes.flat[len(names) :]:
+        axis.set_visible(False)
+    for axis in axes[:, 0]:
+        axis.set(ylabel=score_label(objective))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=8, frameon=False)
+    note = "Circle: the optimum; line: the other settings kept at it."
+    write_under(figure, f"{note} {caption}")
+    return figure
+
+
+def search_contour(trials: pd.DataFrame, names: Sequence[str], objective: str, caption: str) -> Figure:
+    """Score over two settings, between the trials that went through all images.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        As of `study.tuning.Found`.
+    names : sequence of two str
+    objective, caption : str
+    """
+    figure = _figure(5.6, 4.4)
+    axis = figure.subplots()
+    means = trials.loc[trials["state"] == "complete"].groupby(list(names))[objective].mean().reset_index()
+    x, y, score = means.to_numpy(float).T
+    if _spans_an_area(x, y):
+        filled = axis.tricontourf(x, y, score, levels=12, cmap="viridis", zorder=0)
+        figure.colorbar(filled, label=score_label(objective))
+    _scatter(axis, trials, *names)
+    best = trials[trials["front"]].iloc[0]
+    axis.plot(best[names[0]], best[names[1]], "o", ms=11, mfc="none", mec=_BEST, mew=1.8, zorder=5)
+    axis.set(xlabel=setting_label(f"clustering.{names[0]}"), ylabel=setting_label(f"clustering.{names[1]}"))
+    axis.legend(frameon=True, fontsize=7)
+    note = "Circle: the optimum. Colours: between the trials on all images, over all values of the other settings."
+    write_under(figure, f"{note} {caption}")
+    return figure
+
+
+def search_front(trials: pd.DataFrame, objectives: Sequence[str], caption: str) -> Figure:
+    """The trials by two objectives, and the Pareto front: those that no other is better than in both.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        As of `study.tuning.Found`.
+    objectives : sequence of two str
+    caption : str
+    """
+    figure = _figure(5.6, 4.2)
+    axis = figure.subplots()
+    _scatter(axis, trials, *objectives)
+    front = trials.loc[trials["front"]].sort_values(list(objectives))
+    axis.plot(
+        front[objectives[0]], front[objectives[1]], "o-", color=_BEST, ms=9, mfc="none", lw=1.3, label="Pareto front"
+    )
+    axis.set(xlabel=score_label(objectives[0]), ylabel=score_label(objectives[1]))
+    axis.legend(frameon=True, fontsize=8)
+    write_under(figure, caption)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    sns.set_theme(style="whitegrid", context="paper", font_scale=1.1)
+    return Figure(figsize=(width, height), layout="constrained", dpi=130)
+
+
+def _scatter(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:
+    """The trials by their stage; those that ended early as crosses, at the mean of the images they had."""
+    pruned = trials[trials["state"] == "pruned"]
+    if len(pruned):
+        axis.scatter(pruned[x], pruned[y], s=16, c=_PRUNED, marker="x", lw=0.9, label="ended early", zorder=2)
+    complete = trials.loc[trials["state"] == "complete"]
+    for stage, (label, colour, marker, size) in _STAGES.items():
+        own = complete[complete["stage"] == stage]
+        if len(own):
+            axis.scatter(own[x], own[y], s=size, c=colour, marker=marker, label=label, ec="white", lw=0.4, zorder=3)
+
+
+def _spans_an_area(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether points do not all lie on one line, so that there is something between them."""
+    points = np.stack([x, y], axis=1)
+    spread = np.ptp(points, axis=0)
+    return (
+        len(points) > 2 and bool((spread > 0).all()) and np.linalg.matrix_rank((points - points[0]) / spread, 1e-6) > 1
+    )

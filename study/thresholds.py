@@ -1,0 +1,87 @@
+"""Thresholds of a run, searched on validation images, and what is logged of the search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from study import figures
+from study.config import Settings
+from study.data.batches import NetworkImage
+from study.errors import StudyError
+from study.inference import ImageMaps
+from study.tracking import Point, TrackedRun
+from study.tuning import Found, score_on, search
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def search_thresholds(
+    maps: Sequence[ImageMaps],
+    images: Sequence[NetworkImage],
+    settings: Settings,
+    run: TrackedRun,
+    file: Path,
+    objectives: Sequence[str],
+) -> Settings:
+    """Settings with the thresholds that are best on the given images; the search is logged to the run.
+
+    It sees nothing but these images and their maps, so that no test image can have a part in it.
+
+    Parameters
+    ----------
+    maps, images : sequences of the same length
+        Of validation images.
+    settings : Settings
+        Its `tuning` bounds the search.
+    run : TrackedRun
+    file : Path
+        Where trials are kept.
+    objectives : sequence of str
+        Keys of `study.tuning.OBJECTIVES`.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be written.
+    """
+    count = min(len(images), settings.tuning.images or len(images))
+    started = time.perf_counter()
+    try:
+        found = search(
+            score_on(maps, images),
+            count,
+            settings.clustering,
+            settings.tuning,
+            seed=settings.seed,
+            objectives=objectives,
+            file=file,
+            threads=torch.get_num_threads(),
+        )
+    except OSError as error:
+        raise StudyError(f"cannot write {file}: {error}; free disk space or rights") from error
+    values = {f"clustering.{name}": getattr(found.best, name) for name in found.names}
+    caption = f"{count} validation images, {settings.clustering.method}, foreground {settings.clustering.foreground}."
+    run.log_search(values, found.trials, _drawn(found, caption))
+    run.log_metrics(Point(0, {"perf/search_seconds": time.perf_counter() - started}))
+    return replace(settings, clustering=found.best)
+
+
+def _drawn(found: Found, caption: str) -> dict[str, Figure]:
+    """Figures of a search by the names of their files."""
+    trials, objective = found.trials, found.objectives[0]
+    ranked = sorted(found.names, key=lambda name: -found.importance.get(name, 0))
+    drawn = {
+        "history": figures.search_history(trials, found.importance, objective, caption),
+        "slices": figures.search_slices(trials, found.names, objective, caption),
+        "contour": figures.search_contour(trials, ranked[:2], objective, caption),
+    }
+    if len(found.objectives) > 1:
+        drawn["front"] = figures.search_front(trials, found.objectives[:2], caption)
+    return drawn

@@ -1,0 +1,311 @@
+"""Search of a clustering method's thresholds on stored maps of validation images."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.pruners import WilcoxonPruner
+from optuna.samplers import TPESampler
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from study.config import Clustering, Tuning
+from study.data.batches import NetworkImage
+from study.errors import StudyError, unknown_name
+from study.inference import ImageMaps, label_image
+from study.metrics import scores
+from study.tuning.space import nearest, space_of, starts
+
+# direction of the scores that can be searched for
+OBJECTIVES = {
+    "sbd": StudyDirection.MAXIMIZE,
+    "fbd": StudyDirection.MAXIMIZE,
+    "map": StudyDirection.MAXIMIZE,
+    "abs_dic": StudyDirection.MINIMIZE,
+}
+
+_AT_ONCE = 4  # images scored between two decisions to go on; not the number of threads, on which no result may depend
+_LEAST_GAIN = 1e-3  # of the first objective: less is no improvement
+_AROUND = 0.15  # of a setting's range: how far from the optimum the sensitivity is measured
+_NAME, _OBJECTIVES = "search", "objectives"  # of the study and its attribute
+
+Score = Callable[[Clustering, int], dict[str, float]]  # settings, index of an image -> scores of that image
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    best : Clustering
+        Of highest score; with several objectives, the one of the Pareto front that is best in the first. Where trials
+        are equal, the first of them, so that the paper's values win.
+    names : tuple of str
+        The settings that were searched.
+    objectives : tuple of str
+    trials : DataFrame
+        A row per trial: `trial` (number), `stage` (`paper`; `given`: the run's own settings; `search`; `around`: the
+        optimum with one setting changed), `state` (`complete` or `pruned`), `images` (scored; fewer if pruned), mean
+        scores `sbd`, `abs_dic`, `map`, `fbd`, the settings in `names`, `front` (whether it is on the Pareto front; with
+        one objective, whether it is the best), `seconds`.
+    importance : dict of str to float
+        Share of the variance of the first objective that is due to each setting (fANOVA); empty where trials do not
+        differ.
+    """
+
+    best: Clustering
+    names: tuple[str, ...]
+    objectives: tuple[str, ...]
+    trials: pd.DataFrame
+    importance: dict[str, float]
+
+
+def score_on(maps: Sequence[ImageMaps], images: Sequence[NetworkImage]) -> Score:
+    """Scores of images from their stored maps: the network is not needed again."""
+
+    def score(clustering: Clustering, i: int) -> dict[str, float]:
+        return scores(images[i].original, label_image(maps[i], images[i], clustering))
+
+    return score
+
+
+def check_objectives(objectives: Sequence[str]) -> None:
+    """Refuse a score that is not known, or named twice."""
+    for objective in objectives:
+        if objective not in OBJECTIVES:
+            raise unknown_name("objective", objective, OBJECTIVES)
+    if len(set(objectives)) < len(objectives):
+        raise StudyError(f"--objectives names a score twice: {','.join(objectives)}")
+
+
+def search(
+    score: Score,
+    images: int,
+    clustering: Clustering,
+    tuning: Tuning,
+    *,
+    seed: int = 0,
+    objectives: Sequence[str] = ("sbd",),
+    file: Path | None = None,
+    threads: int = 1,
+) -> Found:
+    """Search the thresholds of `clustering.method` that give the best mean scores.
+
+    The first trial has the paper's values, so that on these images nothing worse is found, the second those of
+    `clustering`, or the nearest within the ranges; then a tree-structured Parzen estimator proposes. With one
+    objective, a trial ends early when a Wilcoxon test of its images against those of the best trial says that it will
+    not win (p < 0.1), and at last the best values are tried with one setting at a time changed by 15 % of its range:
+    the sensitivity around the optimum. Where one of these is better still, the same is done once more around it.
+
+    A search that was cut off goes on from its file, with the same result as if it had not been.
+
+    Parameters
+    ----------
+    score : callable
+        (Clustering, index of an image) -> its scores; called from several threads.
+    images : int
+        Number of images, 1 at least.
+    clustering : Clustering
+        Its method is searched; settings that are not keep their values.
+    tuning : Tuning
+    seed : int
+    objectives : sequence of str
+        Keys of `OBJECTIVES`.
+    file : Path, optional
+        Where trials are kept, for one process at a time; in memory by default.
+    threads : int
+        Images scored at once.
+
+    """
+    study = _study(file, objectives)
+    space = space_of(clustering)
+    with ThreadPoolExecutor(threads) as pool:
+        trials = _Trials(study, space, clustering, score, np.random.default_rng(seed).permutation(images), pool)
+        for number, (stage, values) in enumerate(starts(clustering).items()):
+            if number >= len(study.trials):
+                trials.run(stage, values)
+        while not _over(study, tuning):
+            number = len(study.trials)
+            # by number and not from a state, which a search that goes on would not have
+            study.sampler = TPESampler(seed=seed + 7919 * number)
+            trials.run("search")
+        if len(objectives) == 1:
+            for lap in (1, 2):
+                _look_around(study, space, trials, lap)
+    return _found(study, space, clustering)
+
+
+def _study(file: Path | None, objectives: Sequence[str]) -> optuna.Study:
+    """The study kept in a file, without trials that were cut off, or a new one."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of the pruner
+        pruner = WilcoxonPruner(p_threshold=0.1)
+    directions = [OBJECTIVES[objective] for objective in objectives]
+    storage = _storage(file)
+    study = optuna.create_study(
+        storage=storage, study_name=_NAME, directions=directions, pruner=pruner, load_if_exists=True
+    )
+    finished = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+    if len(finished) < len(study.get_trials()):
+        # what was cut off would take a number, and with it the course of the search would be another
+        optuna.delete_study(study_name=_NAME, storage=storage)
+        study = optuna.create_study(storage=storage, study_name=_NAME, directions=directions, pruner=pruner)
+        study.add_trials(finished)
+    study.set_user_attr(_OBJECTIVES, list(objectives))
+    return study
+
+
+def _storage(file: Path | None) -> BaseStorage:
+    """Storage in a file, which is begun anew where it cannot be read, or in memory."""
+    if file is None:
+        return InMemoryStorage()
+    # a process that was killed may have left its lock, and half a line, behind which Optuna would go on
+    Path(f"{file}.lock").unlink(missing_ok=True)
+    lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
+    file.write_bytes(b"".join(itertools.takewhile(_is_whole, lines)))
+    try:
+        return _journal(file)
+    except Exception:  # damaged in one of many ways
+        file.unlink()
+        return _journal(file)
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return line.endswith(b"\n")
+
+
+def _journal(file: Path) -> JournalStorage:
+    lock = JournalFileOpenLock(str(file))  # unlike the default one, it needs no symbolic links
+    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Runs the trials of a study, one after the other."""
+
+    study: optuna.Study
+    space: dict[str, BaseDistribution]
+    clustering: Clustering
+    score: Score
+    order: np.ndarray
+    pool: ThreadPoolExecutor
+
+    def run(self, stage: str, values: dict[str, Any] | None = None, lap: int = 0) -> None:
+        """A trial with `values`, or with what the sampler proposes."""
+        if values is not None:
+            self.study.enqueue_trial(values)
+        trial = self.study.ask(self.space)
+        trial.set_user_attr("stage", stage)
+        trial.set_user_attr("lap", lap)
+        objectives = self.study.user_attrs[_OBJECTIVES]
+        alone = len(objectives) == 1
+        scored: list[dict[str, float]] = []
+        pruned = False
+        for chunk in self._chunks():
+            for found in self._scores(trial.params, chunk):
+                if alone:
+                    trial.report(found[objectives[0]], len(scored))  # all trials take the images in the same order
+                scored.append(found)
+            pruned = alone and stage == "search" and len(scored) < len(self.order) and trial.should_prune()
+            if pruned:
+                break
+        means = {name: float(np.mean([found[name] for found in scored])) for name in OBJECTIVES}
+        trial.set_user_attr("means", means)
+        trial.set_user_attr("images", len(scored))
+        if pruned:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, [means[name] for name in objectives])
+
+    def _chunks(self) -> Iterator[np.ndarray]:
+        return (self.order[start : start + _AT_ONCE] for start in range(0, len(self.order), _AT_ONCE))
+
+    def _scores(self, values: dict[str, Any], chunk: np.ndarray) -> Iterator[dict[str, float]]:
+        clustering = replace(self.clustering, **values)
+        return self.pool.map(lambda i: self.score(clustering, int(i)), chunk)
+
+
+def _over(study: optuna.Study, tuning: Tuning) -> bool:
+    """Whether there have been enough trials, or none of the last ones was better than those before."""
+    trials = [trial for trial in study.trials if trial.user_attrs["lap"] == 0]
+    if len(trials) >= tuning.trials or len(trials) < len(study.trials):
+        return True
+    best, last_gain = -np.inf, 0
+    sign = 1 if study.directions[0] == StudyDirection.MAXIMIZE else -1
+    for trial in trials:
+        value = sign * trial.values[0] if trial.state == TrialState.COMPLETE else -np.inf
+        if value > best + _LEAST_GAIN:
+            best, last_gain = value, trial.number
+    alone = len(study.directions) == 1  # a front can grow without its first score getting better
+    return alone and len(trials) - 1 - last_gain >= tuning.patience
+
+
+def _look_around(study: optuna.Study, space: dict[str, BaseDistribution], trials: _Trials, lap: int) -> None:
+    """Try the best values of the laps before with one setting changed, down and up; leave out what is done."""
+    best = _best(study, [trial for trial in study.trials if trial.user_attrs["lap"] < lap])
+    done = [trial.params for trial in study.trials if trial.state == TrialState.COMPLETE]
+    for name, distribution in space.items():
+        assert isinstance(distribution, IntDistribution | FloatDistribution)
+        reach = _AROUND * (distribution.high - distribution.low)
+        for value in (best.params[name] - reach, best.params[name] + reach):
+            values = best.params | {name: nearest(distribution, value)}
+            if values not in done:
+                trials.run("around", values, lap)
+                done.append(values)
+
+
+def _best(study: optuna.Study, trials: Sequence[FrozenTrial]) -> FrozenTrial:
+    """The complete trial that is best in the first objective; of equal ones, in the others; then the first of them."""
+    signs = [1 if direction == StudyDirection.MAXIMIZE else -1 for direction in study.directions]
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return max(complete, key=lambda t: ([s * v for s, v in zip(signs, t.values, strict=True)], -t.number))
+
+
+def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: Clustering) -> Found:
+    best = _best(study, study.trials)
+    front = {best.number} if len(study.directions) == 1 else {trial.number for trial in study.best_trials}
+    rows = [
+        {
+            "trial": trial.number,
+            "stage": trial.user_attrs["stage"],
+            "state": trial.state.name.lower(),
+            "images": trial.user_attrs["images"],
+            **trial.user_attrs["means"],
+            **trial.params,
+            "front": trial.number in front,
+            "seconds": trial.duration.total_seconds() if trial.duration else np.nan,
+        }
+        for trial in study.trials
+    ]
+    objectives = tuple(study.user_attrs[_OBJECTIVES])
+    return Found(replace(clustering, **best.params), tuple(space), objectives, pd.DataFrame(rows), _importance(study))
+
+
+def _importance(study: optuna.Study) -> dict[str, float]:
+    """Importance of each setting for the first objective."""
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    if len({trial.values[0] for trial in complete}) < 2:
+        return {}
+    evaluator = FanovaImportanceEvaluator(seed=0)
+    importance = get_param_importances(study, evaluator=evaluator, target=lambda trial: trial.values[0])
+    return {name: float(value) for name, value in importance.items()}

@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
+
+from study.config import CLUSTERING_METHODS, Clustering
+from study.tuning import SPACES, paper_thresholds, space_of
+from study.tuning.space import nearest, starts
+
+
+def test_every_method_is_searched():
+    assert tuple(SPACES) == CLUSTERING_METHODS
+    for method, space in SPACES.items():
+        assert len(space) > 2, method
+
+
+@pytest.mark.parametrize("method", CLUSTERING_METHODS)
+def test_the_papers_values_can_be_found(method):
+    clustering = Clustering(method=method, foreground="predicted")
+    for name, distribution in space_of(clustering).items():
+        value = getattr(Clustering(), name)
+        assert distribution._contains(distribution.to_internal_repr(value)), name
+        assert nearest(distribution, value) == value
+
+
+@pytest.mark.parametrize(("foreground", "searched"), [("predicted", True), ("truth", False), ("none", False)])
+def test_a_foreground_is_searched_where_it_is_predicted(foreground, searched):
+    assert ("foreground_threshold" in space_of(Clustering(foreground=foreground))) == searched
+
+
+def test_paper_thresholds_leave_alone_what_is_not_searched():
+    own = Clustering(angle=30, min_size=40, mutex_range=9, foreground="truth", foreground_threshold=0.2)
+    assert paper_thresholds(own) == replace(own, angle=45, min_size=10)
+
+
+def test_a_search_starts_from_the_paper_and_the_own_values():
+    found = starts(Clustering(angle=44.2, min_size=12, seed_threshold=0.99))
+    paper = {"seed_threshold": 0.7, "seed_smoothing": 1.0, "angle": 45.0, "min_size": 10, "min_distance": 0.1}
+    assert found == {"paper": paper, "given": paper | {"seed_threshold": 0.95}}
+    assert starts(Clustering(angle=44.2)) == {"paper": paper}
+
+
+@pytest.mark.parametrize(
+    ("distribution", "value", "expected"),
+    [
+        (IntDistribution(2, 16), 4, 4),
+        (IntDistribution(50, 300, step=10), 104, 100),
+        (IntDistribution(50, 300, step=10), 7, 50),
+        (FloatDistribution(0.2, 0.95, step=0.05), 0.71, 0.7),
+        (FloatDistribution(0.2, 0.95, step=0.05), 2.0, 0.95),
+    ],
+)
+def test_the_nearest_value_in_a_range(distribution, value, expected):
+    found = nearest(distribution, value)
+    assert found == expected
+    assert type(found) is type(expected)
