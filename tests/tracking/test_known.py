@@ -116,7 +116,7 @@ def everything(client, run_id):
 
 def test_a_copy_holds_what_its_source_holds(asked):
     source = asked.children["unet"].info.run_id
-    copy, second = (start_run(asked.experiment.experiment_id, "copy", "", {}) for _ in range(2))
+    copy, second = (start_run(asked.experiment.experiment_id, "copy", "", {"training_digest": "t"}) for _ in range(2))
     for original, target in ((source, copy), (copy.run_id, second)):
         with working_on(target):
             copy_run(original, target)

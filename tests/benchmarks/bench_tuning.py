@@ -1,0 +1,63 @@
+"""Search of thresholds on 20 stored maps of 256 x 256, E = 8: trials per second of each method.
+
+`trials/s` is a whole search of at most 30 trials and the sensitivity around their optimum, in one thread; `ended early`
+are those that a look at a part of the images ended. `recomputed` is the time of a trial on all images if the maps were
+computed again for it, by a W-Net of the quick profile, against that on the stored maps.
+Run: python tests/benchmarks/bench_tuning.py
+"""
+
+import time
+from statistics import median
+
+import numpy as np
+import torch
+from bench_clustering import maps
+
+from study.config import CLUSTERING_METHODS, Clustering, Tuning, load_settings
+from study.data.batches import NetworkImage
+from study.inference import ImageMaps, predict_maps
+from study.networks import build_network
+from study.tuning import score_on, search
+
+SIZE, IMAGES = 256, 20
+GRIDS = [(2 + i % 4, 3 + i % 5) for i in range(IMAGES)]
+
+
+def stored() -> tuple[list[ImageMaps], list[NetworkImage]]:
+    """Maps of touching objects, and images whose truth is where the objects' distance maps are above 0."""
+    found = [maps(*grid, SIZE) for grid in GRIDS]
+    kept = [ImageMaps(distance.astype(np.float16), embedding.astype(np.float16)) for distance, embedding in found]
+    truth = [np.where(d > 0, e.argmax(axis=2) + 1, 0).astype(np.int32) for d, e in found]
+    pixels = np.random.default_rng(0).normal(size=(SIZE, SIZE, 3)).astype(np.float16)
+    images = [NetworkImage(str(i), pixels, t, t, np.zeros((9, 9), bool)) for i, t in enumerate(truth)]
+    return kept, images
+
+
+def seconds(function, *arguments) -> float:
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    kept, images = stored()
+    settings = load_settings("folder", root=".", profile="quick")
+    network = build_network(3, settings).eval()
+    again = median(seconds(predict_maps, network, images, settings) for _ in range(3))
+    print(f"maps of {IMAGES} images, computed: {again:.2f} s")
+    print(f"{'method':>16} {'trials':>7} {'ended early':>12} {'trials/s':>9} {'s per whole trial':>18} {'recomputed':>11}")
+    score = score_on(kept, images)
+    for method in CLUSTERING_METHODS:
+        clustering = Clustering(method=method, foreground="predicted")
+        started = time.perf_counter()
+        found = search(score, IMAGES, clustering, Tuning(trials=30, patience=30))
+        spent = time.perf_counter() - started
+        whole = found.trials.loc[found.trials["state"] == "complete", "seconds"].mean()
+        early = (found.trials["state"] == "pruned").sum()
+        rate, ratio = len(found.trials) / spent, (again + whole) / whole
+        print(f"{method:>16} {len(found.trials):7d} {early:12d} {rate:9.2f} {whole:18.2f} {ratio:10.1f}x")
+
+
+if __name__ == "__main__":
+    main()
