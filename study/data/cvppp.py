@@ -30,7 +30,8 @@ def open_cvppp2017(data: Data) -> Dataset:
     """CVPPP2017 from a folder with ``A1/plant001_rgb.png`` and ``A1/plant001_label.png``, or with the HDF5 files.
 
     Of A1, the 20 validation plants of Huang et al. 2022 are the test split and 16 of the other 108, by a fixed seed,
-    the validation split; the other subsets are split by `data.split_seed`. Names are ``A1/plant001``.
+    the validation split; the other subsets are split by `data.split_seed`. Names are ``A1/plant001``. With
+    `data.subsets` = `all`, whichever of A1 to A5 are there are taken.
 
     Raises
     ------
@@ -39,6 +40,8 @@ def open_cvppp2017(data: Data) -> Dataset:
     """
     root = root_of(data, f"A1/ or {IMAGES_FILE}")
     subsets = dict.fromkeys(filter(None, (part.strip() for part in data.subsets.split("+"))))
+    if data.subsets == "all":
+        subsets = _present(root)
     if not subsets:
         raise StudyError("setting data.subsets is empty: name at least one subset, such as A1+A2")
     splits: dict[str, tuple[Record, ...]] = dict.fromkeys(SPLITS, ())
@@ -51,6 +54,18 @@ def open_cvppp2017(data: Data) -> Dataset:
         splits = {split: splits[split] + parts[split] for split in SPLITS}
         notes.append(note)
     return Dataset(data.name, splits, foreground_given=True, split_note="; ".join(notes))
+
+
+def _present(root: Path) -> list[str]:
+    """Those of A1 to A5 that have a folder or, in the HDF5 file of the images, a group."""
+    names = [f"A{n}" for n in range(1, 6)]
+    found = [name for name in names if (root / name).is_dir()]
+    if not found and (root / IMAGES_FILE).exists():
+        with _hdf5(root / IMAGES_FILE) as file:
+            found = [name for name in names if name in file]
+    if not found:
+        raise StudyError(f"{root} holds none of the subsets {', '.join(names)}, nor {IMAGES_FILE}: check data_root")
+    return found
 
 
 def _split_a1(records: tuple[Record, ...]) -> tuple[dict[str, tuple[Record, ...]], str]:

@@ -46,7 +46,9 @@ def main() -> None:
     network = build_network(3, settings).eval()
     again = median(seconds(predict_maps, network, images, settings) for _ in range(3))
     print(f"maps of {IMAGES} images, computed: {again:.2f} s")
-    print(f"{'method':>16} {'trials':>7} {'ended early':>12} {'trials/s':>9} {'s per whole trial':>18} {'recomputed':>11}")
+    print(
+        f"{'method':>16} {'trials':>7} {'ended early':>12} {'trials/s':>9} {'s per whole trial':>18} {'recomputed':>11}"
+    )
     score = score_on(kept, images)
     for method in CLUSTERING_METHODS:
         clustering = Clustering(method=method, foreground="predicted")

@@ -103,6 +103,19 @@ def test_subsets_are_joined_and_equal_plants_kept_apart(opened, write_plant):
     assert dataset.split_note.count(";") == 1
 
 
+def test_all_subsets_are_those_that_are_there(tmp_path, opened, write_plant, image_2x3, labels_2x3):
+    (tmp_path / "A7").mkdir()
+    with pytest.raises(StudyError, match="holds none of the subsets A1, A2, A3, A4, A5"):
+        opened("cvppp2017", subsets="all")
+    _write_hdf5(tmp_path, ["A2/plant001", "A5/plant002"], image_2x3, labels_2x3)
+    names = {name for split in _names(opened("cvppp2017", subsets="all")).values() for name in split}
+    assert names == {"A2/plant001", "A5/plant002"}
+    for plant in ("A4/plant001", "A3/plant001", "A7/plant001"):
+        write_plant(plant)
+    names = {name for split in _names(opened("cvppp2017", subsets="all")).values() for name in split}
+    assert names == {"A3/plant001", "A4/plant001"}
+
+
 def test_missing_partners_are_told_when_the_record_is_loaded(tmp_path, opened, write_plant):
     for i in range(3):
         write_plant(f"A3/plant{i}")
