@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import click
@@ -11,15 +13,17 @@ from ablations.concat_layer import ABLATION as CONCAT_LAYER
 from ablations.constraints import ABLATION as CONSTRAINTS
 from ablations.embedding_dim import ABLATION as EMBEDDING_DIM
 from ablations.loss_weight import ABLATION as LAMBDA
+from ablations.subsets import ABLATION as SUBSETS
 from study.ablation import parse_seeds
 from study.commands import exits, settings_options
 from study.config import load_settings
 from study.errors import unknown_name
 from study.executors import Launch
 from study.runner import ask
+from study.tracking import current_store
 
 IN_ORDER = (CONCAT_LAYER, CONSTRAINTS, EMBEDDING_DIM, LAMBDA, CLUSTERING)  # of the paper
-ABLATIONS = {ablation.name: ablation for ablation in IN_ORDER}
+ABLATIONS = {ablation.name: ablation for ablation in (*IN_ORDER, SUBSETS)}
 QUESTIONS = {**{name: (ablation,) for name, ablation in ABLATIONS.items()}, "all": IN_ORDER}  # what a user types
 
 
@@ -30,13 +34,26 @@ QUESTIONS = {**{name: (ablation,) for name, ablation in ABLATIONS.items()}, "all
 @click.option("--executor", default="pool", show_default=True, help="pool: spawned processes; inline: this one.")
 @click.option("--slots", default=0, show_default=True, type=click.IntRange(0), help="Trainings at a time; 0 chooses.")
 @click.option("--plan_only", default=False, type=bool, help="1: tell what would be done, and do nothing.")
+@click.option("--report", default=True, type=bool, help="0: make no pages of the paper's tables and figures.")
 @exits
-def main(name: str, seeds: str, executor: str, slots: int, plan_only: bool, **options: str) -> int:
+def main(name: str, seeds: str, executor: str, slots: int, plan_only: bool, report: bool, **options: str) -> int:
     """Run the ablation NAME, or `all` of them, and log the answers to MLflow."""
     if name not in QUESTIONS:
         raise unknown_name("ablation", name, QUESTIONS)
     launch, settings = Launch(executor, slots), load_settings(**options)
-    return ask(QUESTIONS[name], settings, parse_seeds(seeds), launch, plan_only=plan_only)
+    asked = ask(QUESTIONS[name], settings, parse_seeds(seeds), launch, plan_only=plan_only)
+    return asked.failed + (_report(asked.parents) if report and asked.parents else 0)
+
+
+def _report(parents: list[str]) -> int:
+    """Make the reports of a launch, in a process of its own: they stand a floor above. Gives the number of faults."""
+    command = [sys.executable, "-m", "reports", "--run_ids", ",".join(parents)]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": current_store()}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    click.echo(ended.stdout, nl=False)
+    if ended.returncode:
+        click.echo((ended.stderr.strip() or "the reports have failed").splitlines()[-1], err=True)
+    return int(ended.returncode != 0)
 
 
 if __name__ == "__main__":

@@ -46,9 +46,25 @@ class _Question:
         return len(self.results) + len(self.failures) == len(self.jobs)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What has become of a launch.
+
+    Attributes
+    ----------
+    failed : int
+        Number of failed runs.
+    parents : list of str
+        Ids of the parent runs, one for each ablation; none where only a plan was made.
+    """
+
+    failed: int
+    parents: list[str]
+
+
 def ask(
     ablations: Sequence[Ablation], base: Settings, seeds: Sequence[int], launch: Launch, *, plan_only: bool = False
-) -> int:
+) -> Asked:
     """Run ablations and log their answers.
 
     Runs that differ in their clustering alone share a training, in whichever ablation they are. What an earlier launch
@@ -66,8 +82,7 @@ def ask(
 
     Returns
     -------
-    int
-        Number of failed runs.
+    Asked
 
     Raises
     ------
@@ -89,12 +104,13 @@ def ask(
     slots = launch.slots_for(len(new), device)
     tqdm.write(f"{_in_words(questions, groups, new, dataset)}\n{slots} at a time, on {device}")
     if plan_only:
-        return 0
+        return Asked(0, [])
     with _stopped_once(), _parents(questions, experiment, dataset, digest):
         _work_off(questions, groups, new, slots, launch)
     for question in questions:
         tqdm.write(_where_to_look(question, base, dataset, experiment))
-    return sum(len(question.failures) for question in questions)
+    parents = [question.parent.run_id for question in questions if question.parent]
+    return Asked(sum(len(question.failures) for question in questions), parents)
 
 
 def _question(ablation: Ablation, base: Settings, seeds: Sequence[int], dataset: Dataset, digest: str) -> _Question:
@@ -153,6 +169,7 @@ def _parents(questions: Sequence[_Question], experiment: str, dataset: Dataset, 
             for question in questions:
                 ablation = question.ablation
                 tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
+                tags["split_note"] = dataset.split_note  # for the captions of reports
                 name = f"{ablation.name} on {dataset.name}"
                 question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
                 beats.enter_context(tracking.beating(parent))

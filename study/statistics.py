@@ -47,6 +47,34 @@ def bootstrap_interval(scores: np.ndarray, rng: np.random.Generator, rounds: int
     return float(low), float(high)
 
 
+def subsets_interval(
+    subsets: Sequence[np.ndarray], rng: np.random.Generator, rounds: int = 2000
+) -> tuple[float, float]:
+    """95 % interval of the unweighted mean of the means of subsets, by resampling seeds, and images within subsets.
+
+    Parameters
+    ----------
+    subsets : sequence of (S, I_k) float arrays
+        A row per seed, a column per image of the subset; no NaN. At least one.
+    rng : Generator
+    rounds : int
+        Number of resamples.
+
+    Returns
+    -------
+    low, high : float
+        2.5 and 97.5 percentiles.
+    """
+    seeds = len(subsets[0])
+    of_seeds = _times_drawn(seeds, rounds, rng) / seeds
+    means = np.zeros(rounds)
+    for scores in subsets:
+        of_images = _times_drawn(scores.shape[1], rounds, rng) / scores.shape[1]
+        means += ((of_seeds @ scores) * of_images).sum(axis=1) / len(subsets)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def _times_drawn(count: int, rounds: int, rng: np.random.Generator) -> np.ndarray:
     """How often each of `count` things is drawn in a resample of `count`: (rounds, count) float array."""
     drawn = rng.integers(0, count, (rounds, count)) + count * np.arange(rounds)[:, None]

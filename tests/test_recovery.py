@@ -26,7 +26,7 @@ from study.single import train_one
 # 8 runs of 2 trainings; each training takes a second or two after its first checkpoint
 NAME, RUNS, TRAININGS = "clustering", 8, 2
 SIZES = "network.base_width=2,network.depth=1,data.image_size=32,data.images=2,training.threads=1"
-OPTIONS = ["--profile", "smoke", "--set", f"{SIZES},training.steps=300,training.validations=3"]
+OPTIONS = ["--profile", "smoke", "--report", "0", "--set", f"{SIZES},training.steps=300,training.validations=3"]
 INLINE, POOL = ["--executor", "inline"], ["--executor", "pool", "--slots", "2"]
 
 

@@ -2,8 +2,17 @@
 
 from study.figures.colours import embedding_colours, label_colours, matched_to
 from study.figures.panels import contact_sheet, embedding_figure, folded, panel
+from study.figures.report import (
+    paired_figure,
+    precision_figure,
+    prediction_figure,
+    spread_figure,
+    strip_figure,
+    training_figure,
+)
 from study.figures.scores import score_curve, score_rows
 from study.figures.search import search_contour, search_front, search_history, search_slices
+from study.figures.style import save
 
 __all__ = [
     "contact_sheet",
@@ -12,11 +21,18 @@ __all__ = [
     "folded",
     "label_colours",
     "matched_to",
+    "paired_figure",
     "panel",
+    "precision_figure",
+    "prediction_figure",
+    "save",
     "score_curve",
     "score_rows",
     "search_contour",
     "search_front",
     "search_history",
     "search_slices",
+    "spread_figure",
+    "strip_figure",
+    "training_figure",
 ]

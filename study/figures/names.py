@@ -1,9 +1,11 @@
-"""How settings and their values are written in a figure."""
+"""How settings and their values are written and coloured in a figure."""
 
 from __future__ import annotations
 
 from numbers import Real
 from typing import Any
+
+NETWORK_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of Okabe and Ito, for colour-blind eyes
 
 _SETTINGS = {
     "loss.inter_weight": "weight λ of the between-instance term",

@@ -12,8 +12,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from study.figures.colours import embedding_colours, label_colours, matched_to
 from study.figures.names import variant_label
+from study.figures.style import WIDTH
 
-_TILES = ("image", "truth", "distance", "embedding", "prediction")  # of a panel, from the left
+TILES = ("image", "truth", "distance", "embedding", "prediction")  # of a panel, from the left
 _FOLDED = {"image": (0, 0), "embedding": (0, 1), "prediction": (0, 2), "distance": (1, 1), "truth": (1, 2)}
 _GAP = 4  # px between them
 
@@ -71,19 +72,19 @@ def folded(strip: np.ndarray) -> np.ndarray:
     rows, step = strip.shape[0] + _GAP, _step(strip)
     picture = np.full((max(2 * rows, 3 * step) - _GAP, 3 * step - _GAP, 3), 255, np.uint8)
     for name, (row, column) in _FOLDED.items():
-        tile = _tile(strip, name)
+        tile = tile_of(strip, name)
         picture[row * rows :, column * step :][: tile.shape[0], : tile.shape[1]] = tile
     return picture
 
 
 def _step(strip: np.ndarray) -> int:
     """Columns of a panel from the start of one tile to that of the next."""
-    return (strip.shape[1] + _GAP) // len(_TILES)
+    return (strip.shape[1] + _GAP) // len(TILES)
 
 
-def _tile(strip: np.ndarray, name: str) -> np.ndarray:
-    """The tile of that name, cut from a panel."""
-    start = _TILES.index(name) * _step(strip)
+def tile_of(strip: np.ndarray, name: str) -> np.ndarray:
+    """The tile of that name, cut from a panel: image, truth, distance, embedding or prediction."""
+    start = TILES.index(name) * _step(strip)
     return strip[:, start : start + _step(strip) - _GAP]
 
 
@@ -115,7 +116,7 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) 
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
     for axis, strip in zip(axes[0], rows[0][1], strict=False):
-        for i, tile in enumerate(_TILES):
+        for i, tile in enumerate(TILES):
             axis.text((i + 0.5) * _step(strip), -4, tile, fontsize=8, ha="center", va="bottom")
     figure.suptitle(title, fontsize=12)
     return figure
@@ -140,22 +141,25 @@ def embedding_figure(
     first = panels[0][:2]
     columns = [("image", panels[0], "image"), ("truth", panels[0], "truth")]
     for letter, variant, own in zip("abcdefghijklmnopqrstuvwxyz", variants, panels, strict=False):
-        columns.append((_wrapped(f"({letter}) {variant_label(variant)}", 23), own, "embedding"))
-    caption = _wrapped(caption, 28 * len(columns))
+        columns.append((f"({letter}) {variant_label(variant)}", own, "embedding"))
+    side = min(1.6, WIDTH / len(columns))
+    columns = [(wrapped(title, int(16 * side)), own, tile) for title, own, tile in columns]
+    caption = wrapped(caption, int(17 * side * len(columns)))
     ratios = [strip.shape[0] / (_step(strip) - _GAP) for strip in first]
     text = 0.16 * max(title.count("\n") + 1 for title, *_ in columns) + 0.14 * (caption.count("\n") + 1) + 0.1
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    figure = Figure(figsize=(1.6 * len(columns), 1.57 * sum(ratios) + text), layout=layout, dpi=300)
+    figure = Figure(figsize=(side * len(columns), 0.98 * side * sum(ratios) + text), layout=layout, dpi=300)
     axes = figure.subplots(len(first), len(columns), squeeze=False, height_ratios=ratios)
     for line, (title, strips, tile) in zip(axes.T, columns, strict=True):
         for axis, strip in zip(line, strips, strict=False):
-            axis.imshow(_tile(strip, tile), interpolation="nearest")
+            axis.imshow(tile_of(strip, tile), interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-        line[-1].set_xlabel(title, fontsize=9, color="black")
+        line[-1].set_xlabel(title, fontsize=8, color="black")
     figure.supxlabel(caption, fontsize=7, color="0.3")
     return figure
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
+    """A text in lines of at most `width` characters."""
     return "\n".join(textwrap.wrap(text, width))

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.figures.names import is_number, setting_label, value_label, variant_label
+from study.figures.names import NETWORK_COLOURS, is_number, setting_label, value_label, variant_label
+from study.figures.style import DPI, WIDTH, print_style
 
-_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of the Okabe-Ito colour-blind-safe palette
 _OTHER = "0.3"
-_LEGACY = "legacy mSBD (leaderboard before 2022)"
+_LEGACY = "legacy mSBD\n(leaderboard before 2022)"
 _STARS = " Stars: the paper's values, on its own images."
 
 
@@ -37,15 +36,15 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     printed : DataFrame, optional
         Printed values: columns `x`, `hue`, `value`.
     """
-    sns.set_theme(style="whitegrid", context="paper", font_scale=1.2)
-    figure = Figure(figsize=(10, 4.6), layout="constrained", dpi=150)
+    print_style()
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained", dpi=DPI)
     axes = figure.subplots(1, 2, sharey=True)
     ticks = _in_order(table[x])
     for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=True):
         groups = list(table.groupby(hue, sort=False))
         for i, (value, rows) in enumerate(groups):
             places = np.array([ticks.index(v) for v in rows[x]]) + 0.12 * (i - (len(groups) - 1) / 2)
-            _draw_line(axis, places, rows, score, _COLOURS.get(str(value), _OTHER), value_label(hue, value))
+            _draw_line(axis, places, rows, score, NETWORK_COLOURS.get(str(value), _OTHER), value_label(hue, value))
         axis.set(xticks=range(len(ticks)), xlim=(-0.5, len(ticks) - 0.5), xlabel=setting_label(x))
         axis.set_xticklabels([f"{tick:g}" if is_number(tick) else str(tick) for tick in ticks])
     axes[0].set(ylabel="SBD", ylim=(None, 1))
@@ -54,7 +53,7 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     if printed is not None:
         note += _STARS
         for value, rows in printed[printed[x].isin(ticks)].groupby(hue, sort=False):
-            colour, label = _COLOURS.get(str(value), _OTHER), f"{value_label(hue, value)}, printed"
+            colour, label = NETWORK_COLOURS.get(str(value), _OTHER), f"{value_label(hue, value)}, printed"
             places = [ticks.index(v) for v in rows[x]]
             axes[1].plot(places, rows["value"], "*", ms=12, mfc=colour, mec="black", mew=0.6, zorder=4, label=label)
     for axis in axes:
@@ -106,14 +105,14 @@ def score_rows(
     printed : DataFrame, optional
         Printed values: columns `varied` and `value`.
     """
-    sns.set_theme(style="whitegrid", context="paper", font_scale=1.2)
+    print_style()
     variants = [{name: row[name] for name in varied} for row in table.to_dict("records")]
     timed = "clustering_seconds" in table
-    size = (13 if timed else 10, 0.36 * len(table) + 1.9)
-    figure = Figure(figsize=size, layout="constrained", dpi=150)
+    size = (WIDTH, 0.26 * len(table) + 1.3)
+    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
     axes = figure.subplots(1, 3 if timed else 2, sharey=True)
     axes[0].sharex(axes[1])
-    colours = [_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
+    colours = [NETWORK_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
     for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=False):
         _draw_rows(axis, table, score, colours)
     note = "Squares: means; circles: seeds."
@@ -146,7 +145,7 @@ def _draw_seconds(axis: Axes, seconds: np.ndarray, colours: Sequence[str]) -> No
     """Seconds per image in each row, on whole decades, so that the axis has ticks wherever they lie."""
     axis.scatter(seconds, range(len(seconds)), marker="s", s=25, c=colours, zorder=3)
     low, high = np.floor(np.log10(np.nanmin(seconds))), np.ceil(np.log10(np.nanmax(seconds)))
-    axis.set(xscale="log", xlim=(0.8 * 10**low, 1.25 * 10**high), xlabel="clustering, seconds per image")
+    axis.set(xscale="log", xlim=(0.8 * 10**low, 1.25 * 10**high), xlabel="clustering,\nseconds per image")
     axis.xaxis.set_major_formatter("{x:g}")
 
 
@@ -166,5 +165,5 @@ def _rows_of(printed: pd.DataFrame, variants: Sequence[dict[str, Any]]) -> list[
 
 def write_under(figure: Figure, text: str) -> None:
     """The caption below the axes, wrapped to the width of the figure."""
-    lines = textwrap.wrap(text, int(16 * figure.get_figwidth()))
-    figure.supxlabel("\n".join(lines), fontsize=8, color="0.3")
+    lines = textwrap.wrap(text, int(19 * figure.get_figwidth()))
+    figure.supxlabel("\n".join(lines), fontsize=7, color="0.3")

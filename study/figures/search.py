@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.figures.names import score_label, setting_label
 from study.figures.scores import write_under
+from study.figures.style import WIDTH, print_style
 
 _STAGES = {  # in the order of a search: label, colour (Okabe-Ito), marker, size
     "search": ("proposed", "#56B4E9", "o", 22),
@@ -35,7 +35,7 @@ def search_history(trials: pd.DataFrame, importance: dict[str, float], objective
     objective : str
     caption : str
     """
-    figure = _figure(10, 3.6)
+    figure = _figure(WIDTH, 2.9)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _scatter(left, trials, "trial", objective)
     complete = trials.loc[trials["state"] == "complete"]
@@ -43,7 +43,7 @@ def search_history(trials: pd.DataFrame, importance: dict[str, float], objective
     so_far = better.accumulate(complete[objective].to_numpy(float))
     left.step(complete["trial"], so_far, where="post", color=_BEST, lw=1.5, label="best so far", zorder=1)
     left.set(xlabel="trial", ylabel=f"{score_label(objective)}, validation images")
-    left.legend(frameon=True, fontsize=8)
+    left.legend(frameon=True, fontsize=7)
     names = sorted(importance, key=lambda name: importance[name])
     right.barh([setting_label(f"clustering.{name}") for name in names], [importance[name] for name in names],
                color=_STAGES["search"][1])  # fmt: skip
@@ -68,7 +68,7 @@ def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, ca
     """
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
-    figure = _figure(2.7 * columns + 0.6, 2.5 * rows + 0.7)
+    figure = _figure(WIDTH, 1.8 * rows + 0.7)
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     best = trials[trials["front"]].iloc[0]
     for axis, name in zip(axes.flat, names, strict=False):
@@ -84,7 +84,7 @@ def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, ca
     for axis in axes[:, 0]:
         axis.set(ylabel=score_label(objective))
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=7.5, frameon=False)
     note = "Circle: the optimum; line: the other settings kept at it."
     write_under(figure, f"{note} {caption}")
     return figure
@@ -100,7 +100,7 @@ def search_contour(trials: pd.DataFrame, names: Sequence[str], objective: str, c
     names : sequence of two str
     objective, caption : str
     """
-    figure = _figure(5.6, 4.4)
+    figure = _figure(0.7 * WIDTH, 4)
     axis = figure.subplots()
     means = trials.loc[trials["state"] == "complete"].groupby(list(names))[objective].mean().reset_index()
     x, y, score = means.to_numpy(float).T
@@ -127,7 +127,7 @@ def search_front(trials: pd.DataFrame, objectives: Sequence[str], caption: str) 
     objectives : sequence of two str
     caption : str
     """
-    figure = _figure(5.6, 4.2)
+    figure = _figure(0.7 * WIDTH, 3.8)
     axis = figure.subplots()
     _scatter(axis, trials, *objectives)
     front = trials.loc[trials["front"]].sort_values(list(objectives))
@@ -141,8 +141,8 @@ def search_front(trials: pd.DataFrame, objectives: Sequence[str], caption: str) 
 
 
 def _figure(width: float, height: float) -> Figure:
-    sns.set_theme(style="whitegrid", context="paper", font_scale=1.1)
-    return Figure(figsize=(width, height), layout="constrained", dpi=130)
+    print_style()
+    return Figure(figsize=(width, height), layout="constrained", dpi=150)
 
 
 def _scatter(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:

@@ -1,27 +1,49 @@
 """The only package that knows MLflow."""
 
-from study.tracking.known import FinishedRun, copy_run, finished_run, load_run, read_scores, run_with_network
+from study.tracking.known import FinishedRun, Scores, copy_run, finished_run, load_run, read_scores, run_with_network
 from study.tracking.life import beating, end_abandoned
-from study.tracking.run import Point, TrackedRun, picture_key, reason_of, start_run, working_on
+from study.tracking.reading import (
+    StoredRun,
+    children_of,
+    files_in,
+    launches,
+    metric_curve,
+    stored_picture,
+    stored_run,
+    stored_scores,
+    stored_settings,
+)
+from study.tracking.run import Point, TrackedRun, name_given_run, picture_key, reason_of, start_run, working_on
 from study.tracking.store import connect, current_store, share_view, use_store
 
 __all__ = [
     "FinishedRun",
     "Point",
+    "Scores",
+    "StoredRun",
     "TrackedRun",
     "beating",
+    "children_of",
     "connect",
     "copy_run",
     "current_store",
     "end_abandoned",
+    "files_in",
     "finished_run",
+    "launches",
     "load_run",
+    "metric_curve",
+    "name_given_run",
     "picture_key",
     "read_scores",
     "reason_of",
     "run_with_network",
     "share_view",
     "start_run",
+    "stored_picture",
+    "stored_run",
+    "stored_scores",
+    "stored_settings",
     "use_store",
     "working_on",
 ]

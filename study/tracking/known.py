@@ -118,7 +118,7 @@ def load_run(run_id: str) -> FinishedRun:
     StudyError
         If there is no such run, or it keeps no network.
     """
-    tags = _get(run_id).data.tags
+    tags = get_run(run_id).data.tags
     holder = tags.get("network_from", run_id)
     try:
         program = load_model(f"runs:/{holder}/{MODEL}")
@@ -134,7 +134,14 @@ def load_run(run_id: str) -> FinishedRun:
     return FinishedRun(settings.with_(tuned), channels, weights, tags["training_digest"])
 
 
-def _get(run_id: str) -> Run:
+def get_run(run_id: str) -> Run:
+    """A run by its id.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run.
+    """
     try:
         return MlflowClient().get_run(run_id)
     except MlflowException as error:

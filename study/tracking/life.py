@@ -57,12 +57,17 @@ def end_abandoned(experiment_id: str) -> int:
     """
     client, ended = MlflowClient(), 0
     for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'", max_results=1000):
-        if _BEAT in run.data.tags and not _alive(run):
+        if seems_abandoned(run):
             tag = RunTag("failure", "its process was killed")
             client.log_batch(run.info.run_id, tags=[tag])
             client.set_terminated(run.info.run_id, "KILLED")
             ended += 1
     return ended
+
+
+def seems_abandoned(run: Run) -> bool:
+    """Whether a run marked RUNNING has shown signs of life, and its process is dead."""
+    return _BEAT in run.data.tags and not _alive(run)
 
 
 def _alive(run: Run) -> bool:

@@ -101,6 +101,10 @@ class TrackedRun:
         """Log a text file."""
         self.client.log_text(self.run_id, text, file)
 
+    def log_folder(self, folder: Path, under: str) -> None:
+        """Log all files of a folder, below the artifact folder `under`."""
+        self.client.log_artifacts(self.run_id, str(folder), under)
+
     def log_dataset(self, name: str, digest: str, source: str, profile: dict[str, int]) -> None:
         """Log which data the run reads: its digest, where it is from, and images per split."""
         entity = DatasetEntity(name, digest, "local", json.dumps({"uri": source}), profile=json.dumps(profile))
@@ -222,6 +226,12 @@ def start_run(
         run.client.log_batch(run_id, params=[Param(k, str(flat[k])) for k in (*varied, "seed")])
         run.client.log_dict(run_id, flat, SETTINGS)
     return run
+
+
+def name_given_run(name: str, note: str) -> None:
+    """Name and describe the run that `mlflow run` has made for this program, where it has, and take it."""
+    if (given := os.environ.pop("MLFLOW_RUN_ID", None)) is not None:
+        TrackedRun(given).set_tags({"mlflow.runName": name, "mlflow.note.content": note})
 
 
 @lru_cache(maxsize=1)

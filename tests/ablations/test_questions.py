@@ -3,16 +3,22 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from PIL import Image
 
 import ablations
 from ablations.__main__ import ABLATIONS, QUESTIONS, main
+from reports.choosing import newest_launches
+from reports.gathered import gather
+from reports.subsets import group_scores, subset_results
 from study import one_run
 from study.ablation import plan
 from study.config import load_settings
+from study.tracking import connect
 
 MODULES = [
     import_module(f"ablations.{module.name}")
@@ -36,7 +42,9 @@ def test_all_are_asked_in_the_order_of_the_paper():
         "lambda",
         "clustering",
     ]
-    assert {"all": tuple(ABLATIONS.values())} | {name: (ABLATIONS[name],) for name in ABLATIONS} == QUESTIONS
+    one_by_one = {name: (ABLATIONS[name],) for name in ABLATIONS}
+    assert one_by_one | {"all": QUESTIONS["all"]} == QUESTIONS
+    assert ABLATIONS.keys() - {ablation.name for ablation in QUESTIONS["all"]} == {"subsets"}
 
 
 @pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
@@ -120,14 +128,16 @@ def test_all_questions_are_answered(store, monkeypatch):
     # seconds a run; has tests of its own
     monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
     tiny = "network.base_width=2,network.depth=1,training.steps=1,training.validations=1,training.threads=1"
-    options = ["--profile", "smoke", "--executor", "inline", "--set", f"{tiny},data.images=1,data.image_size=16"]
+    tiny += ",tuning.trials=0,data.images=1,data.image_size=16"
+    options = ["--profile", "smoke", "--executor", "inline", "--report", "0", "--set", tiny]
     ended = CliRunner().invoke(main, ["all", *options])
     assert ended.exit_code == 0, ended.output
     runs = store.search_runs([e.experiment_id for e in store.search_experiments()])
     assert {run.info.status for run in runs} == {"FINISHED"}
     parents = {run.data.tags["ablation"]: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
-    assert parents.keys() == ABLATIONS.keys()
-    for name, ablation in ABLATIONS.items():
+    asked = {ablation.name: ablation for ablation in QUESTIONS["all"]}
+    assert parents.keys() == asked.keys()
+    for name, ablation in asked.items():
         parent = parents[name].info.run_id
         children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent]
         variants = [{name: str(value) for name, value in variant.items()} for variant in ablation.variants()]
@@ -138,3 +148,28 @@ def test_all_questions_are_answered(store, monkeypatch):
         files = {item.path for item in store.list_artifacts(parent)}
         figures = {f"{figure}.png" for figure in (name, "contact_sheet", *ablation.pictures)}
         assert files == {"answer.csv", "answer.json", *figures}
+
+
+def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_path):
+    monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
+    labels = np.zeros((16, 16), np.uint8)
+    labels[2:8, 2:8], labels[9:15, 4:14] = 1, 2
+    for subset, plants in (("A1", (1, 2, 3, 16)), ("A2", (1, 2, 3, 4, 5))):  # plants 2 and 16 of A1 are test images
+        (tmp_path / subset).mkdir()
+        for plant in plants:
+            stem = tmp_path / subset / f"plant{plant:03d}"
+            Image.fromarray(np.dstack([40 * labels + plant] * 3)).save(f"{stem}_rgb.png")
+            Image.fromarray(labels).save(f"{stem}_label.png")
+    tiny = "network.base_width=2,network.depth=1,training.steps=1,training.threads=1,tuning.trials=0,data.image_size=16"
+    options = ["--profile", "smoke", "--dataset", "cvppp2017", "--data_root", str(tmp_path), "--executor", "inline"]
+    ended = CliRunner().invoke(main, ["subsets", *options, "--report", "0", "--set", f"data.subsets=all,{tiny}"])
+    assert ended.exit_code == 0, ended.output
+    found = subset_results(gather(newest_launches(connect())))
+    assert found.keys() == {"unet", "wnet"}
+    for _, results in found.values():
+        table = results[0].table
+        of_subset = table.groupby(table["image"].str[:2])["sbd"].mean()
+        assert set(of_subset.index) == {"A1", "A2"}
+        scores = group_scores([table], "sbd")
+        assert scores["A1"][0] == pytest.approx(of_subset["A1"])
+        assert (scores["A1-3"], scores["A1-5"]) == ("missing: A3", "missing: A3, A4, A5")

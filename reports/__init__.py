@@ -1,0 +1,1 @@
+"""The papers' tables and figures, and pages about runs, from what MLflow keeps."""

@@ -1,0 +1,92 @@
+"""Makes reports: chooses their runs, executes the notebooks, and leaves the files with the runs and on disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from reports.choosing import chosen_runs
+from reports.render import NAMES, TEMPLATES, NotebookError, checked_parameters, own_kernel, render
+from study import tracking
+from study.errors import StudyError, unknown_name
+
+_OURS = (".ipynb", ".html", ".csv", ".pdf", ".png")  # files of a report
+
+
+def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapping[str, str], output: Path) -> int:
+    """Make reports at the same time, and tell where each of them is.
+
+    Parameters
+    ----------
+    names : sequence of str
+    run_ids, dataset : str
+        As of `chosen_runs`.
+    further : dict
+        Parameters of the notebooks.
+    output : Path
+        Each report has a folder of its name there.
+
+    Returns
+    -------
+    int
+        Number of failed reports.
+
+    Raises
+    ------
+    StudyError
+        If a name, a run or a parameter is unknown, or does not fit; before anything is made.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise unknown_name("report", name, NAMES)
+        checked_parameters(TEMPLATES / f"{name}.ipynb", further)
+    experiment = tracking.connect()
+    tasks = {name: chosen_runs(name, run_ids, dataset, experiment) for name in names}
+    about = sorted({run_id for ids in tasks.values() for run_id in ids})
+    tracking.name_given_run(f"report: {', '.join(names)}", f"Pages that are artifacts of the runs {', '.join(about)}.")
+    with own_kernel() as kernel, ThreadPoolExecutor(2) as pool:
+        made = {name: pool.submit(_make, name, ids, further, output / name, kernel) for name, ids in tasks.items()}
+    failed = 0
+    for name, future in made.items():
+        try:
+            page = future.result()
+        except NotebookError as error:
+            click.echo(f"Error: {error}", err=True)
+            failed += 1
+        else:
+            where = "its run" if len(tasks[name]) == 1 else f"{len(tasks[name])} runs"
+            click.echo(f"{name}: {page} (also an artifact of {where}, in reports/{name})")
+    return failed
+
+
+def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Path, kernel: str) -> Path:
+    """Make one report in `folder`, log all its files to the runs it is about, and give its page."""
+    given = {"store": tracking.current_store(), "run_ids": ",".join(run_ids), **further}
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            render(TEMPLATES / f"{name}.ipynb", {**given, "folder": place}, Path(place), kernel)
+        except NotebookError as error:
+            raise NotebookError(str(error).replace(place, str(folder))) from None
+        finally:
+            for run_id in run_ids:
+                tracking.TrackedRun(run_id).log_folder(Path(place), f"reports/{name}")
+            _replace(Path(place), folder)
+    return folder / f"{name}.html"
+
+
+def _replace(made: Path, folder: Path) -> None:
+    """Put the files of a report where those of an earlier one are."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in folder.iterdir():
+            if file.suffix in _OURS:
+                file.unlink()
+        for file in made.iterdir():
+            shutil.copyfile(file, folder / file.name)
+    except OSError as error:
+        raise StudyError(f"--output: {folder} cannot be written ({error.strerror}); name another folder") from error

@@ -1,0 +1,161 @@
+"""Blocks of a page, as a notebook shows them: tables and figures with captions, and the files that go along."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from study import figures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of HTML."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __add__(self, other: Block) -> Block:
+        return Block(f"{self.html}\n{other.html}")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    title : str
+    cells : sequence of str
+        HTML.
+    group : str
+        Title above this and the neighbouring columns of the same group.
+    numeric : bool
+        Set flush right.
+    """
+
+    title: str
+    cells: Sequence[str]
+    group: str = ""
+    numeric: bool = True
+
+
+def heading(text: str, level: int = 2) -> Block:
+    """A heading."""
+    return Block(f"<h{level}>{escape(text)}</h{level}>")
+
+
+def paragraph(text: str, kind: str = "") -> Block:
+    """A paragraph of plain text."""
+    return Block(f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>")
+
+
+def remarks(title: str, sentences: Sequence[str]) -> Block:
+    """A list of sentences about what is missing; empty without any."""
+    if not sentences:
+        return Block("")
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return Block(f'<div class="missing"><p>{escape(title)}</p><ul>{items}</ul></div>')
+
+
+def number(value: float, form: str = ".3f") -> str:
+    """A number as HTML, with a true minus sign; a dash where there is none."""
+    if pd.isna(value):
+        return "–"
+    text = f"{value:{form}}"
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
+
+
+def with_interval(value: float, low: float, high: float, form: str = ".3f") -> str:
+    """A number with its interval in small print."""
+    if pd.isna(value):
+        return "–"
+    if pd.isna(low):
+        return number(value, form)
+    between = f"{number(low, form)} to {number(high, form)}"
+    return f'{number(value, form)} <span class="interval">{between}</span>'
+
+
+def table_block(columns: Sequence[Column], caption: str, marked: Collection[int] = ()) -> Block:
+    """A table with its caption above it; rows in `marked` are shaded."""
+    head = _groups(columns) + "<tr>" + "".join(_cell("th", c, escape(c.title), k, columns) for k, c in _each(columns))
+    body = ""
+    for i in range(len(columns[0].cells)):
+        cells = "".join(_cell("td", column, column.cells[i], k, columns) for k, column in _each(columns))
+        body += f'<tr class="marked">{cells}</tr>' if i in marked else f"<tr>{cells}</tr>"
+    return Block(
+        f'<div class="wide"><table><caption>{escape(caption)}</caption>'
+        f"<thead>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _each(columns: Sequence[Column]) -> list[tuple[int, Column]]:
+    return list(enumerate(columns))
+
+
+def _cell(tag: str, column: Column, content: str, k: int, columns: Sequence[Column]) -> str:
+    starts = column.group and (k == 0 or columns[k - 1].group != column.group)
+    kinds = [name for name, whether in (("number", column.numeric), ("starts", starts)) if whether]
+    return f'<{tag} class="{" ".join(kinds)}">{content}</{tag}>' if kinds else f"<{tag}>{content}</{tag}>"
+
+
+def _groups(columns: Sequence[Column]) -> str:
+    """The row of titles over groups of columns; nothing where there is no group."""
+    if not any(column.group for column in columns):
+        return ""
+    spans: list[list] = []
+    for column in columns:
+        if spans and spans[-1][0] == column.group:
+            spans[-1][1] += 1
+        else:
+            spans.append([column.group, 1])
+    cells = [
+        f'<th class="group starts" colspan="{n}">{escape(title)}</th>' if title else f'<th colspan="{n}"></th>'
+        for title, n in spans
+    ]
+    return f'<tr class="groups">{"".join(cells)}</tr>'
+
+
+def figure_block(folder: Path, name: str, figure: Figure, caption: str, data: pd.DataFrame) -> Block:
+    """A figure with its caption below it; written as `name`.pdf and `name`.png, the data behind it as `name`.csv.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+    figure : Figure
+    caption : str
+    data : DataFrame
+    """
+    data.to_csv(folder / f"{name}.csv", index=False)
+    figures.save(figure, folder / f"{name}.pdf")
+    figures.save(figure, folder / f"{name}.png")
+    picture = (folder / f"{name}.png").read_bytes()
+    return _shown(picture, escape(caption), f"width: {1.25 * figure.get_figwidth():.2f}in")  # a screen is far away
+
+
+def picture_block(picture: np.ndarray, caption: str) -> Block:
+    """A picture (M, N, 3) as it is, with a caption below it."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="png")
+    return _shown(file.getvalue(), escape(caption), f"width: {picture.shape[1]}px")
+
+
+def _shown(png: bytes, caption: str, style: str) -> Block:
+    text = base64.b64encode(png).decode()
+    image = f'<img alt="{caption}" style="{style}" src="data:image/png;base64,{text}">'
+    return Block(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")

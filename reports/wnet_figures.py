@@ -1,0 +1,180 @@
+"""Fig. 4 to 8 of Wu et al. 2020, and its tables as figures, from launches of ablations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.gathered import Gathered, gather
+from reports.launches import cover
+from reports.page import Block, figure_block, heading, paragraph, remarks
+from reports.subsets import NETWORKS, control_of
+from reports.tables import PRINTED, score_frame
+from study import figures, tracking
+from study.ablation import Result, variant_name
+from study.figures.names import value_label, variant_label
+from study.statistics import bootstrap_interval
+
+PARTS = {  # ablation -> what it redoes here
+    "concat_layer": "Fig. 4, and Table 1 as a figure",
+    "constraints": "Fig. 5, and the constraints of Table 2 as a figure",
+    "embedding_dim": "Fig. 6a",
+    "lambda": "Fig. 6b and 7",
+    "clustering": "the clusterings of Table 2 as a figure",
+}
+_SCORES = {  # ablation -> name of the files, title, first words of the caption
+    "concat_layer": ("table_1_figure", "Table 1 as a figure", "What the first U-Net forwards."),
+    "constraints": ("table_2_constraints_figure", "Constraints of Table 2 as a figure", "Constraints and dimensions."),
+    "embedding_dim": ("figure_6a", "Fig. 6a: dimensions", "Fig. 6a. Scores by dimensions of the embedding."),
+    "lambda": ("figure_6b", "Fig. 6b: weight λ", "Fig. 6b. Scores by the weight of the between-instance term."),
+    "clustering": ("table_2_clustering_figure", "Clusterings of Table 2 as a figure", "Clusterings and networks."),
+}
+_PICTURES = {
+    "figure_4": ("Fig. 4: embeddings without and with distance features", "Fig. 4. Embeddings of test images."),
+    "figure_5": ("Fig. 5: embeddings under constraints", "Fig. 5. Embeddings under local and global constraints."),
+    "figure_7": ("Fig. 7: embeddings by λ", "Fig. 7. Embeddings by the weight of the between-instance term."),
+}
+_EMBEDDING = "A colour stands for a direction of the embedding, the same in all pictures."
+
+
+class WnetFigures:
+    """The figures, for one notebook.
+
+    Parameters
+    ----------
+    store : str
+        Address of the MLflow store.
+    run_ids : str
+        Parent runs of ablations, joined by commas.
+    folder : str
+        Where each figure is written as PDF and PNG, with a CSV file of what it shows.
+    """
+
+    def __init__(self, store: str, run_ids: str, folder: str):
+        tracking.use_store(store)
+        self.found, self.folder = gather(run_ids.split(",")), Path(folder)
+
+    def about(self) -> Block:
+        """Which launches the page is made of, and which parts of the paper it does not cover."""
+        return cover(self.found, PARTS, [] if self._asks_both() else ["Fig. 8 (no launch of both networks is given)"])
+
+    def scores(self, name: str) -> Block | None:
+        """Scores of all variants of an ablation, beside the printed values."""
+        if (gathered := self.found.get(name)) is None:
+            return None
+        file, title, caption = _SCORES[name]
+        missing = remarks("Missing here:", gathered.missing)
+        if gathered.table.empty:
+            return heading(title) + missing
+        ablation, table = gathered.ablation, gathered.table
+        if ablation.axis:
+            hue = next(varied for varied in ablation.varied if varied != ablation.axis)
+            figure = figures.score_curve(table, ablation.axis, hue, "", gathered.printed)
+        else:
+            figure = figures.score_rows(table, list(ablation.varied), ablation.control, "", gathered.printed)
+        data = score_frame(gathered, ablation.variants())
+        stars = " Printed values stand beside the legacy score only." if data[PRINTED].notna().to_numpy().any() else ""
+        caption = f"{caption} Bars: 95 % bootstrap intervals over images and seeds.{stars} {gathered.measured_on()}"
+        return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
+
+    def pictures(self, name: str, file: str) -> Block | None:
+        """Embeddings of the same test images by some variants."""
+        if (gathered := self.found.get(name)) is None:
+            return None
+        title, caption = _PICTURES[file]
+        variants = gathered.ablation.pictures[file]
+        shown = {variant_name(v): r for v in variants if (r := self._first(gathered, v)) is not None}
+        absent = [variant_label(v) for v in variants if variant_name(v) not in shown]
+        missing = remarks("Missing here:", [f"{label}: no finished run with pictures" for label in absent])
+        there = [variant for variant in variants if variant_name(variant) in shown]
+        if not there:
+            return heading(title) + missing
+        results = [shown[variant_name(variant)] for variant in there]
+        figure = figures.embedding_figure(there, [result.panels for result in results], "")
+        data = pd.concat([_shown_images(gathered, result).head(2) for result in results], ignore_index=True)
+        images = ", ".join(dict.fromkeys(data["image"]))
+        seeds = ", ".join(map(str, sorted({result.seed for result in results})))
+        caption = f"{caption} {_EMBEDDING} Images {images}; seed {seeds}. {gathered.dataset}."
+        return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
+
+    def _first(self, gathered: Gathered, variant: dict[str, Any]) -> Result | None:
+        """The result of a variant with the lowest seed that has pictures."""
+        return next((result for result in gathered.of(variant) if result.panels), None)
+
+    def _both(self) -> tuple[Gathered, dict[str, list[Result]]] | None:
+        """The first launch that has the U-Net and the W-Net in its control's settings, and their results."""
+        for gathered in self.found.values():
+            own = {network: gathered.of(control_of(gathered, network)) for network in NETWORKS}
+            if all(own.values()):
+                return gathered, own
+        return None
+
+    def _asks_both(self) -> bool:
+        return any(control_of(gathered, network="unet") for gathered in self.found.values())
+
+    def figure_8(self) -> Block | None:
+        """Labels of the U-Net and the W-Net beside the truth."""
+        if not self._asks_both():
+            return None
+        title = "Fig. 8: labels of both networks"
+        if (both := self._both()) is None:
+            return heading(title) + paragraph(
+                "Missing: no launch has finished runs of both networks in its control's settings.", "soft"
+            )
+        gathered, own = both
+        strips: dict[str, dict[str, np.ndarray]] = {}
+        for network, results in own.items():
+            for image, strip in zip(results[0].table["image"], results[0].panels, strict=False):
+                strips.setdefault(image, {})[_label(network)] = strip
+        if not strips:
+            return heading(title) + paragraph("Missing: the runs keep no pictures of test images.", "soft")
+        figure = figures.prediction_figure(list(strips.items()))
+        data = pd.concat([_shown_images(gathered, results[0]) for results in own.values()], ignore_index=True)
+        caption = (
+            f"Fig. 8. Test images {', '.join(strips)}; seed {own['wnet'][0].seed}, ablation {gathered.ablation.name}. "
+            f"Over all test images and seeds: {'; '.join(_means(network, own[network]) for network in NETWORKS)}. "
+            f"{gathered.measured_on()}"
+        )
+        return heading(title) + figure_block(self.folder, "figure_8", figure, caption, data)
+
+    def precision_curves(self) -> Block | None:
+        """Average precision of both networks against the overlap."""
+        if (both := self._both()) is None:
+            return None
+        gathered, own = both
+        curves = pd.concat([_precision(network, results) for network, results in own.items()], ignore_index=True)
+        if curves.empty:
+            return None
+        caption = f"Average precision by IoU; bands: 95 % bootstrap intervals. {gathered.measured_on()}"
+        figure = figures.precision_figure(curves)
+        return figure_block(self.folder, "figure_8_precision", figure, caption, curves)
+
+
+def _label(network: str) -> str:
+    return value_label("network.name", network)
+
+
+def _means(network: str, results: list[Result]) -> str:
+    tables = pd.concat([result.table for result in results])
+    return f"{_label(network)}: SBD {tables['sbd'].mean():.3f}, mAP {tables['map'].mean():.3f}"
+
+
+def _shown_images(gathered: Gathered, result: Result) -> pd.DataFrame:
+    """The images that a result has pictures of: run, image, scores."""
+    table = result.table.head(len(result.panels))[["image", "sbd", "map"]]
+    run_id = gathered.run_ids[variant_name(result.variant), result.seed]
+    return table.assign(variant=variant_name(result.variant), seed=result.seed, run_id=run_id)
+
+
+def _precision(network: str, results: list[Result]) -> pd.DataFrame:
+    """Mean precision at each overlap, with its interval."""
+    rows = []
+    for column in (name for name in results[0].table if name.startswith("ap_")):
+        values = np.stack([result.table[column].to_numpy(float) for result in results])
+        low, high = bootstrap_interval(values, np.random.default_rng(0))
+        row = {"network": network, "label": _label(network), "iou": int(column.removeprefix("ap_")) / 100}
+        rows.append(row | {"ap": float(np.nanmean(values)), "low": low, "high": high})
+    return pd.DataFrame(rows)

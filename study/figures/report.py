@@ -1,0 +1,185 @@
+"""Figures of reports: predictions side by side, precision against overlap, training curves, scores per image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from study.figures.names import NETWORK_COLOURS
+from study.figures.panels import TILES, tile_of, wrapped
+from study.figures.style import COLOURS, DPI, WIDTH, print_style
+
+_PALE = "0.55"
+
+
+def prediction_figure(images: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Figure:
+    """Test images (rows) with their truth and the labels that some runs find: Wu et al. 2020, Fig. 8.
+
+    Parameters
+    ----------
+    images : sequence of (name, {title: strip})
+        Strips as of `study.figures.panel`, all of that image; where one is missing, its place stays white.
+    """
+    titles = list(dict.fromkeys(title for _, strips in images for title in strips))
+    columns = 2 + len(titles)
+    firsts = [next(iter(strips.values())) for _, strips in images]
+    ratios = [tile_of(strip, "image").shape[0] / tile_of(strip, "image").shape[1] for strip in firsts]
+    side = min(1.75, (WIDTH - 0.2) / columns)
+    titles_above = ["image", "truth", *(wrapped(title, int(15 * side)) for title in titles)]
+    text = 0.16 * max(title.count("\n") + 1 for title in titles_above) + 0.06 * len(images)
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure = Figure(figsize=(side * columns + 0.2, side * sum(ratios) + text), layout=layout, dpi=DPI)
+    axes = figure.subplots(len(images), columns, squeeze=False, height_ratios=ratios)
+    for line, (name, strips), first in zip(axes, images, firsts, strict=True):
+        tiles = [tile_of(first, "image"), tile_of(first, "truth")]
+        tiles += [tile_of(strips[title], "prediction") if title in strips else None for title in titles]
+        for axis, tile in zip(line, tiles, strict=True):
+            _show(axis, tile)
+        line[0].set_ylabel(wrapped(name, int(15 * side)), fontsize=7)
+    for axis, title in zip(axes[0], titles_above, strict=True):
+        axis.set_title(title, fontsize=8, pad=3)
+    return figure
+
+
+def strip_figure(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Whole strips as of `study.figures.panel`, one below the other, each with a line of words above it."""
+    heights = [WIDTH * strip.shape[0] / strip.shape[1] for _, strip in rows]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.24 * len(rows) + 0.2), layout="constrained", dpi=DPI)
+    axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)
+    for axis, (words, strip) in zip(axes.flat, rows, strict=True):
+        _show(axis, strip)
+        axis.set_title(words, fontsize=8, loc="left", pad=3)
+    last, width = axes.flat[-1], rows[-1][1].shape[1]
+    last.set_xticks([(i + 0.5) * width / len(TILES) for i in range(len(TILES))], TILES, fontsize=8)
+    last.tick_params(length=0)
+    return figure
+
+
+def _show(axis: Axes, picture: np.ndarray | None) -> None:
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    if picture is not None:
+        axis.imshow(picture, interpolation="nearest")
+
+
+def precision_figure(curves: pd.DataFrame) -> Figure:
+    """Average precision against the overlap that a match needs.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Columns `network` (unet, wnet), `label`, `iou`, `ap`, `low`, `high` (interval).
+    """
+    print_style()
+    figure = Figure(figsize=(0.55 * WIDTH, 2.7), layout="constrained", dpi=DPI)
+    axis = figure.subplots()
+    for label, rows in curves.groupby("label", sort=False):
+        network = rows["network"].iloc[0]
+        colour = NETWORK_COLOURS.get(str(network), _PALE)
+        axis.fill_between(rows["iou"], rows["low"], rows["high"], color=colour, alpha=0.15, lw=0)
+        axis.plot(rows["iou"], rows["ap"], "s-" if network == "wnet" else "o--", color=colour, ms=4, label=str(label))
+    axis.set(xlabel="IoU from which an object counts as found", ylabel="average precision", ylim=(0, 1))
+    axis.legend(frameon=True)
+    return figure
+
+
+def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.DataFrame]) -> Figure:
+    """Curves of a training: losses left, validation scores right.
+
+    Parameters
+    ----------
+    losses, scores : mapping of DataFrame
+        Name -> columns `step` and `value`.
+    """
+    print_style()
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained", dpi=DPI)
+    left, right = figure.subplots(1, 2)
+    for axis, curves, marker in ((left, losses, ""), (right, scores, "o")):
+        for (name, curve), colour in zip(curves.items(), COLOURS, strict=False):
+            axis.plot(curve["step"], curve["value"], marker=marker, ms=3.5, lw=1.2, color=colour, label=name)
+        if curves:
+            axis.legend(frameon=True)
+        else:
+            axis.text(0.5, 0.5, "no values", ha="center", va="center", transform=axis.transAxes)
+        axis.set(xlabel="step")
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    if losses and all((curve["value"] > 0).all() for curve in losses.values()):
+        left.set(yscale="log")
+        left.yaxis.set_major_formatter("{x:g}")
+        left.yaxis.set_minor_formatter(_few_of_a_decade)
+    left.set(ylabel="training loss")
+    right.set(ylabel="validation score", ylim=(0, 1))
+    return figure
+
+
+def _few_of_a_decade(value: float, _: int) -> str:
+    """Text of a tick between powers of ten: of 2 and 5 alone."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
+def spread_figure(scores: Sequence[float], label: str) -> Figure:
+    """How a score is spread over the images: a histogram, below it a dot per image.
+
+    Parameters
+    ----------
+    scores : sequence of float
+        In [0, 1].
+    label : str
+        Name of the score.
+    """
+    print_style()
+    values = np.asarray(scores, float)
+    figure = Figure(figsize=(0.6 * WIDTH, 2.5), layout="constrained", dpi=DPI)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    sns.histplot(x=values, bins=np.linspace(0, 1, 21).tolist(), color=COLOURS[0], edgecolor="white", ax=upper)
+    upper.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    lower.plot(values, _apart(len(values)), "o", ms=4, color=COLOURS[0], mec="white", mew=0.4, alpha=0.8)
+    lower.axvline(float(np.mean(values)), color=COLOURS[1], lw=1.4)
+    lower.set(yticks=[], ylim=(-1, 1), xlim=(0, 1), xlabel=f"{label} of an image; line: mean")
+    upper.set(ylabel="images")
+    return figure
+
+
+def _apart(count: int) -> np.ndarray:
+    """Heights within (-0.7, 0.7) that keep neighbouring dots apart, the same at every drawing."""
+    return 1.4 * (np.arange(count) * 0.618034 % 1) - 0.7
+
+
+def paired_figure(pairs: Mapping[str, pd.DataFrame], first: str, label: str) -> Figure:
+    """Score of each image in a run against that in the first one; a panel per run.
+
+    Parameters
+    ----------
+    pairs : mapping of DataFrame
+        Name of the run -> columns `first` and `other`.
+    first : str
+        Name of the first run.
+    label : str
+        Name of the score.
+    """
+    print_style()
+    columns = min(3, len(pairs))
+    lines = -(-len(pairs) // columns)
+    side = WIDTH / 3
+    figure = Figure(figsize=(side * columns, (side + 0.25) * lines + 0.2), layout="constrained", dpi=DPI)
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    for axis in axes.flat[len(pairs) :]:
+        axis.set_visible(False)
+    for axis, (name, pair) in zip(axes.flat, pairs.items(), strict=False):
+        axis.plot([0, 1], [0, 1], color=_PALE, lw=0.8, zorder=1)
+        axis.plot(pair["first"], pair["other"], "o", ms=4, color=COLOURS[0], mec="white", mew=0.4, alpha=0.8)
+        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axis.set_title(wrapped(name, int(14 * side)), fontsize=8)
+    for axis in axes.flat[max(0, len(pairs) - columns) : len(pairs)]:
+        axis.tick_params(labelbottom=True)
+    figure.supxlabel(wrapped(f"{label}, {first}", int(14 * side * columns)), fontsize=8)
+    figure.supylabel(label, fontsize=8)
+    return figure

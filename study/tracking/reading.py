@@ -1,0 +1,149 @@
+"""What reports read from the store: launches, their runs, curves and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.artifacts import list_artifacts, load_dict, load_image
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from study.errors import StudyError
+from study.tracking.known import Scores, get_run, read_scores
+from study.tracking.life import seems_abandoned
+from study.tracking.run import SETTINGS
+
+_PARENT = "mlflow.parentRunId"
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as the store has it.
+
+    Attributes
+    ----------
+    run_id, name : str
+    state : str
+        FINISHED, FAILED, KILLED or RUNNING; KILLED too where the process died and the store still says RUNNING.
+    failure : str
+        Why it has not finished; empty where nothing is known.
+    started : int
+        Milliseconds since 1970.
+    tags, params : dict of str
+    metrics : dict of float
+        Last values.
+    """
+
+    run_id: str
+    name: str
+    state: str
+    failure: str
+    started: int
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
+
+    @property
+    def parent_id(self) -> str | None:
+        """The launch that it belongs to."""
+        return self.tags.get(_PARENT)
+
+    @property
+    def note(self) -> str:
+        """Its description, in Markdown."""
+        return self.tags.get("mlflow.note.content", "")
+
+    def fate(self) -> str:
+        """How it ended, such as `FAILED (no image is left)`."""
+        return f"{self.state} ({self.failure})" if self.failure else self.state
+
+
+def stored_run(run_id: str) -> StoredRun:
+    """A run by its id.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run.
+    """
+    return _read(get_run(run_id))
+
+
+def launches(experiment_id: str) -> list[StoredRun]:
+    """The parent runs of ablations in an experiment, the newest first."""
+    return _search(experiment_id, "tags.control != ''")
+
+
+def children_of(parent: StoredRun) -> list[StoredRun]:
+    """The runs of a launch, the oldest first."""
+    experiment = MlflowClient().get_run(parent.run_id).info.experiment_id
+    return _search(experiment, f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
+
+
+def _search(experiment_id: str, condition: str) -> list[StoredRun]:
+    client, runs, token = MlflowClient(), [], None
+    while True:
+        page = client.search_runs([experiment_id], condition, order_by=["start_time DESC"], page_token=token)
+        runs += map(_read, page)
+        if not (token := page.token):
+            return runs
+
+
+def _read(run: Run) -> StoredRun:
+    state, failure = run.info.status, run.data.tags.get("failure", "")
+    if state == "RUNNING" and seems_abandoned(run):
+        state, failure = "KILLED", "its process is dead"
+    data = run.data
+    return StoredRun(
+        run.info.run_id,
+        run.info.run_name or "",
+        state,
+        failure,
+        run.info.start_time,
+        data.tags,
+        data.params,
+        data.metrics,
+    )
+
+
+def stored_settings(run_id: str) -> dict:
+    """The settings of a run: dotted name -> value; empty where it keeps none."""
+    try:
+        return load_dict(f"runs:/{run_id}/{SETTINGS}")
+    except (MlflowException, OSError):
+        return {}
+
+
+def stored_scores(run_id: str, split: str) -> Scores:
+    """Scores of a run, as of `read_scores`.
+
+    Raises
+    ------
+    StudyError
+        If the run keeps none, or they cannot be read.
+    """
+    try:
+        return read_scores(run_id, split)
+    except (MlflowException, OSError, ValueError, KeyError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
+        raise StudyError(f"run {run_id} keeps no readable scores_{split}.csv ({reason})") from error
+
+
+def metric_curve(run_id: str, name: str) -> pd.DataFrame:
+    """All values of a metric: columns `step` and `value`, by ascending step; the last of equal steps counts."""
+    history = MlflowClient().get_metric_history(run_id, name)
+    points = {metric.step: metric.value for metric in sorted(history, key=lambda m: m.timestamp)}
+    return pd.DataFrame(sorted(points.items()), columns=["step", "value"])
+
+
+def files_in(run_id: str, folder: str) -> list[str]:
+    """Paths of the artifacts of a run directly in a folder."""
+    return sorted(item.path for item in list_artifacts(run_id=run_id, artifact_path=folder) if not item.is_dir)
+
+
+def stored_picture(run_id: str, file: str) -> np.ndarray:
+    """A picture artifact: (M, N, 3) uint8 array."""
+    return np.asarray(load_image(f"runs:/{run_id}/{file}").convert("RGB"))

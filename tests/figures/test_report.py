@@ -1,0 +1,109 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from study.figures import (
+    paired_figure,
+    precision_figure,
+    prediction_figure,
+    score_curve,
+    spread_figure,
+    strip_figure,
+    training_figure,
+)
+from study.figures.style import WIDTH, save
+
+
+def shown(axis):
+    return [np.asarray(image.get_array()) for image in axis.get_images()]
+
+
+def curve(*values):
+    return pd.DataFrame({"step": range(len(values)), "value": values})
+
+
+def test_predictions_stand_beside_the_truth(a_panel, png):
+    one, two = a_panel(seed=0), a_panel(seed=1)
+    figure = prediction_figure([("a", {"U-Net": one, "W-Net": two}), ("b", {"W-Net": two})])
+    axes = np.reshape(figure.axes, (2, 4))
+    tiles = [one[:, 244 * k : 244 * k + 240] for k in range(5)]
+    for axis, tile in zip(axes[0], (tiles[0], tiles[1], tiles[4], two[:, 976:]), strict=True):
+        np.testing.assert_array_equal(shown(axis)[0], tile)
+    assert [axis.get_title() for axis in axes[0]] == ["image", "truth", "U-Net", "W-Net"]
+    assert not shown(axes[1][2])
+    np.testing.assert_array_equal(shown(axes[1][3])[0], two[:, 976:])
+    assert png(figure).std() > 10
+
+
+def test_strips_stand_below_each_other(a_panel):
+    figure = strip_figure([("first", a_panel(seed=0)), ("second", a_panel(seed=1))])
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["first", "second"]
+    assert [text.get_text() for text in figure.axes[-1].get_xticklabels()][::4] == ["image", "prediction"]
+    np.testing.assert_array_equal(shown(figure.axes[1])[0], a_panel(seed=1))
+
+
+def test_precision_by_overlap():
+    rows = {"network": ["unet", "wnet"] * 2, "label": ["U-Net", "W-Net"] * 2, "iou": [0.5, 0.5, 0.9, 0.9]}
+    curves = pd.DataFrame({**rows, "ap": [0.6, 0.7, 0.2, 0.3], "low": 0.1, "high": 0.8})
+    (axis,) = precision_figure(curves).axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axis.get_lines()}
+    assert lines == {"U-Net": [0.6, 0.2], "W-Net": [0.7, 0.3]}
+
+
+@pytest.mark.parametrize(("losses", "scale"), [([3.0, 0.2], "log"), ([1.0, -1.0], "linear")])
+def test_losses_and_scores_of_a_training(losses, scale, png):
+    figure = training_figure({"train/loss": curve(*losses)}, {"val/sbd": curve(0.1, 0.5)})
+    left, right = figure.axes
+    assert list(left.get_lines()[0].get_ydata()) == losses
+    assert list(right.get_lines()[0].get_ydata()) == [0.1, 0.5]
+    assert left.get_yscale() == scale
+    assert png(figure).std() > 10
+
+
+def test_a_training_without_validation():
+    _, right = training_figure({"train/loss": curve(1.0)}, {}).axes
+    assert [text.get_text() for text in right.texts] == ["no values"]
+
+
+@pytest.mark.parametrize("scores", [[0.5], [0.1, 0.9, 0.92, 1.0, 0.0]])
+def test_the_spread_shows_each_image(scores):
+    upper, lower = spread_figure(scores, "SBD").axes
+    assert sum(bar.get_height() for bar in upper.patches) == len(scores)
+    assert list(lower.get_lines()[0].get_xdata()) == scores
+    assert lower.get_lines()[1].get_xdata()[0] == pytest.approx(sum(scores) / len(scores))
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_pairs_have_a_panel_per_run(count, png):
+    pairs = {f"run {i}": pd.DataFrame({"first": [0.1, 0.2], "other": [0.1 * i, 0.5]}) for i in range(count)}
+    figure = paired_figure(pairs, "the first", "SBD")
+    axes = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title() for axis in axes] == list(pairs)
+    for i, axis in enumerate(axes):
+        assert list(axis.get_lines()[1].get_ydata()) == [0.1 * i, 0.5]
+    assert png(figure).std() > 10
+
+
+def test_figures_are_readable_in_print(a_panel, tmp_path):
+    """At most as wide as a page, and no letter below 7 points."""
+    table = pd.DataFrame({"x": [1, 2], "h": ["unet", "unet"]})
+    for score in ("sbd", "sbd_legacy"):
+        table = table.assign(**{score: 0.5, f"{score}_low": 0.4, f"{score}_high": 0.6})
+        table[f"{score}_seeds"] = [[0.5], [0.5]]
+    pairs = {"a": pd.DataFrame({"first": [0.1], "other": [0.2]})}
+    figures = [
+        score_curve(table, "x", "h", "caption"),
+        prediction_figure([("a", {f"run {i}": a_panel() for i in range(4)})]),
+        strip_figure([("first", a_panel())]),
+        training_figure({"a": curve(1.0, 0.1)}, {"b": curve(0.5)}),
+        spread_figure([0.5], "SBD"),
+        paired_figure(pairs, "first", "SBD"),
+    ]
+    for figure in figures:
+        assert figure.get_figwidth() <= WIDTH
+        figure.draw_without_rendering()
+        texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+        assert min(text.get_fontsize() for text in texts) >= 7
+        save(figure, tmp_path / "figure.pdf")
+        assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")

@@ -1,0 +1,129 @@
+import html
+import re
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablations.__main__ import ABLATIONS
+from study.ablation import variant_name
+from study.config import load_settings
+from study.tracking import Point, connect, start_run
+
+IMAGES = [f"test_{i}" for i in range(5)]
+TRUE, LEGACY = (0.2, 0.4), (0.6, 0.8)  # ranges of the scores that are made up, so that it is seen what stands where
+
+
+def made_up(rng, images=IMAGES, thresholds=False):
+    """A table of scores per image whose values tell what they are."""
+    table = pd.DataFrame({"image": images})
+    for name, (low, high) in {"sbd": TRUE, "sbd_legacy": LEGACY, "fbd": (0.9, 1.0), "map": (0.0, 0.1)}.items():
+        table[name] = rng.uniform(low, high, len(images)).round(6)
+    for iou in (50, 70, 90):
+        table[f"ap_{iou}"] = (table["map"] * (100 - iou) / 50).round(6)
+    table["abs_dic"], table["n_true"], table["n_pred"] = 2.0, 7.0, 9.0
+    if thresholds:
+        table["sbd_paper_thresholds"] = table["sbd"] - 0.01
+        table["sbd_legacy_paper_thresholds"] = table["sbd_legacy"] - 0.01
+    return table
+
+
+def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=None):
+    """A launch of an ablation with made-up scores; `fates` by name of the variant: status and reason of runs."""
+    experiment, ablation, rng = connect(), ABLATIONS[name], np.random.default_rng(len(name))
+    control = variant_name(ablation.control)
+    tags = {"ablation": name, "dataset": dataset, "control": control, "split_note": "a fixed split"}
+    parent = start_run(experiment, f"{name} on {dataset}", "Which?", tags)
+    children = {}
+    for seed in seeds:
+        for variant in ablation.variants():
+            label = variant_name(variant)
+            if label in skip:
+                continue
+            settings = load_settings(profile="smoke").with_({**ablation.settings_of(variant), "seed": seed})
+            tags = {"ablation": name, "variant": label, "seed": seed, "dataset": dataset}
+            run = start_run(experiment, f"{label}, seed {seed}", "A variant.", tags, settings, variant, parent.run_id)
+            status, reason = (fates or {}).get(label, ("FINISHED", ""))
+            if status == "FINISHED":
+                images = IMAGES if dataset != "cvppp2017" else [f"A1/plant{i:03}" for i in range(5)]
+                picture = rng.integers(0, 255, (20, 116, 3), dtype=np.uint8)
+                run.log_scores("test", made_up(rng, images, thresholds), [picture, picture])
+                run.log_metrics(Point(0, {"perf/clustering_seconds": 0.01}))
+            if status != "RUNNING":
+                run.end(status, reason)
+            children[label, seed] = run.run_id
+    parent.end("FAILED" if fates else "FINISHED", "some have failed" if fates else "")
+    return SimpleNamespace(id=parent.run_id, children=children, ablation=ablation)
+
+
+FATES = {
+    "unet, inter_weight 0.5": ("FAILED", "no image is left"),
+    "unet, inter_weight 10": ("KILLED", "its process was killed"),
+    "wnet, inter_weight 500": ("RUNNING", ""),
+}
+
+
+@pytest.fixture(scope="session")
+def _made(empty_store, tmp_path_factory, work_in):
+    folder = tmp_path_factory.mktemp("reports")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        client = work_in(folder, monkeypatch)
+        made = SimpleNamespace(
+            concat_layer=launch("concat_layer", seeds=(0, 1)),
+            partial=launch("lambda", fates=FATES, skip=("wnet, inter_weight only",)),
+            on_cvppp=launch("clustering", dataset="cvppp2017", thresholds=True),
+            constraints=launch("constraints", skip=tuple(map(variant_name, ABLATIONS["constraints"].variants()))),
+        )
+    return folder, client, made
+
+
+@pytest.fixture
+def made(_made, monkeypatch, work_in, tmp_path):
+    """Launches with made-up scores, their store in use.
+
+    `concat_layer` is whole and has two seeds; `partial` (lambda) has runs that failed, were killed, are running or were
+    never begun; `on_cvppp` (clustering) has scores with the paper's thresholds; `constraints` has no run.
+    """
+    folder, _, found = _made
+    found.client = work_in(folder, monkeypatch)
+    found.store = f"sqlite:///{folder}/mlflow.db"
+    found.folder = tmp_path
+    return found
+
+
+@pytest.fixture
+def tables_of():
+    """Reads the tables in a piece of HTML: for each a list of columns, each a list of the texts of its cells."""
+
+    def read(text):
+        tables = []
+        for table in re.findall(r"<table>(.*?)</table>", text, flags=re.S):
+            rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table.partition("<tbody>")[2], flags=re.S)
+            cells = [re.findall(r"<td[^>]*>(.*?)</td>", row, flags=re.S) for row in rows]
+            columns = zip(*cells, strict=True)
+            tables.append([[html.unescape(re.sub("<[^>]*>", " ", c)).strip() for c in column] for column in columns])
+        return tables
+
+    return read
+
+
+@pytest.fixture
+def assert_scores_apart(tables_of):
+    """No column of the tables in a piece of HTML holds both true and legacy scores, and there are both."""
+
+    def check(text):
+        kinds = set()
+        for table in tables_of(text):
+            for column in table:
+                values = [float(number) for cell in column for number in re.findall(r"(?<![\d.+−])0\.\d{3}\b", cell)]
+                found = {
+                    k for k, (low, high) in enumerate((TRUE, (0.55, 0.92))) if any(low <= v < high for v in values)
+                }
+                assert len(found) < 2, column
+                kinds |= found
+        assert kinds == {0, 1}
+
+    return check

@@ -1,0 +1,65 @@
+import pytest
+
+from reports.choosing import chosen_runs
+from study.errors import StudyError
+from study.tracking import connect, start_run
+
+
+def chosen(name="wnet_tables", run_ids="", dataset=""):
+    return chosen_runs(name, run_ids, dataset, connect())
+
+
+def test_the_newest_launches_of_the_newest_data_set(made):
+    assert chosen() == [made.concat_layer.id, made.constraints.id, made.partial.id]
+    assert chosen(dataset="cvppp2017") == [made.on_cvppp.id]
+
+
+def launched(name, status):
+    run = start_run(connect(), name, "", {"ablation": name, "dataset": "leaves", "control": "c"})
+    run.end(status)
+    return run.run_id
+
+
+@pytest.mark.usefixtures("store")
+def test_a_finished_launch_is_preferred_to_a_newer_one():
+    finished, _, failed, _ = (
+        launched(*of)
+        for of in (("lambda", "FINISHED"), ("lambda", "FAILED"), ("clustering", "FAILED"), ("unknown", "FINISHED"))
+    )
+    assert chosen() == [finished, failed]
+
+
+@pytest.mark.usefixtures("store")
+def test_no_launch_at_all():
+    with pytest.raises(StudyError, match="holds no launch of an ablation: start one with"):
+        chosen()
+
+
+@pytest.mark.parametrize(
+    ("name", "run_ids", "dataset", "words"),
+    [
+        ("wnet_tables", "abc", "", "there is no run 'abc'"),
+        ("wnet_tables", "child", "", "is one run of the launch"),
+        (
+            "wnet_figures",
+            "",
+            "moon",
+            "--dataset moon: no launch of an ablation is on it; there are some on cvppp2017, l",
+        ),
+        ("run_card", "", "", "run_card takes one run, by --run_ids ID, not 0"),
+        ("run_card", "parent", "", "is the launch of an ablation; run_card takes one of the runs below it"),
+        ("run_card", "child", "leaves", "--dataset chooses launches for wnet_tables"),
+        ("compare", "child", "", "compare takes two or more runs"),
+    ],
+)
+def test_wrong_runs_are_refused(made, name, run_ids, dataset, words):
+    ids = {"child": next(iter(made.concat_layer.children.values())), "parent": made.concat_layer.id}
+    with pytest.raises(StudyError, match=words):
+        chosen(name, ids.get(run_ids, run_ids), dataset)
+
+
+def test_runs_of_all_kinds(made):
+    child, other = list(made.concat_layer.children.values())[:2]
+    assert chosen("run_card", child) == [child]
+    assert chosen("compare", f"{child}, {other},{child}") == [child, other]
+    assert chosen("compare", made.concat_layer.id) == [made.concat_layer.id]

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from study.errors import StudyError
+from study.tracking import (
+    Point,
+    children_of,
+    connect,
+    files_in,
+    launches,
+    metric_curve,
+    start_run,
+    stored_picture,
+    stored_run,
+    stored_scores,
+    stored_settings,
+)
+
+
+def test_a_launch_and_its_runs(asked):
+    (parent,) = launches(asked.experiment.experiment_id)
+    assert parent.run_id == asked.parent.info.run_id
+    assert parent.parent_id is None
+    assert parent.tags["split_note"]
+    assert parent.note.startswith("**Which network?**")
+    children = children_of(parent)
+    assert {child.run_id for child in children} == {run.info.run_id for run in asked.children.values()}
+    assert {child.parent_id for child in children} == {parent.run_id}
+    assert [child.started for child in children] == sorted(child.started for child in children)
+    for child in children:
+        assert child.state == child.fate() == "FINISHED"
+        assert stored_settings(child.run_id)["network.name"] == child.params["network.name"]
+        table, pictures, metrics = stored_scores(child.run_id, "test")
+        assert table["sbd"].mean() == pytest.approx(metrics["test/sbd"])
+        assert files_in(child.run_id, "test_pictures") == [f"test_pictures/{i}.png" for i in range(len(pictures))]
+        np.testing.assert_array_equal(stored_picture(child.run_id, "test_pictures/0.png"), pictures[0])
+        curve = metric_curve(child.run_id, "train/loss")
+        assert curve["step"].is_monotonic_increasing
+        assert curve["value"].iloc[-1] == pytest.approx(metrics["train/loss"])
+
+
+@pytest.mark.usefixtures("store")
+def test_states_of_runs():
+    experiment = connect()
+    runs = {name: start_run(experiment, name, "", {}) for name in ("done", "failed", "running", "dead")}
+    runs["done"].end("FINISHED")
+    runs["failed"].end("FAILED", "no image is left")
+    runs["dead"].set_tags({"process": "elsewhere 1 1", "heartbeat": "1"})
+    fates = {name: stored_run(run.run_id).fate() for name, run in runs.items()}
+    assert fates == {
+        "done": "FINISHED",
+        "failed": "FAILED (no image is left)",
+        "running": "RUNNING",
+        "dead": "KILLED (its process is dead)",
+    }
+
+
+@pytest.mark.usefixtures("store")
+def test_what_a_run_does_not_keep():
+    run = start_run(connect(), "empty", "", {})
+    assert stored_settings(run.run_id) == {}
+    assert files_in(run.run_id, "search") == []
+    assert metric_curve(run.run_id, "train/loss").empty
+    with pytest.raises(StudyError, match=r"keeps no readable scores_test\.csv"):
+        stored_scores(run.run_id, "test")
+    with pytest.raises(StudyError, match="there is no run 'abc'"):
+        stored_run("abc")
+
+
+@pytest.mark.usefixtures("store")
+def test_of_equal_steps_the_last_value_counts():
+    run = start_run(connect(), "run", "", {})
+    run.log_metrics(Point(1, {"a": 5.0}, 10), Point(0, {"a": 3.0}, 20), Point(1, {"a": 4.0}, 30))
+    assert metric_curve(run.run_id, "a").to_dict("list") == {"step": [0, 1], "value": [3.0, 4.0]}
