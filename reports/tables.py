@@ -21,7 +21,10 @@ ABOUT_SCORES = (
     "until 2022; the printed values are of that kind and were measured on the challenge's own test images. True SBD "
     "takes the smaller one, and has no printed partner. Small print: 95 % bootstrap intervals over images and seeds."
 )
-ABOUT_THRESHOLDS = " Tuned: with thresholds searched on validation images; paper's: with those that the paper prints."
+ABOUT_THRESHOLDS = (
+    " Tuned: with thresholds searched on validation images; paper's: with those that the paper prints, or our reading "
+    "of it."
+)
 
 
 def score_frame(gathered: Gathered, variants: Sequence[dict[str, Any]]) -> pd.DataFrame:
