@@ -262,8 +262,9 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
         return lambda *given, **named: asked_for.append((given, named)) or result
 
     monkeypatch.setattr("ablations.__main__.ask", called(Asked(0, [])))
-    for target in ("study.__main__.train_one", "study.__main__.evaluate_run", "reports.__main__.make_reports"):
-        monkeypatch.setattr(target, called(0))
+    for target in ("train_one", "evaluate_run", "search_run"):
+        monkeypatch.setattr(f"study.__main__.{target}", called(0))
+    monkeypatch.setattr("reports.__main__.make_reports", called(0))
     entry_point = ENTRY_POINTS[name]
     defaults = {key: spec.get("default", "x") for key, spec in entry_point["parameters"].items()}
     values = {key: shlex.quote(value) for key, value in (defaults | given).items()}

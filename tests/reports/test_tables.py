@@ -61,14 +61,12 @@ def test_no_legacy_score_shares_a_column_with_a_true_one(made, monkeypatch, asse
     assert "A1-3" in own.table_3().html
 
 
-def test_the_papers_thresholds_stand_beside_tuned_ones(made, monkeypatch):
+def test_the_papers_thresholds_stand_beside_tuned_ones(made):
+    untuned = gather([made.constraints.id])["constraints"]
+    columns = score_columns(score_frame(untuned, untuned.ablation.variants()))
+    assert "tuned" not in [column.title for column in columns]
     gathered = gather([made.on_cvppp.id])["clustering"]
-    variants = gathered.ablation.variants()
-    assert "tuned" not in [column.title for column in score_columns(score_frame(gathered, variants))]
-    further = (*statistics.FURTHER_SCORES, "sbd_paper_thresholds", "sbd_legacy_paper_thresholds")
-    monkeypatch.setattr(statistics, "FURTHER_SCORES", tuple(dict.fromkeys(further)))
-    gathered = gather([made.on_cvppp.id])["clustering"]
-    frame = score_frame(gathered, variants)
+    frame = score_frame(gathered, gathered.ablation.variants())
     np.testing.assert_allclose(frame["sbd"] - frame["sbd_paper_thresholds"], 0.01)
     columns = [(column.group, column.title) for column in score_columns(frame)]
     for group in ("true SBD", "legacy score"):
