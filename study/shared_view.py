@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-SCORES = ("test/sbd", "test/sbd_legacy", "test/abs_dic", "test/map")
+SCORES = ("test/sbd", "test/sbd_paper_thresholds", "test/sbd_legacy", "test/abs_dic", "test/map")
 _SECTIONS = ("test", "val", "train", "perf")  # of the chart view, below the pictures: the first parts of metrics' names
 
 

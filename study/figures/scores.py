@@ -90,7 +90,7 @@ def score_rows(
     """A row per variant with its scores: Wu et al. 2020, Tables 1 and 2.
 
     Left the symmetric best Dice, beside it the legacy score of the leaderboard: only there may printed values stand.
-    Where the table has `clustering_seconds`, they are drawn too, on a logarithmic axis.
+    Where the clustering is varied and the table has `clustering_seconds`, they are drawn too, on a logarithmic axis.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def score_rows(
     """
     print_style()
     variants = [{name: row[name] for name in varied} for row in table.to_dict("records")]
-    timed = "clustering_seconds" in table
+    timed = "clustering.method" in varied and "clustering_seconds" in table
     size = (WIDTH, 0.26 * len(table) + 1.3)
     figure = Figure(figsize=size, layout="constrained", dpi=DPI)
     axes = figure.subplots(1, 3 if timed else 2, sharey=True)
