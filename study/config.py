@@ -15,7 +15,7 @@ from typing import Any
 
 from study.errors import StudyError, unknown_name
 
-CLUSTERING_METHODS = ("angular", "mutex-watershed", "mean-shift", "hdbscan")
+CLUSTERING_METHODS = ("angular", "growing", "mutex-watershed", "mean-shift", "hdbscan")
 CONCAT_LAYERS = ("none", "coordinate", "distmap", "dfeat.8", "dfeat.32", "efeat.32", "dfeat.16+efeat.16")
 
 
@@ -101,7 +101,8 @@ class Clustering:
     seed_threshold: float = _setting(0.7, low=0, high=1)  # relative to the image's largest distance
     seed_smoothing: float = _setting(1.0, low=0, high=50)  # sigma of a Gaussian on the distance map, px
     seed_min_distance: int = _setting(3, low=1, high=500)  # between two peaks, px
-    angle: float = _setting(45.0, low=0.1, high=180)  # degrees around the seed's embedding
+    angle: float = _setting(45.0, low=0.1, high=180)  # degrees around the seed's or seed region's embedding
+    growing_overwrite: bool = False  # growing: a later object takes pixels from an earlier one
     mutex_range: int = _setting(4, low=2, high=500)  # between pixels that repel each other, px along rows and columns
     mutex_bias: float = _setting(0.2, low=0, high=3.14)  # radians that a repulsive angle is reduced by
     mutex_stride: int = _setting(1, low=1, high=500)  # repulsive pairs start on every so many rows and columns
@@ -243,6 +244,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "clustering.seed_smoothing": 3.0,
         "clustering.seed_min_distance": 10,
         "clustering.angle": 45.57,
+        "clustering.growing_overwrite": True,
     },
 }
 

@@ -46,7 +46,7 @@ def test_later_layers_win():
         ("network.embedding_dim=0", "at least 1"),
         ("network.dropout=1", "at most 0.95"),
         ("network.norm=layer", "choose one of batch, group, none"),
-        ("clustering.method=kmeans", "choose one of angular, hdbscan, mean-shift, mutex-watershed"),
+        ("clustering.method=kmeans", "choose one of angular, growing, hdbscan, mean-shift, mutex-watershed"),
         ("clustering.mutex_range=1", "at least 2"),
         ("clustering.mean_shift_bandwidth=3", "at most 2"),
         ("network.stop_gradient=perhaps", "true or false"),

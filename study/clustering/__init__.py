@@ -7,6 +7,7 @@ import numpy as np
 from study.clustering.angular import angular
 from study.clustering.density import hdbscan, mean_shift
 from study.clustering.embedding import unit_embedding
+from study.clustering.growing import growing
 from study.clustering.mutex_watershed import mutex_watershed
 from study.clustering.seeds import NO_DISTANCE
 from study.config import Clustering
@@ -15,7 +16,13 @@ from study.errors import StudyError, unknown_name
 __all__ = ["CLUSTERERS", "segment"]
 
 # (distance (M, N) float32, unit embedding (M, N, E) float32, settings, foreground (M, N) bool) -> labels (M, N) int32
-CLUSTERERS = {"angular": angular, "mutex-watershed": mutex_watershed, "mean-shift": mean_shift, "hdbscan": hdbscan}
+CLUSTERERS = {
+    "angular": angular,
+    "growing": growing,
+    "mutex-watershed": mutex_watershed,
+    "mean-shift": mean_shift,
+    "hdbscan": hdbscan,
+}
 
 
 def segment(
@@ -24,9 +31,9 @@ def segment(
     """Objects of an image from its distance map and embedding.
 
     Clusters are dropped if smaller than `min_size` px, or if their mean distance is below `min_distance` times the
-    map's maximum. Angular clustering needs no foreground, which is applied to its objects last, so that a mask can
-    leave less than `min_size` px of them. The other methods have no seeds and cluster the foreground only. Where that
-    is the whole image, the background is a cluster like others, which `min_distance` drops.
+    map's maximum. Angular clustering and growing need no foreground, which is applied to their objects last, so that a
+    mask can leave less than `min_size` px of them. The other methods have no seeds and cluster the foreground only.
+    Where that is the whole image, the background is a cluster like others, which `min_distance` drops.
 
     Parameters
     ----------

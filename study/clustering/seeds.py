@@ -52,11 +52,41 @@ def find_seeds(distance: np.ndarray, embedding: np.ndarray, settings: Clustering
     Seeds
         Empty for a map that nowhere exceeds 1e-6.
     """
-    smooth = ndimage.gaussian_filter(distance.astype(np.float32), settings.seed_smoothing)
-    above = smooth > max(settings.seed_threshold * float(smooth.max(initial=0)), NO_DISTANCE)
+    smooth, above = _above(distance, settings)
     if settings.seeds == "peaks":
         return _peaks(smooth, above, embedding, settings.seed_min_distance)
-    return _regions(above, embedding)
+    return _representatives(_numbered(above), embedding)
+
+
+def seed_regions(distance: np.ndarray, settings: Clustering) -> np.ndarray:
+    """Connected regions of the smoothed distance map above `seed_threshold` times its maximum.
+
+    Returns
+    -------
+    (M, N) int32 array
+        0 outside, 1, 2, ..., K in row-major order of each region's first pixel.
+    """
+    return _numbered(_above(distance, settings)[1])
+
+
+def region_directions(regions: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+    """Normalised mean of the embeddings of each region: (K, E) float32 array, NaN where none has a direction."""
+    inside = regions > 0
+    vectors, region = embedding[inside], regions[inside] - 1
+    known = np.isfinite(vectors[:, 0])
+    sums = np.zeros((region.max(initial=-1) + 1, embedding.shape[2]), np.float32)
+    np.add.at(sums, region[known], vectors[known])
+    return unit_embedding(sums)
+
+
+def _above(distance: np.ndarray, settings: Clustering) -> tuple[np.ndarray, np.ndarray]:
+    """The smoothed distance map, and where it is above the threshold."""
+    smooth = ndimage.gaussian_filter(distance.astype(np.float32), settings.seed_smoothing)
+    return smooth, smooth > max(settings.seed_threshold * float(smooth.max(initial=0)), NO_DISTANCE)
+
+
+def _numbered(above: np.ndarray) -> np.ndarray:
+    return connected_pieces(above).astype(np.int32)
 
 
 def _peaks(smooth: np.ndarray, above: np.ndarray, embedding: np.ndarray, min_distance: int) -> Seeds:
@@ -70,16 +100,12 @@ def _peaks(smooth: np.ndarray, above: np.ndarray, embedding: np.ndarray, min_dis
     return Seeds(pixels[known], directions[known])
 
 
-def _regions(above: np.ndarray, embedding: np.ndarray) -> Seeds:
-    """Connected regions, represented by their mean direction and the pixel closest to it."""
-    region = connected_pieces(above)[above] - 1
-    vectors = embedding[above]
-    known = np.isfinite(vectors[:, 0])
-    sums = np.zeros((region.max(initial=-1) + 1, vectors.shape[1]), np.float32)
-    np.add.at(sums, region[known], vectors[known])
-    directions = unit_embedding(sums)
-    similarity = np.einsum("ne,ne->n", vectors, directions[region])
+def _representatives(regions: np.ndarray, embedding: np.ndarray) -> Seeds:
+    """Regions, represented by their mean direction and the pixel closest to it."""
+    inside = regions > 0
+    region, directions = regions[inside] - 1, region_directions(regions, embedding)
+    similarity = np.einsum("ne,ne->n", embedding[inside], directions[region])
     best_first = np.lexsort((-similarity, region))
-    best = best_first[np.searchsorted(region[best_first], np.arange(len(sums)))]
+    best = best_first[np.searchsorted(region[best_first], np.arange(len(directions)))]
     known = np.isfinite(directions[:, 0])
-    return Seeds(np.argwhere(above)[best[known]], directions[known])
+    return Seeds(np.argwhere(inside)[best[known]], directions[known])

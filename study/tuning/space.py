@@ -14,13 +14,15 @@ _COMMON: dict[str, BaseDistribution] = {
     "min_distance": FloatDistribution(0.0, 0.5, step=0.02),
 }
 _PREDICTED: dict[str, BaseDistribution] = {"foreground_threshold": FloatDistribution(0.02, 0.4, step=0.02)}
+_SEEDED: dict[str, BaseDistribution] = {
+    "seed_threshold": FloatDistribution(0.2, 0.95, step=0.05),
+    "seed_smoothing": FloatDistribution(0.0, 5.0, step=0.5),
+    "angle": FloatDistribution(10.0, 80.0, step=2.5),
+}
 # what is searched, and where: the paper's values are among those of each setting
 SPACES: dict[str, dict[str, BaseDistribution]] = {
-    "angular": {
-        "seed_threshold": FloatDistribution(0.2, 0.95, step=0.05),
-        "seed_smoothing": FloatDistribution(0.0, 5.0, step=0.5),
-        "angle": FloatDistribution(10.0, 80.0, step=2.5),
-    },
+    "angular": _SEEDED,
+    "growing": _SEEDED,
     "mutex-watershed": {
         "mutex_range": IntDistribution(2, 16),
         "mutex_bias": FloatDistribution(0.0, 1.0, step=0.05),
@@ -29,8 +31,7 @@ SPACES: dict[str, dict[str, BaseDistribution]] = {
     "mean-shift": {"mean_shift_bandwidth": FloatDistribution(0.3, 0.8, step=0.02)},
     "hdbscan": {"hdbscan_min_cluster": IntDistribution(50, 300, step=10)},
 }
-for _space in SPACES.values():
-    _space |= _COMMON
+SPACES = {method: space | _COMMON for method, space in SPACES.items()}
 
 
 def space_of(clustering: Clustering) -> dict[str, BaseDistribution]:
