@@ -1,7 +1,7 @@
 """Search of thresholds on 20 stored maps of 256 x 256, E = 8: trials per second of each method.
 
-`trials/s` is a whole search of at most 30 trials and the sensitivity around their optimum, in one thread; `ended early`
-are those that a look at a part of the images ended. `recomputed` is the time of a trial on all images if the maps were
+`trials/s` is a whole search, of at most 30 trials (fewer where one takes seconds) and the sensitivity around their
+optimum, in one thread; `ended early` are those that a look at a part of the images ended. `recomputed` is the time of a trial on all images if the maps were
 computed again for it, by a W-Net of the quick profile, against that on the stored maps.
 Run: python tests/benchmarks/bench_tuning.py
 """
@@ -20,6 +20,7 @@ from study.networks import build_network
 from study.tuning import score_on, search
 
 SIZE, IMAGES = 256, 20
+TRIALS = {"mean-shift": 10, "hdbscan": 3}  # 30 of the others
 GRIDS = [(2 + i % 4, 3 + i % 5) for i in range(IMAGES)]
 
 
@@ -53,7 +54,7 @@ def main() -> None:
     for method in CLUSTERING_METHODS:
         clustering = Clustering(method=method, foreground="predicted")
         started = time.perf_counter()
-        found = search(score, IMAGES, clustering, Tuning(trials=30, patience=30))
+        found = search(score, IMAGES, clustering, Tuning(trials=TRIALS.get(method, 30), patience=30))
         spent = time.perf_counter() - started
         whole = found.trials.loc[found.trials["state"] == "complete", "seconds"].mean()
         early = (found.trials["state"] == "pruned").sum()
