@@ -1,8 +1,9 @@
 """Search of thresholds on 20 stored maps of 256 x 256, E = 8: trials per second of each method.
 
 `trials/s` is a whole search, of at most 30 trials (fewer where one takes seconds) and the sensitivity around their
-optimum, in one thread; `ended early` are those that a look at a part of the images ended. `recomputed` is the time of a trial on all images if the maps were
-computed again for it, by a W-Net of the quick profile, against that on the stored maps.
+optimum, in one thread; `ended early` are those that a look at a part of the images ended. `recomputed` is the time of a
+trial on all images if the maps were computed again for it, by a W-Net of the quick profile, against that on the stored
+maps.
 Run: python tests/benchmarks/bench_tuning.py
 """
 
