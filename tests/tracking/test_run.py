@@ -116,7 +116,7 @@ def test_the_logged_program_takes_images_of_any_size_and_number(store, settings)
     small = {"network.base_width": 4, "network.depth": 2, "network.embedding_dim": 3, "network.dropout": 0.5}
     settings = Settings().with_(small | settings)
     network = build_network(1, settings).eval()
-    run = start_run(connect(), "run", "", {}, settings)
+    run = start_run(connect(), "run", "", {"training_digest": "t"}, settings)
     with working_on(run):
         run.log_network(network, settings, 1)
     program = mlflow.pytorch.load_model(f"runs:/{run.run_id}/model")
