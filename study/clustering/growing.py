@@ -71,7 +71,7 @@ def _overwriting(regions: np.ndarray, embedding: np.ndarray, directions: np.ndar
     """`regions` grown so that a later object takes from an earlier one; labels only rise, so that it ends."""
     labels = regions.copy()
     while True:
-        offered = ndimage.maximum_filter(labels, size=3, mode="nearest")
+        offered = np.asarray(ndimage.maximum_filter(labels, size=3, mode="nearest"))
         pixels = np.nonzero(offered != labels)
         owners = offered[pixels]
         near = np.einsum("pe,pe->p", embedding[pixels], directions[owners - 1]) > limit
