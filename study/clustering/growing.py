@@ -72,9 +72,9 @@ def _overwriting(regions: np.ndarray, embedding: np.ndarray, directions: np.ndar
     labels = regions.copy()
     while True:
         offered = np.asarray(ndimage.maximum_filter(labels, size=3, mode="nearest"))
-        pixels = np.nonzero(offered != labels)
-        owners = offered[pixels]
-        near = np.einsum("pe,pe->p", embedding[pixels], directions[owners - 1]) > limit
+        rows, columns = np.nonzero(offered != labels)
+        owners = offered[rows, columns].astype(int)
+        near = np.einsum("pe,pe->p", embedding[rows, columns], directions[owners - 1]) > limit
         if not near.any():
             return labels
-        labels[pixels[0][near], pixels[1][near]] = owners[near]
+        labels[rows[near], columns[near]] = owners[near]
