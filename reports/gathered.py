@@ -11,7 +11,7 @@ import pandas as pd
 
 from ablations.__main__ import ABLATIONS
 from study import tracking
-from study.ablation import Ablation, Result, variant_name
+from study.ablation import Ablation, Result, perf_of, variant_name
 from study.errors import StudyError
 from study.statistics import answer
 from study.tracking import StoredRun
@@ -158,6 +158,4 @@ def _result(variant: dict[str, Any], seed: int, child: StoredRun) -> Result:
     table, pictures, metrics = tracking.stored_scores(child.run_id, "test")
     if "sbd" not in table:
         raise StudyError(f"run {child.run_id} keeps no scores of test images")
-    prefix = "perf/clustering_"
-    perf = {name.removeprefix("perf/"): value for name, value in metrics.items() if name.startswith(prefix)}
-    return Result(variant, seed, table, pictures, perf)
+    return Result(variant, seed, table, pictures, perf_of(metrics))

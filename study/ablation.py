@@ -97,6 +97,11 @@ class Result:
     perf: dict[str, float] = field(default_factory=dict)
 
 
+def perf_of(metrics: dict[str, float]) -> dict[str, float]:
+    """`Result.perf` from the metrics of a run."""
+    return {name.removeprefix("perf/"): v for name, v in metrics.items() if name.startswith("perf/clustering_")}
+
+
 def variant_name(variant: dict[str, Any]) -> str:
     """Such as `wnet, inter_weight 1`: a name is told by its value alone, other settings by their last part."""
     parts = []

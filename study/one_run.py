@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from study import __version__, tracking
-from study.ablation import PlannedRun, Result
+from study.ablation import PlannedRun, Result, perf_of
 from study.config import Clustering, Settings
 from study.data import Dataset
 from study.data.batches import NetworkImage
@@ -153,9 +153,7 @@ def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> No
 
 
 def _result(job: Job, table: pd.DataFrame, pictures: list[np.ndarray], metrics: dict[str, float]) -> Result:
-    prefix = "perf/clustering_"
-    perf = {name.removeprefix("perf/"): value for name, value in metrics.items() if name.startswith(prefix)}
-    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, perf)
+    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, perf_of(metrics))
 
 
 def score_split(
