@@ -13,7 +13,7 @@ from ablations.__main__ import ABLATIONS
 from study import tracking
 from study.ablation import Ablation, Result, perf_of, variant_name
 from study.errors import StudyError
-from study.statistics import answer
+from study.statistics import answer, of_variant
 from study.tracking import StoredRun
 
 
@@ -70,7 +70,7 @@ class Gathered:
 
     def of(self, variant: dict[str, Any]) -> list[Result]:
         """The results of a variant by ascending seed."""
-        return sorted((r for r in self.results if r.variant == variant), key=lambda result: result.seed)
+        return of_variant(self.results, variant)
 
     def measured_on(self) -> str:
         """Data set, split, images, seeds and foreground rule, in a sentence."""

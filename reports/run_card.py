@@ -193,7 +193,7 @@ class RunCard:
     def search(self) -> Block | None:
         """What the search of thresholds has found; nothing where there was none."""
         files = {file.rpartition("/")[2]: file for file in tracking.files_in(self.run.run_id, "search")}
-        tuned = {n.removeprefix("tuned."): v for n, v in self.run.tags.items() if n.startswith("tuned.")}
+        tuned = tracking.tuned_settings(self.run.tags)
         if not files and not tuned:
             return None
         paper = Settings().flat()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+from torch import Tensor, nn
 
 from study.config import Data, Settings
 from study.data import Dataset, open_dataset
 from study.data.batches import NetworkImage, TrainingImages, network_image, refuse_other_channels
 from study.errors import StudyError
+from study.networks import build_network
 
 
 def resolve(settings: Settings, dataset: Dataset) -> Settings:
@@ -45,6 +47,17 @@ def training_images(data: Data, neighbour_distance: int, device: torch.device) -
     records = opened(data).splits["train"]
     images = (network_image(record.load(), data.image_size, neighbour_distance) for record in records)
     return TrainingImages(images, data, device)
+
+
+def rebuilt_network(weights: dict[str, Tensor], channels: int, settings: Settings) -> nn.Module:
+    """A trained network for images of that many channels, in evaluation mode on its device.
+
+    In the memory format of the training, so that maps are the same to the last digit.
+    """
+    network = build_network(channels, settings)
+    network.load_state_dict(weights)
+    device = choose_device(settings.training.device)
+    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 def images_to_train(settings: Settings, device: torch.device) -> TrainingImages:

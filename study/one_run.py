@@ -22,9 +22,8 @@ from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
 from study.kept import KeptTraining
-from study.loaded import choose_device, images_to_train, network_images, opened
+from study.loaded import choose_device, images_to_train, network_images, opened, rebuilt_network
 from study.monitor import RunMonitor, log_pictures, panels
-from study.networks import build_network
 from study.thresholds import search_thresholds
 from study.tracking import Point, TrackedRun
 from study.training import History, number_of_steps, train
@@ -214,11 +213,13 @@ class _Training:
             run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
         else:
             run.set_tags({"network_from": holder})
-        reference = None
-        if settings.tuning.trials and self._images("val"):
-            reference = paper_thresholds(settings.clustering)
-            settings = self._tuned(settings, run)
-        _, pictures, _ = score_split(self._maps_of("val", run), settings, run, "val", last)
+        reference, maps = None, self._maps_of("val", run)
+        if settings.tuning.trials and maps:
+            reference, file = paper_thresholds(settings.clustering), self.kept.search_file(settings, OBJECTIVE)
+            # no other images are at hand here
+            settings = search_thresholds(maps, self._images("val"), settings, run, file, OBJECTIVE)
+        _, pictures, _ = score_split(maps, settings, run, "val", last)
+        del maps  # those of the test images need the memory
         if self._shown_by != run.run_id:
             steps = number_of_steps(settings.training, len(opened(settings.data).splits["train"]))
             shown = self._images("val")[: settings.training.validation_images]
@@ -228,11 +229,6 @@ class _Training:
         if holder is None:
             run.log_network(network, job.planned.settings, self._channels())
         return _result(job, *scored)
-
-    def _tuned(self, settings: Settings, run: TrackedRun) -> Settings:
-        """`settings` with the thresholds that are best on validation images: no other image is at hand here."""
-        maps, images = self._maps_of("val", run), self._images("val")
-        return search_thresholds(maps, images, settings, run, self.kept.search_file(settings, OBJECTIVE), OBJECTIVE)
 
     def _images(self, split: str) -> tuple[NetworkImage, ...]:
         return network_images(self.settings.data, split, self.settings.loss.neighbour_distance)
@@ -275,11 +271,7 @@ class _Training:
             weights, history = tracking.load_run(holder).weights, History()
         else:
             return None
-        network = build_network(self._channels(), self.settings)
-        network.load_state_dict(weights)
-        # in the memory format of the training, so that maps are the same to the last digit
-        network.to(choose_device(self.settings.training.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network.eval(), history
+        return rebuilt_network(weights, self._channels(), self.settings), history
 
     def _train(self, run: TrackedRun) -> tuple[nn.Module, History]:
         images = images_to_train(self.settings, choose_device(self.settings.training.device))

@@ -19,8 +19,7 @@ from study.errors import StudyError, unknown_name
 from study.evaluation import means
 from study.inference import ImageMaps, predict_maps
 from study.kept import KeptTraining
-from study.loaded import choose_device, network_images, opened, resolve
-from study.networks import build_network
+from study.loaded import network_images, opened, rebuilt_network, resolve
 from study.one_run import Failure, Job, Task, log_dataset, score_split, work
 from study.thresholds import search_thresholds
 from study.tuning import check_objectives, paper_thresholds
@@ -142,18 +141,14 @@ def _maps_of(trained: tracking.FinishedRun, settings: Settings, split: str, kept
     """Maps of a split by a finished run: kept on disk, or computed."""
     images = network_images(settings.data, split, settings.loss.neighbour_distance)
     maps = kept.maps(split, [image.labels.shape for image in images])
-    return maps or predict_maps(_network_of(trained, settings, split), images, settings)
+    return maps if maps is not None else predict_maps(_network_of(trained, settings, split), images, settings)
 
 
-def _network_of(trained: tracking.FinishedRun, settings: Settings, *splits: str) -> nn.Module:
-    """The network of a finished run, once it is known to fit the images of `splits`."""
-    for split in splits:
-        for image in network_images(settings.data, split, settings.loss.neighbour_distance):
-            refuse_other_channels(image, trained.channels)
-    network = build_network(trained.channels, settings)
-    network.load_state_dict(trained.weights)
-    # in the memory format of the training, so that scores are the same to the last digit
-    return network.to(choose_device(settings.training.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _network_of(trained: tracking.FinishedRun, settings: Settings, split: str) -> nn.Module:
+    """The network of a finished run, once it is known to fit the images of a split."""
+    for image in network_images(settings.data, split, settings.loss.neighbour_distance):
+        refuse_other_channels(image, trained.channels)
+    return rebuilt_network(trained.weights, trained.channels, settings)
 
 
 def _tell_scores(table: pd.DataFrame, split: str) -> None:

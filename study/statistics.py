@@ -97,10 +97,10 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
         column for each entry of `Result.perf`, averaged over seeds.
     """
     scores = [*SCORES, *(score for score in FURTHER_SCORES if all(score in result.table for result in results))]
-    control = _of_variant(results, ablation.control)
+    control = of_variant(results, ablation.control)
     rows = []
     for variant in ablation.variants():
-        own = _of_variant(results, variant)
+        own = of_variant(results, variant)
         if not own:
             continue
         others = [] if variant == ablation.control else control
@@ -112,7 +112,7 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _of_variant(results: Sequence[Result], variant: dict[str, Any]) -> list[Result]:
+def of_variant(results: Sequence[Result], variant: dict[str, Any]) -> list[Result]:
     """The results of a variant by ascending seed."""
     return sorted((result for result in results if result.variant == variant), key=lambda result: result.seed)
 

@@ -13,7 +13,16 @@ from study.tracking.reading import (
     stored_scores,
     stored_settings,
 )
-from study.tracking.run import Point, TrackedRun, name_given_run, picture_key, reason_of, start_run, working_on
+from study.tracking.run import (
+    Point,
+    TrackedRun,
+    name_given_run,
+    picture_key,
+    reason_of,
+    start_run,
+    tuned_settings,
+    working_on,
+)
 from study.tracking.store import connect, current_store, share_view, use_store
 
 __all__ = [
@@ -44,6 +53,7 @@ __all__ = [
     "stored_run",
     "stored_scores",
     "stored_settings",
+    "tuned_settings",
     "use_store",
     "working_on",
 ]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from study.config import Settings
 from study.errors import StudyError
-from study.tracking.run import HOLDS_NETWORK, MODEL, SETTINGS, TUNED, Point, TrackedRun
+from study.tracking.run import HOLDS_NETWORK, MODEL, SETTINGS, TUNED, Point, TrackedRun, tuned_settings
 from study.tracking.store import current_store
 
 
@@ -124,14 +124,13 @@ def load_run(run_id: str) -> FinishedRun:
         program = load_model(f"runs:/{holder}/{MODEL}")
         signature = get_model_info(f"runs:/{holder}/{MODEL}").signature
         settings = Settings().with_(load_dict(f"runs:/{run_id}/{SETTINGS}"))
-        tuned = {name.removeprefix(TUNED): value for name, value in tags.items() if name.startswith(TUNED)}
     except (MlflowException, OSError) as error:
         raise StudyError(
             f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"
         ) from error
     weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
     channels = signature.inputs.inputs[0].shape[1]
-    return FinishedRun(settings.with_(tuned), channels, weights, tags["training_digest"])
+    return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"])
 
 
 def get_run(run_id: str) -> Run:

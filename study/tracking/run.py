@@ -43,6 +43,11 @@ HOLDS_NETWORK = "holds_network"  # tag
 TUNED = "tuned."  # begin of the tags with the settings that a search has found
 
 
+def tuned_settings(tags: dict[str, str]) -> dict[str, str]:
+    """The settings that a search has found, by dotted name, from the tags of a run."""
+    return {name.removeprefix(TUNED): value for name, value in tags.items() if name.startswith(TUNED)}
+
+
 @dataclass(frozen=True)
 class Point:
     """Values of metrics after a step."""

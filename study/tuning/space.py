@@ -60,5 +60,5 @@ def nearest(distribution: BaseDistribution, value: float) -> float:
     """The value of a distribution that is nearest to `value`."""
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     low, high, step = distribution.low, distribution.high, distribution.step or 1
-    nearest = low + step * round((min(max(value, low), high) - low) / step)
-    return int(nearest) if isinstance(distribution, IntDistribution) else round(float(nearest), 10)
+    found = low + step * round((min(max(value, low), high) - low) / step)
+    return int(found) if isinstance(distribution, IntDistribution) else round(float(found), 10)

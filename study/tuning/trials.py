@@ -130,7 +130,6 @@ def search(
         Where trials are kept, for one process at a time; in memory by default.
     threads : int
         Images scored at once.
-
     """
     study = _study(file, objectives)
     space = space_of(clustering)
@@ -251,7 +250,7 @@ def _over(study: optuna.Study, tuning: Tuning) -> bool:
     if len(trials) >= tuning.trials or len(trials) < len(study.trials):
         return True
     best, last_gain = -np.inf, 0
-    sign = 1 if study.directions[0] == StudyDirection.MAXIMIZE else -1
+    sign = _signs(study)[0]
     for trial in trials:
         value = sign * trial.values[0] if trial.state == TrialState.COMPLETE else -np.inf
         if value > best + _LEAST_GAIN:
@@ -276,9 +275,14 @@ def _look_around(study: optuna.Study, space: dict[str, BaseDistribution], trials
 
 def _best(study: optuna.Study, trials: Sequence[FrozenTrial]) -> FrozenTrial:
     """The complete trial that is best in the first objective; of equal ones, in the others; then the first of them."""
-    signs = [1 if direction == StudyDirection.MAXIMIZE else -1 for direction in study.directions]
+    signs = _signs(study)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return max(complete, key=lambda t: ([s * v for s, v in zip(signs, t.values, strict=True)], -t.number))
+
+
+def _signs(study: optuna.Study) -> list[int]:
+    """Of each objective 1 where more is better, else -1."""
+    return [1 if direction == StudyDirection.MAXIMIZE else -1 for direction in study.directions]
 
 
 def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: Clustering) -> Found:
