@@ -12,18 +12,21 @@ from ablations.clustering import ABLATION as CLUSTERING
 from ablations.concat_layer import ABLATION as CONCAT_LAYER
 from ablations.constraints import ABLATION as CONSTRAINTS
 from ablations.embedding_dim import ABLATION as EMBEDDING_DIM
+from ablations.loss import ABLATION as LOSS
 from ablations.loss_weight import ABLATION as LAMBDA
+from ablations.neighbour_distance import ABLATION as NEIGHBOUR_DISTANCE
 from ablations.subsets import ABLATION as SUBSETS
+from ablations.systems import ABLATION as SYSTEMS
 from study.ablation import parse_seeds
 from study.commands import exits, settings_options
-from study.config import load_settings
 from study.errors import unknown_name
 from study.executors import Launch
+from study.profiles import load_settings
 from study.runner import ask
 from study.tracking import current_store
 
 IN_ORDER = (CONCAT_LAYER, CONSTRAINTS, EMBEDDING_DIM, LAMBDA, CLUSTERING)  # of the paper
-ABLATIONS = {ablation.name: ablation for ablation in (*IN_ORDER, SUBSETS)}
+ABLATIONS = {ablation.name: ablation for ablation in (*IN_ORDER, SUBSETS, NEIGHBOUR_DISTANCE, LOSS, SYSTEMS)}
 QUESTIONS = {**{name: (ablation,) for name, ablation in ABLATIONS.items()}, "all": IN_ORDER}  # what a user types
 
 
@@ -40,8 +43,8 @@ def main(name: str, seeds: str, executor: str, slots: int, plan_only: bool, repo
     """Run the ablation NAME, or `all` of them, and log the answers to MLflow."""
     if name not in QUESTIONS:
         raise unknown_name("ablation", name, QUESTIONS)
-    launch, settings = Launch(executor, slots), load_settings(**options)
-    asked = ask(QUESTIONS[name], settings, parse_seeds(seeds), launch, plan_only=plan_only)
+    launch, base = Launch(executor, slots), lambda system: load_settings(**options, system=system)
+    asked = ask(QUESTIONS[name], base, parse_seeds(seeds), launch, plan_only=plan_only)
     return asked.failed + (_report(asked.parents) if report and asked.parents else 0)
 
 

@@ -9,7 +9,7 @@ import click
 
 from reports.making import make_reports
 from study.commands import exits
-from study.config import parse_overrides
+from study.profiles import parse_overrides
 
 DEFAULT = ("wnet_tables", "wnet_figures")
 

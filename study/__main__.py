@@ -7,9 +7,9 @@ import sys
 import click
 
 from study.commands import exits, settings_options
-from study.config import load_settings, parse_overrides
 from study.data.check import check
 from study.data.opening import open_dataset
+from study.profiles import SYSTEMS, load_settings, parse_overrides
 from study.single import evaluate_run, search_run, train_one
 
 
@@ -20,6 +20,7 @@ def main() -> None:
 
 @main.command("train")
 @settings_options
+@click.option("--system", default="wnet", show_default=True, help=", ".join(SYSTEMS))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of weights, order and flips.")
 @exits
 def train_command(seed: int, **options: str) -> int:

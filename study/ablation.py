@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,14 @@ class Ablation:
     question : str
         In a sentence.
     varied : dict
-        Dotted name -> values; the variants are all combinations.
+        Dotted name -> values; the variants are all combinations. The name `system` varies whole systems.
     control : dict
         The variant that the others are compared with.
+    system : str
+        Where the settings of all variants come from that do not name a `system` of their own (a key of
+        `study.profiles.SYSTEMS`).
+    beside : list of dict
+        Further variants, which need not name all of the varied settings, nor only these.
     axis : str, optional
         The varied setting along the axis of the figure, a curve; without one the figure has a row per variant.
     printed : Path, optional
@@ -44,14 +49,21 @@ class Ablation:
     question: str
     varied: dict[str, list[Any]]
     control: dict[str, Any]
+    system: str = "wnet"
+    beside: list[dict[str, Any]] = field(default_factory=list)
     axis: str | None = None
     printed: Path | None = None
     follows: dict[tuple[str, Any], dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def variants(self) -> list[dict[str, Any]]:
-        """All combinations of the varied settings, the last name fastest."""
-        return [dict(zip(self.varied, values, strict=True)) for values in itertools.product(*self.varied.values())]
+        """All combinations of the varied settings, the last name fastest, and what is beside them."""
+        combined = [dict(zip(self.varied, values, strict=True)) for values in itertools.product(*self.varied.values())]
+        return combined + self.beside
+
+    def names(self) -> list[str]:
+        """Dotted names of all settings that a variant names."""
+        return list(dict.fromkeys(name for variant in self.variants() for name in variant))
 
     def settings_of(self, variant: dict[str, Any]) -> dict[str, Any]:
         """The settings of a variant by dotted name: what follows from its values, and above that the variant."""
@@ -107,7 +119,13 @@ def variant_name(variant: dict[str, Any]) -> str:
     parts = []
     for name, value in variant.items():
         last = name.rpartition(".")[2]
-        parts.append(str(value) if last == "name" else f"{last} {value:g}" if _is_number(value) else f"{last} {value}")
+        parts.append(
+            str(value)
+            if last in ("name", "system")
+            else f"{last} {value:g}"
+            if _is_number(value)
+            else f"{last} {value}"
+        )
     return ", ".join(parts)
 
 
@@ -132,8 +150,15 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def plan(ablation: Ablation, base: Settings, seeds: Sequence[int]) -> list[PlannedRun]:
+def plan(ablation: Ablation, base: Callable[[str], Settings], seeds: Sequence[int]) -> list[PlannedRun]:
     """All runs of an ablation, seed by seed, so that a first answer is whole early.
+
+    Parameters
+    ----------
+    ablation : Ablation
+    base : callable
+        System -> settings that its variants start from.
+    seeds : sequence of int
 
     Raises
     ------
@@ -141,7 +166,8 @@ def plan(ablation: Ablation, base: Settings, seeds: Sequence[int]) -> list[Plann
         If a varied value, or what follows from it, does not fit.
     """
     return [
-        PlannedRun(variant, base.with_({**ablation.settings_of(variant), "seed": seed}))
+        PlannedRun(variant, base(system).with_({**ablation.settings_of(variant), "seed": seed}))
         for seed in seeds
         for variant in ablation.variants()
+        for system in [variant.get("system", ablation.system)]
     ]

@@ -33,7 +33,7 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
         hue = next(name for name in ablation.varied if name != ablation.axis)
         figure = figures.score_curve(table, ablation.axis, hue, caption, printed)
     else:
-        figure = figures.score_rows(table, list(ablation.varied), ablation.control, caption, printed)
+        figure = figures.score_rows(table, ablation.names(), ablation.control, caption, printed)
     parent.log_figure(figure, f"{ablation.name}.png")
     first = min(result.seed for result in results)
     shown = [result for result in results if result.seed == first]

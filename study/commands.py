@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import click
 
-from study.config import PRESETS, PROFILES
 from study.errors import StudyError
+from study.profiles import PRESETS, PROFILES
 
 
 def settings_options(command: Callable) -> Callable:

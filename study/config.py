@@ -1,8 +1,7 @@
-"""Every setting of a run: frozen dataclasses, dotted names, validation, profiles, digest.
+"""Every setting of a run: frozen dataclasses, dotted names, validation, digest.
 
 A setting is addressed by its dotted name (``network.embedding_dim``, ``loss.inter_weight``). The defaults are what
-the W-Net paper says (the `paper` preset and profile); `PRESETS` holds what the groups ran instead, `PROFILES` smaller
-budgets. Later layers win: defaults, preset, profile, profile of the data set, overrides.
+the W-Net paper says; `study.profiles` holds what other systems and smaller budgets change.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from typing import Any
 
 from study.errors import StudyError, unknown_name
 
-CLUSTERING_METHODS = ("angular", "growing", "mutex-watershed", "mean-shift", "hdbscan")
+CLUSTERING_METHODS = ("angular", "growing", "mutex-watershed", "mean-shift", "hdbscan", "components")
+METRIC_OF_LOSS = {"cosine": "angle", "discriminative": "euclidean"}
+METHODS_OF_METRIC = {"angle": CLUSTERING_METHODS, "euclidean": ("mutex-watershed", "mean-shift", "components")}
 CONCAT_LAYERS = ("none", "coordinate", "distmap", "dfeat.8", "dfeat.32", "efeat.32", "dfeat.16+efeat.16")
 
 
@@ -40,15 +41,16 @@ class Data:
 
 @dataclass(frozen=True)
 class Network:
-    """U-Net with two heads, or W-Net: two U-Nets in a row (Wu et al. 2020, Fig. 3)."""
+    """U-Net with two heads, W-Net: two U-Nets in a row (Wu et al. 2020, Fig. 3), or three-class U-Net."""
 
-    name: str = _setting("wnet", choices=("unet", "wnet"))
+    name: str = _setting("wnet", choices=("unet", "wnet", "three-class"))
     concat_layer: str = _setting("dfeat.32", choices=CONCAT_LAYERS)  # what W-Net forwards (Table 1)
     embedding_dim: int = _setting(8, low=1, high=1024)
     base_width: int = _setting(32, low=1, high=512)  # channels of the first level, doubled at each pooling
     depth: int = _setting(4, low=1, high=7)  # number of poolings
     norm: str = _setting("none", choices=("none", "batch", "group"))
     dropout: float = _setting(0.5, low=0, high=0.95)  # at the two deepest levels and before each head
+    head_layers: int = _setting(1, low=1, high=4)  # convolutions of a head
     decoders: str = _setting("shared", choices=("shared", "separate"))  # of the U-Net with two heads
     stop_gradient: bool = False  # W-Net: no gradient through the forwarded features
     centre_embedding: bool = False  # start the embedding head at zero mean over the first batch
@@ -57,8 +59,9 @@ class Network:
 
 @dataclass(frozen=True)
 class Loss:
-    """Distance loss plus cosine embedding loss (Wu et al. 2020, Eq. 1)."""
+    """Distance loss plus embedding loss; the three-class U-Net has a loss of its own, which `balance` applies to."""
 
+    name: str = _setting("cosine", choices=tuple(METRIC_OF_LOSS))  # of the embedding
     inter_weight: float | str = _setting(1.0, low=0, high=1e6, also=("only",))  # lambda; only: no within-instance term
     constraints: str = _setting("local", choices=("local", "global"))
     neighbour_distance: int = _setting(10, low=1, high=4096)  # px at the network's scale; closer objects are neighbours
@@ -66,8 +69,15 @@ class Loss:
     intra_reduction: str = _setting("object", choices=("object", "pixel"))
     inter_reduction: str = _setting("object", choices=("object", "pair"))
     background_as_object: bool = True
-    distance_weight: float = _setting(1.0, low=0, high=1e6)
+    embedding_weight: float = _setting(1.0, low=0, high=1e6)  # of the embedding loss, beside the distance loss
+    # give foreground and background equal weight, pixel by pixel: in the distance loss, in the embedding loss too
+    # (where it has a mean over pixels), or nowhere
+    balance: str = _setting("none", choices=("none", "distance", "both"))
     distance_scale: float = _setting(10.0, low=1e-3, high=1e3)  # the network learns the target times this
+    # discriminative: an object's pixels may be this far from its mean, the means of two objects must be twice ...
+    pull_margin: float = _setting(0.5, low=0, high=100)
+    push_margin: float = _setting(1.5, low=1e-3, high=100)  # ... this far apart
+    regulariser_weight: float = _setting(1e-3, low=0, high=1e3)  # of the length of the means
     aux_embedding_loss: bool = False  # an embedding head and loss on W-Net's first net too
 
 
@@ -108,6 +118,9 @@ class Clustering:
     mutex_stride: int = _setting(1, low=1, high=500)  # repulsive pairs start on every so many rows and columns
     mean_shift_bandwidth: float = _setting(0.5, low=0.01, high=2)  # between unit embeddings
     hdbscan_min_cluster: int = _setting(100, low=1)  # px of a 512 x 512 image, scaled to the area of others
+    component_threshold: float = _setting(0.5, low=0, high=1)  # components: of the map whose pieces are the objects
+    component_expansion: int = _setting(0, low=0, high=100)  # components: px that objects are widened by
+    metric: str = _setting("angle", choices=tuple(METHODS_OF_METRIC))  # of the embedding; follows from loss.name
     min_size: int = _setting(10, low=0)  # smaller objects are dropped, px
     min_distance: float = _setting(0.1, low=0, high=1)  # objects of smaller mean distance, relative to the maximum
     foreground: str = _setting("auto", choices=("auto", "truth", "predicted", "none"))
@@ -129,6 +142,7 @@ class Tuning:
 class Settings:
     """All settings of one run."""
 
+    system: str = "wnet"  # where the settings come from (a key of SYSTEMS); not part of the digest
     data: Data = field(default_factory=Data)
     network: Network = field(default_factory=Network)
     loss: Loss = field(default_factory=Loss)
@@ -159,8 +173,11 @@ class Settings:
                 value = replace(getattr(result, group), **{leaf: value})
             result = replace(result, **{group or leaf: value})
         if "network.name" in changes and "network.concat_layer" not in changes:
-            layer = {"unet": "none", "wnet": "dfeat.32"}[result.network.name]
+            layer = "dfeat.32" if result.network.name == "wnet" else "none"
             result = replace(result, network=replace(result.network, concat_layer=layer))
+        if "loss.name" in changes and "clustering.metric" not in changes:
+            metric = METRIC_OF_LOSS[result.loss.name]
+            result = replace(result, clustering=replace(result.clustering, metric=metric))
         _check_together(result)
         return result
 
@@ -173,7 +190,7 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-NOT_IN_DIGEST = ("data.root", "training.device", "training.threads", "training.compile")
+NOT_IN_DIGEST = ("system", "data.root", "training.device", "training.threads", "training.compile")
 
 _SETTING_FIELDS: dict[str, dataclasses.Field] = {
     (f"{top.name}.{leaf.name}" if nested else top.name): leaf
@@ -218,145 +235,28 @@ def _checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
 
 def _check_together(settings: Settings) -> None:
     """Refuse settings that contradict each other."""
-    if (settings.network.name == "unet") != (settings.network.concat_layer in ("none", "coordinate")):
+    network, clustering = settings.network, settings.clustering
+    if (network.name == "wnet") == (network.concat_layer in ("none", "coordinate")):
         raise StudyError(
-            f"network.concat_layer={settings.network.concat_layer} does not fit network.name={settings.network.name}: "
+            f"network.concat_layer={network.concat_layer} does not fit network.name={network.name}: "
             "a U-Net takes none or coordinate, a W-Net one of the others"
         )
-    divisor = 2**settings.network.depth
+    if clustering.metric != METRIC_OF_LOSS[settings.loss.name]:
+        raise StudyError(
+            f"clustering.metric={clustering.metric} does not fit loss.name={settings.loss.name}: "
+            f"set it to {METRIC_OF_LOSS[settings.loss.name]}, or leave it out"
+        )
+    if clustering.method not in METHODS_OF_METRIC[clustering.metric]:
+        raise StudyError(
+            f"clustering.method={clustering.method} goes by angles, which loss.name={settings.loss.name} does not "
+            f"train: choose {', '.join(METHODS_OF_METRIC[clustering.metric])}"
+        )
+    if network.name == "three-class" and clustering.method != "components":
+        raise StudyError("network.name=three-class has no embedding: set clustering.method=components")
+    divisor = 2**network.depth
     for name in ("data.image_size", "data.crop_size"):
         size = _get(settings, name)
         if size % divisor:
             raise StudyError(f"setting {name} must be a multiple of {divisor} (2 to the network.depth), not {size}")
     if settings.data.image_size and settings.data.crop_size > settings.data.image_size:
         raise StudyError("setting data.crop_size must not exceed data.image_size")
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {},
-    # what the groups' public programs did where the papers say something else or nothing
-    "code": {
-        "network.decoders": "separate",
-        "network.stop_gradient": False,
-        "loss.aux_embedding_loss": True,
-        "loss.inter_reduction": "pair",
-        "loss.intra_reduction": "pixel",
-        "clustering.seed_smoothing": 3.0,
-        "clustering.seed_min_distance": 10,
-        "clustering.angle": 45.57,
-        "clustering.growing_overwrite": True,
-    },
-}
-
-_SMALL = {
-    "network.norm": "batch",
-    "network.dropout": 0.0,
-    "network.centre_embedding": True,
-    "network.leaky_distance_gradient": True,
-    "data.augmentation": "flips",
-    "training.schedule": "one-cycle",
-    # |cos| is least where one pair of objects is merged and all others are orthogonal, and small budgets stay there;
-    # its square is least where all pairs are nearly orthogonal
-    "loss.similarity": "squared",
-}
-
-PROFILES: dict[str, dict[str, Any]] = {
-    "paper": {},
-    "quick": {
-        **_SMALL,
-        "network.base_width": 16,
-        "data.image_size": 0,
-        "data.crop_size": 128,
-        "training.learning_rate": 3e-3,
-        "training.steps": 1500,
-        "training.validations": 5,
-        # after so few steps the distance maps of small nuclei peak below .7 and neighbours are not yet orthogonal
-        # (chosen on DSB2018's validation images)
-        "clustering.seed_threshold": 0.5,
-        "clustering.angle": 35.0,
-        "tuning.trials": 30,
-        "tuning.patience": 15,
-        "tuning.images": 16,
-    },
-    "smoke": {
-        **_SMALL,
-        "network.base_width": 4,
-        "network.depth": 2,
-        "data.image_size": 48,
-        "data.images": 4,
-        "training.learning_rate": 3e-3,
-        "training.steps": 6,
-        "training.validations": 2,
-        "training.validation_images": 2,
-        "tuning.trials": 4,
-    },
-}
-
-# Where a profile suits a data set badly: leaves are resized as a whole, since a rosette does not fit a crop, and are
-# neighbours within about 2 % of the image's width.
-_LEAVES = {
-    "data.crop_size": 0,
-    "loss.neighbour_distance": 3,
-    "training.gradient_clip": 1.0,
-    "clustering.seed_threshold": 0.7,
-    "clustering.angle": 45.0,
-}
-DATASET_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
-    ("quick", "synthetic-leaves"): {
-        "data.image_size": 96,
-        "training.steps": 400,
-        **_LEAVES,
-    },
-    ("quick", "cvppp2017"): {"data.image_size": 128, **_LEAVES},
-}
-
-
-def load_settings(
-    dataset: str = "synthetic-leaves",
-    root: str = "",
-    profile: str = "quick",
-    preset: str = "paper",
-    overrides: str = "",
-) -> Settings:
-    """Settings of a data set in a profile and preset, with overrides.
-
-    Parameters
-    ----------
-    dataset, root : str
-        Key of the data set and its folder.
-    profile, preset : str
-        Keys of `PROFILES` and `PRESETS`.
-    overrides : str
-        ``a.b=1,c.d=x``; the last of equal names wins.
-
-    Raises
-    ------
-    StudyError
-        If a name is unknown or a value does not fit.
-    """
-    if profile not in PROFILES:
-        raise unknown_name("profile", profile, PROFILES)
-    if preset not in PRESETS:
-        raise unknown_name("preset", preset, PRESETS)
-    layers = {**PRESETS[preset], **PROFILES[profile], **DATASET_PROFILES.get((profile, dataset), {})}
-    layers |= {"data.name": dataset, "data.root": root}
-    return Settings().with_(layers | parse_overrides(overrides))
-
-
-def parse_overrides(text: str) -> dict[str, str]:
-    """``a.b=1,c.d=x`` as a dictionary.
-
-    Raises
-    ------
-    StudyError
-        If an item has no equals sign or no name.
-    """
-    changes = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = item.partition("=")
-        if not equals or not name.strip():
-            raise StudyError(
-                f"--set takes name=value pairs joined by commas, such as loss.inter_weight=10, not {item!r}"
-            )
-        changes[name.strip()] = value.strip()
-    return changes

@@ -25,7 +25,8 @@ class Evaluation:
     Attributes
     ----------
     table : DataFrame
-        A row per image: `image`, the scores of `study.metrics.scores`, and `neighbour_angle` in degrees.
+        A row per image: `image`, the scores of `study.metrics.scores`, and `neighbour_angle` in degrees (NaN where
+        the embedding does not go by angles).
     labels : list of (M, N) int32 arrays
     seconds : float
         Mean time to cluster an image.
@@ -57,7 +58,8 @@ def evaluate(
         started = time.perf_counter()
         labels = label_image(found, image, settings)
         seconds = time.perf_counter() - started
-        angle = neighbour_angle(found.embedding, image.labels, image.neighbours)
+        goes_by_angles = settings.metric == "angle" and found.embedding.shape[2]
+        angle = neighbour_angle(found.embedding, image.labels, image.adjacent) if goes_by_angles else np.nan
         row = {"image": image.name, **scores(image.original, labels), "neighbour_angle": angle}
         return row, labels, seconds
 

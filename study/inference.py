@@ -26,7 +26,9 @@ class ImageMaps:
     distance : (M, N) float16 array
         Distance map; 1 at the middle of an object.
     embedding : (M, N, E) float16 array
-        Unit vectors.
+        Unit vectors; or, from the discriminative loss, vectors of any length in a unit in which objects that the loss
+        is content with are at least the square root of 2 apart, as orthogonal unit vectors are. E = 0 where the network
+        has no embedding.
     """
 
     distance: np.ndarray
@@ -88,8 +90,12 @@ def _predict(network: nn.Module, pixels: torch.Tensor, settings: Settings) -> li
     padded = _pad(_pad(images, 3, -width % divisor), 2, -height % divisor)
     with autocast(settings, images.device):
         output = network(padded)
-    distance = output.distance[:, 0, :height, :width] / settings.loss.distance_scale
+    distance = output.distance[:, 0, :height, :width]
     embedding = output.embedding[:, :, :height, :width].permute(0, 2, 3, 1)
+    if output.classes is None:
+        distance = distance / settings.loss.distance_scale
+    if settings.clustering.metric == "euclidean":
+        embedding = embedding * (2**0.5 / (2 * settings.loss.push_margin))
     return [
         ImageMaps(d, e)
         for d, e in zip(distance.half().cpu().numpy(), embedding.half().contiguous().cpu().numpy(), strict=True)

@@ -35,18 +35,18 @@ def opened(data: Data) -> Dataset:
 
 
 @lru_cache(maxsize=4)
-def network_images(data: Data, split: str, neighbour_distance: int) -> tuple[NetworkImage, ...]:
+def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
     """All images of a split at the network's scale, read once per process."""
     records = opened(data).splits[split]
-    return tuple(network_image(record.load(), data.image_size, neighbour_distance) for record in records)
+    return tuple(network_image(record.load(), data.image_size) for record in records)
 
 
 @lru_cache(maxsize=1)
 def training_images(data: Data, neighbour_distance: int, device: torch.device) -> TrainingImages:
     """Training images and targets on the device, made once per process."""
     records = opened(data).splits["train"]
-    images = (network_image(record.load(), data.image_size, neighbour_distance) for record in records)
-    return TrainingImages(images, data, device)
+    images = (network_image(record.load(), data.image_size) for record in records)
+    return TrainingImages(images, data, neighbour_distance, device)
 
 
 def rebuilt_network(weights: dict[str, Tensor], channels: int, settings: Settings) -> nn.Module:
@@ -68,8 +68,7 @@ def images_to_train(settings: Settings, device: torch.device) -> TrainingImages:
     StudyError
         If whole images make no batch, or do not halve as often as the network pools; if images differ in channels.
     """
-    reach = settings.loss.neighbour_distance
-    images = training_images(settings.data, reach, device)
+    images = training_images(settings.data, settings.loss.neighbour_distance, device)
     divisor = 2**settings.network.depth
     shapes = images.shapes.unique(dim=0).tolist()
     if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in shapes[0])):
@@ -78,6 +77,6 @@ def images_to_train(settings: Settings, device: torch.device) -> TrainingImages:
             "set data.image_size or data.crop_size"
         )
     for split in ("val", "test"):
-        for image in network_images(settings.data, split, reach):
+        for image in network_images(settings.data, split):
             refuse_other_channels(image, images.pixels.shape[1])
     return images

@@ -138,7 +138,7 @@ def start(job: Job) -> TrackedRun:
     """The run of a job in the store."""
     settings, dataset = job.planned.settings, opened(job.planned.settings.data)
     tags = {"seed": settings.seed, "digest": job.digest, "training_digest": job.training_digest}
-    tags |= {"dataset": dataset.name, **job.tags}
+    tags |= {"dataset": dataset.name, "system": settings.system, **job.tags}
     planned = job.planned
     run = tracking.start_run(job.experiment_id, planned.name, job.note, tags, settings, planned.variant, job.parent_id)
     log_dataset(run, dataset, job.data_digest, settings.data.root)
@@ -167,7 +167,7 @@ def score_split(
 
     With a `reference`, the paper's thresholds, the table has further columns `{score}_paper_thresholds`.
     """
-    images = network_images(settings.data, split, settings.loss.neighbour_distance)
+    images = network_images(settings.data, split)
     found = evaluate(maps, images, settings.clustering, torch.get_num_threads())
     if reference is not None and len(found.table):
         same = reference == settings.clustering
@@ -231,7 +231,7 @@ class _Training:
         return _result(job, *scored)
 
     def _images(self, split: str) -> tuple[NetworkImage, ...]:
-        return network_images(self.settings.data, split, self.settings.loss.neighbour_distance)
+        return network_images(self.settings.data, split)
 
     def _channels(self) -> int:
         settings = self.settings

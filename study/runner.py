@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -63,7 +63,12 @@ class Asked:
 
 
 def ask(
-    ablations: Sequence[Ablation], base: Settings, seeds: Sequence[int], launch: Launch, *, plan_only: bool = False
+    ablations: Sequence[Ablation],
+    base: Callable[[str], Settings],
+    seeds: Sequence[int],
+    launch: Launch,
+    *,
+    plan_only: bool = False,
 ) -> Asked:
     """Run ablations and log their answers.
 
@@ -73,8 +78,8 @@ def ask(
     Parameters
     ----------
     ablations : sequence of Ablation
-    base : Settings
-        Of all runs, but for what is varied and the seed.
+    base : callable
+        System -> settings of its runs, but for what is varied and the seed; all of the same data.
     seeds : sequence of int
     launch : Launch
     plan_only : bool
@@ -89,13 +94,17 @@ def ask(
     StudyError
         If the input or the store is at fault, before any run has started.
     """
-    dataset = opened(base.data)
+    first = base(ablations[0].system)
+    dataset = opened(first.data)
     if not dataset.splits["test"]:
         raise StudyError(f"data set {dataset.name} has no test image to answer from: {dataset.split_note}")
-    device, base = choose_device(base.training.device), resolve(base, dataset)
+    device = choose_device(first.training.device)
     dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
-    questions = [_question(ablation, base, seeds, dataset, digest) for ablation in ablations]
+    questions = [
+        _question(ablation, lambda system: resolve(base(system), dataset), seeds, dataset, digest)
+        for ablation in ablations
+    ]
     experiment = tracking.connect()
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
         tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
@@ -108,15 +117,17 @@ def ask(
     with _stopped_once(), _parents(questions, experiment, dataset, digest):
         _work_off(questions, groups, new, slots, launch)
     for question in questions:
-        tqdm.write(_where_to_look(question, base, dataset, experiment))
+        tqdm.write(_where_to_look(question, dataset, experiment))
     parents = [question.parent.run_id for question in questions if question.parent]
     return Asked(sum(len(question.failures) for question in questions), parents)
 
 
-def _question(ablation: Ablation, base: Settings, seeds: Sequence[int], dataset: Dataset, digest: str) -> _Question:
+def _question(
+    ablation: Ablation, base: Callable[[str], Settings], seeds: Sequence[int], dataset: Dataset, digest: str
+) -> _Question:
     runs = plan(ablation, base, seeds)
-    caption = about(dataset, base, len(seeds))
-    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.varied)}; seeds {list(seeds)}. {caption}"
+    caption = about(dataset, runs[0].settings, len(seeds))
+    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}. {caption}"
     question = _Question(ablation, caption, note, [])
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
@@ -261,12 +272,13 @@ def _answer(question: _Question) -> None:
     question.ended = True
 
 
-def _where_to_look(question: _Question, base: Settings, dataset: Dataset, experiment: str) -> str:
+def _where_to_look(question: _Question, dataset: Dataset, experiment: str) -> str:
     """Keep a view of the runs of a question on the MLflow page, and tell how to open it."""
-    name, last = question.ablation.name, number_of_steps(base.training, len(dataset.splits["train"]))
+    name, training = question.ablation.name, question.jobs[0].planned.settings.training
+    last = number_of_steps(training, len(dataset.splits["train"]))
     pictures = [tracking.picture_key(record.name) for record in dataset.splits["val"][:PICTURES]]
-    pictures = pictures[: base.training.validation_images]
+    pictures = pictures[: training.validation_images]
     assert question.parent is not None
-    view = shared_view(question.parent.run_id, list(question.ablation.varied), pictures, last)
+    view = shared_view(question.parent.run_id, question.ablation.names(), pictures, last)
     links = tracking.share_view(experiment, name, view)
     return f"{name}: {len(question.results)} of {len(question.jobs)} runs finished; look at them with\n{links}"

@@ -47,7 +47,7 @@ def train_one(settings: Settings) -> int:
         If the input or the store is at fault.
     """
     dataset = opened(settings.data)
-    planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
+    planned = PlannedRun({"system": settings.system}, resolve(settings, dataset))
     note = f"A single training. {about(dataset, planned.settings, 1)}"
     digest = dataset.digest()
     job = Job(planned, tracking.connect(), None, note, {}, digest)
@@ -84,7 +84,7 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
     run = tracking.start_run(experiment, planned.name, note, tags, settings)
     log_dataset(run, dataset, digest, settings.data.root)
     with tracking.working_on(run):
-        images = network_images(settings.data, split, settings.loss.neighbour_distance)
+        images = network_images(settings.data, split)
         table, _, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
     _tell_scores(table, split)
     return 0
@@ -117,7 +117,7 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
         run = tracking.start_run(experiment, name, note, tags, settings, ("clustering.method",))
         log_dataset(run, dataset, digest, settings.data.root)
         with tracking.working_on(run):
-            images = network_images(settings.data, "val", settings.loss.neighbour_distance)
+            images = network_images(settings.data, "val")
             file = kept.search_file(settings, objectives)
             tuned = search_thresholds(maps["val"], images, settings, run, file, objectives)
             score_split(maps["val"], tuned, run, "val", 0)
@@ -139,14 +139,14 @@ def _changed(trained: tracking.FinishedRun, changes: dict[str, str], *allowed: s
 
 def _maps_of(trained: tracking.FinishedRun, settings: Settings, split: str, kept: KeptTraining) -> list[ImageMaps]:
     """Maps of a split by a finished run: kept on disk, or computed."""
-    images = network_images(settings.data, split, settings.loss.neighbour_distance)
+    images = network_images(settings.data, split)
     maps = kept.maps(split, [image.labels.shape for image in images])
     return maps if maps is not None else predict_maps(_network_of(trained, settings, split), images, settings)
 
 
 def _network_of(trained: tracking.FinishedRun, settings: Settings, split: str) -> nn.Module:
     """The network of a finished run, once it is known to fit the images of a split."""
-    for image in network_images(settings.data, split, settings.loss.neighbour_distance):
+    for image in network_images(settings.data, split):
         refuse_other_channels(image, trained.channels)
     return rebuilt_network(trained.weights, trained.channels, settings)
 

@@ -89,12 +89,13 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The varied settings; `seeds`, `images` and `paired_seeds` (numbers; the last one of seeds that the control has
-        too, 0 for the control itself). For each of `SCORES`, and those of `FURTHER_SCORES` that all results have: the
-        mean over seeds and images `{score}`, its 95 % interval `{score}_low`, `{score}_high`, the mean of each seed
-        `{score}_seeds` (list, by ascending seed), and the mean difference to the control over the paired seeds
-        `{score}_diff` with its interval `{score}_diff_low`, `{score}_diff_high` (NaN without paired seeds). Then a
-        column for each entry of `Result.perf`, averaged over seeds.
+        The varied settings (NaN where a variant does not name one); `variant`, its name; `seeds`, `images` and
+        `paired_seeds` (numbers; the last one of seeds that the control has too, 0 for the control itself). For each of
+        `SCORES`, and those of `FURTHER_SCORES` that all results have: the mean over seeds and images `{score}`, its
+        95 % interval `{score}_low`, `{score}_high`, the mean of each seed `{score}_seeds` (list, by ascending seed),
+        and the mean difference to the control over the paired seeds `{score}_diff` with its interval
+        `{score}_diff_low`, `{score}_diff_high` (NaN without paired seeds). Then a column for each entry of
+        `Result.perf`, averaged over seeds.
     """
     scores = [*SCORES, *(score for score in FURTHER_SCORES if all(score in result.table for result in results))]
     control = of_variant(results, ablation.control)
@@ -105,7 +106,13 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
             continue
         others = [] if variant == ablation.control else control
         paired = {result.seed for result in own} & {result.seed for result in others}
-        row = {**variant, "seeds": len(own), "images": len(own[0].table), "paired_seeds": len(paired)}
+        row = {
+            **variant,
+            "variant": variant_name(variant),
+            "seeds": len(own),
+            "images": len(own[0].table),
+            "paired_seeds": len(paired),
+        }
         for score in scores:
             row |= _about_score(score, _by_seed(own, score), _by_seed(others, score).reindex(columns=sorted(paired)))
         rows.append(row | pd.DataFrame([result.perf for result in own]).mean().to_dict())
@@ -150,7 +157,7 @@ def found(ablation: Ablation, table: pd.DataFrame) -> str:
     table : DataFrame
         As of `answer`, not empty.
     """
-    rows = {variant_name({name: row[name] for name in ablation.varied}): row for row in table.to_dict("records")}
+    rows = {row["variant"]: row for row in table.to_dict("records")}
     shown = {title: cell for title, cell in _COLUMNS.items() if any(_cell(row, *cell) for row in rows.values())}
     lines = [f"| variant | {' | '.join(shown)} |", "|---" * (1 + len(shown)) + "|"]
     for name, row in rows.items():
@@ -180,7 +187,7 @@ def _cell(row: dict[str, Any], name: str, form: str, with_interval: bool) -> str
 
 def _in_words(ablation: Ablation, rows: dict[str, dict[str, Any]]) -> str:
     """What was asked, which variant is best, and which ones differ from the control; `rows` by name of variant."""
-    varied = " and ".join("network" if name == "network.name" else name.rpartition(".")[2] for name in ablation.varied)
+    varied = " and ".join("network" if name == "network.name" else name.rpartition(".")[2] for name in ablation.names())
     control = variant_name(ablation.control)
     best, row = max(rows.items(), key=lambda item: item[1]["sbd"])
     words = f"Asked: SBD by {varied}; control: `{control}`. Found: best of {len(rows)} is **{best}**"

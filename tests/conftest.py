@@ -55,8 +55,8 @@ def _asked(empty_store, tmp_path_factory):
     """An ablation of two variants, run once for all tests that look at what it left."""
     import study.__main__
     from study.ablation import Ablation
-    from study.config import load_settings
     from study.executors import Launch
+    from study.profiles import load_settings
     from study.runner import ask
 
     folder = tmp_path_factory.mktemp("finished")

@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
-from study.config import CONCAT_LAYERS, PRESETS, PROFILES, Settings, load_settings, parse_overrides
+from study.config import CONCAT_LAYERS, Settings
 from study.errors import StudyError
+from study.profiles import PRESETS, PROFILES, load_settings, parse_overrides
 
 
 def test_defaults_are_the_papers_values():

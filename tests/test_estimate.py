@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from study import estimate
-from study.config import load_settings
 from study.data import open_dataset
 from study.estimate import Cost, cost_of
 from study.inference import predict_maps
 from study.kept import KeptTraining
 from study.loaded import images_to_train, network_images
+from study.profiles import load_settings
 from study.training import train
 
 

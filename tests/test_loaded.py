@@ -3,10 +3,10 @@ import pytest
 import torch
 from PIL import Image
 
-from study.config import load_settings
 from study.data import open_dataset
 from study.errors import StudyError
 from study.loaded import choose_device, images_to_train, network_images, resolve, training_images
+from study.profiles import load_settings
 
 CPU = torch.device("cpu")
 

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from study import monitor
-from study.config import load_settings
 from study.data.batches import NetworkImage
 from study.data.targets import neighbours
 from study.inference import ImageMaps
 from study.monitor import PICTURES, RunMonitor, panels
 from study.networks import Maps
+from study.profiles import load_settings
 from study.tracking import connect, picture_key, start_run
 from study.training import History
 

@@ -10,7 +10,7 @@ import torch
 
 from study import one_run
 from study.ablation import PlannedRun, Result
-from study.config import Settings, load_settings
+from study.config import Settings
 from study.data import open_dataset
 from study.errors import StudyError
 from study.evaluation import evaluate, means
@@ -19,6 +19,7 @@ from study.kept import KeptTraining
 from study.loaded import network_images, resolve
 from study.networks import build_network
 from study.one_run import Failure, Job, Task, work
+from study.profiles import load_settings
 from study.tracking import connect, current_store
 
 TINY = "network.name=unet,network.base_width=2,network.depth=1,training.steps=2,training.threads=1,data.images=2"

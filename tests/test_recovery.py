@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 
 from ablations.__main__ import main
 from study import one_run
-from study.config import load_settings
+from study.profiles import load_settings
 from study.single import train_one
 
 # 8 runs of 2 trainings; each training takes a second or two after its first checkpoint

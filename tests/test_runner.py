@@ -12,10 +12,10 @@ import torch
 
 from study import one_run, runner
 from study.ablation import Ablation, Result
-from study.config import load_settings
 from study.errors import StudyError
 from study.executors import Launch
 from study.networks import build_network
+from study.profiles import load_settings
 from study.runner import ask
 from study.statistics import answer
 from study.tracking import connect, start_run

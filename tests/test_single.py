@@ -5,9 +5,9 @@ import pytest
 from mlflow.artifacts import load_text
 
 from study import one_run
-from study.config import load_settings
 from study.data import open_dataset
 from study.errors import StudyError
+from study.profiles import load_settings
 from study.single import about, evaluate_run, search_run, threads_for, train_one
 from study.tracking import connect
 

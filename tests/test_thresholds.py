@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from mlflow.artifacts import load_text
 
-from study.config import load_settings
 from study.data.batches import NetworkImage
 from study.data.targets import distance_map, neighbours
 from study.errors import StudyError
 from study.inference import ImageMaps, label_image
 from study.metrics import scores
+from study.profiles import load_settings
 from study.thresholds import search_thresholds
 from study.tracking import connect, start_run
 

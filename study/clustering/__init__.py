@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from study.clustering.angular import angular
+from study.clustering.components import components
 from study.clustering.density import hdbscan, mean_shift
-from study.clustering.embedding import unit_embedding
+from study.clustering.embedding import finite_embedding, unit_embedding
 from study.clustering.growing import growing
 from study.clustering.mutex_watershed import mutex_watershed
 from study.clustering.seeds import NO_DISTANCE
@@ -15,13 +16,14 @@ from study.errors import StudyError, unknown_name
 
 __all__ = ["CLUSTERERS", "segment"]
 
-# (distance (M, N) float32, unit embedding (M, N, E) float32, settings, foreground (M, N) bool) -> labels (M, N) int32
+# (distance (M, N) float32, embedding (M, N, E) float32, settings, foreground (M, N) bool) -> labels (M, N) int32
 CLUSTERERS = {
     "angular": angular,
     "growing": growing,
     "mutex-watershed": mutex_watershed,
     "mean-shift": mean_shift,
     "hdbscan": hdbscan,
+    "components": components,
 }
 
 
@@ -41,7 +43,8 @@ def segment(
         Distance map of any scale; values that are not finite count as 0. A map that nowhere exceeds 1e-6 (a dead
         head) has no objects.
     embedding : (M, N, E) float array
-        Normalised here; a pixel whose embedding is zero or not finite belongs to no object.
+        Normalised here where the `metric` is `angle`; a pixel whose embedding is not finite, or then zero, belongs to
+        no object. E may be 0 for `components`, which does not look at it.
     settings : Clustering
         Its `method` is a key of `CLUSTERERS`.
     foreground : (M, N) bool array, optional
@@ -71,7 +74,7 @@ def segment(
     distance = np.nan_to_num(distance.astype(np.float32), nan=0, posinf=0, neginf=0)
     if distance.max(initial=0) <= NO_DISTANCE:
         return np.zeros(distance.shape, np.int32)
-    embedding = unit_embedding(embedding)
+    embedding = unit_embedding(embedding) if settings.metric == "angle" else finite_embedding(embedding)
     pixels = _pixels_to_cluster(distance, settings, foreground)
     labels = CLUSTERERS[settings.method](distance, embedding, settings, pixels)
     labels = _without_unlikely(labels, distance, settings)

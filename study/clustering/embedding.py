@@ -1,4 +1,4 @@
-"""Unit embeddings, on which every clusterer works."""
+"""Embeddings as clusterers take them: NaN marks pixels without a direction or place."""
 
 from __future__ import annotations
 
@@ -21,3 +21,19 @@ def unit_embedding(embedding: np.ndarray) -> np.ndarray:
     vectors = np.asarray(embedding, dtype=np.float32)
     norm = np.sqrt(np.einsum("...e,...e->...", vectors, vectors))
     return vectors / np.where(np.isfinite(norm) & (norm > 0), norm, np.float32(np.nan))[..., None]
+
+
+def finite_embedding(embedding: np.ndarray) -> np.ndarray:
+    """`embedding` in its own lengths.
+
+    Parameters
+    ----------
+    embedding : (..., E) float array
+
+    Returns
+    -------
+    (..., E) float32 array
+        NaN where a vector is not finite.
+    """
+    vectors = np.asarray(embedding, dtype=np.float32)
+    return np.where(np.isfinite(vectors).all(axis=-1, keepdims=True), vectors, np.float32(np.nan))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -30,15 +31,21 @@ class NetworkImage:
         Ids 0, ..., K.
     original : (M', N') int32 array
         The labels at the original size, where scores are computed.
-    neighbours : (K + 1, K + 1) bool array
-        As of `study.data.targets.neighbours`.
     """
 
     name: str
     pixels: np.ndarray
     labels: np.ndarray
     original: np.ndarray
-    neighbours: np.ndarray
+
+    @cached_property
+    def adjacent(self) -> np.ndarray:
+        """Pairs of objects closer than 2 % of the image's longer side, and at least those that touch.
+
+        As of `study.data.targets.neighbours`; the same whatever the loss takes for neighbours, so that angles between
+        objects compare between runs.
+        """
+        return neighbours(self.labels, max(2.0, 0.02 * max(self.labels.shape)))
 
 
 def standardise(image: np.ndarray) -> np.ndarray:
@@ -70,16 +77,13 @@ def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return labels[np.ix_(rows, columns)]
 
 
-def network_image(sample: Sample, image_size: int, neighbour_distance: int) -> NetworkImage:
-    """`sample` at the network's scale: a square of `image_size` pixels, or its own size where that is 0.
-
-    Objects closer than `neighbour_distance` px at that scale are neighbours.
-    """
+def network_image(sample: Sample, image_size: int) -> NetworkImage:
+    """`sample` at the network's scale: a square of `image_size` pixels, or its own size where that is 0."""
     shape = (image_size, image_size) if image_size else sample.labels.shape
     pixels = standardise(resize_image(sample.image, shape)).astype(np.float16)
     labels = compact_labels(resize_labels(sample.labels, shape))
     original = labels if shape == sample.labels.shape else sample.labels  # one array less in memory
-    return NetworkImage(sample.name, pixels, labels, original, neighbours(labels, neighbour_distance))
+    return NetworkImage(sample.name, pixels, labels, original)
 
 
 def refuse_other_channels(image: NetworkImage, channels: int) -> None:
@@ -120,6 +124,8 @@ class TrainingImages:
         Not empty. Taken one by one, so that they need not all be in memory.
     data : Data
         `crop_size` and `augmentation`; without crops all images must have the same shape.
+    neighbour_distance : int
+        Objects closer than that are neighbours, px at the network's scale.
     device : torch.device
         If it cannot hold the images, they stay in host memory and batches stream.
 
@@ -129,7 +135,7 @@ class TrainingImages:
         If the images differ in their number of channels.
     """
 
-    def __init__(self, images: Iterable[NetworkImage], data: Data, device: torch.device):
+    def __init__(self, images: Iterable[NetworkImage], data: Data, neighbour_distance: int, device: torch.device):
         self.data, self.device = data, device
         # bytes that grow in place: lists of arrays, joined at the end, would need twice the memory
         pixels, labels, distance = bytearray(), bytearray(), bytearray()
@@ -143,7 +149,7 @@ class TrainingImages:
             pixels += image.pixels.tobytes()
             labels += image.labels.astype(np.int16).tobytes()
             distance += np.round(255 * distance_map(image.labels)).astype(np.uint8).tobytes()
-            tables.append(image.neighbours)
+            tables.append(neighbours(image.labels, neighbour_distance))
         count = max(len(table) for table in tables)
         lengths = [rows * columns for rows, columns in shapes]
         fits = _fits(len(pixels) + len(labels) + len(distance) + len(tables) * count**2, device)

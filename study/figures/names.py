@@ -18,18 +18,32 @@ _SETTINGS = {
     "clustering.mutex_stride": "repulsive stride, px",
     "clustering.mean_shift_bandwidth": "bandwidth",
     "clustering.hdbscan_min_cluster": "least cluster, px",
+    "clustering.component_threshold": "threshold of the object map",
+    "clustering.component_expansion": "expansion, px",
     "clustering.min_size": "least size, px",
     "clustering.min_distance": "least mean distance",
     "clustering.foreground_threshold": "foreground threshold",
 }
 _SCORES = {"sbd": "SBD", "fbd": "foreground Dice", "map": "mAP", "abs_dic": "|DiC|"}
 _VALUES = {
+    ("system", "wnet"): "W-Net",
+    ("system", "unet"): "U-Net",
+    ("system", "elc"): "E-LC",
+    ("system", "discriminative"): "discriminative loss",
+    ("system", "three-class"): "three-class U-Net",
+    ("loss.name", "cosine"): "cosine loss",
+    ("loss.name", "discriminative"): "discriminative loss",
     ("network.name", "unet"): "U-Net",
     ("network.name", "wnet"): "W-Net",
     ("network.concat_layer", "none"): "none (U-Net)",
     ("network.concat_layer", "coordinate"): "coordinate (U-Net)",
 }
-_FORMS = {"loss.inter_weight": "λ = {}", "network.embedding_dim": "{} dimensions", "loss.constraints": "{} constraints"}
+_FORMS = {
+    "loss.inter_weight": "λ = {}",
+    "network.embedding_dim": "{} dimensions",
+    "loss.constraints": "{} constraints",
+    "loss.neighbour_distance": "d = {} px",
+}
 
 
 def is_number(value: Any) -> bool:

@@ -97,7 +97,7 @@ def score_rows(
     table : DataFrame
         A row per variant as in `score_curve`: the columns `varied`, and those of `sbd` and `sbd_legacy`.
     varied : sequence of str
-        Dotted names of the varied settings.
+        Dotted names of the varied settings; a variant that does not name one has NaN there.
     control : dict
         The variant that the others are compared with; its row is shaded, a dotted line goes through its mean.
     caption : str
@@ -106,7 +106,7 @@ def score_rows(
         Printed values: columns `varied` and `value`.
     """
     print_style()
-    variants = [{name: row[name] for name in varied} for row in table.to_dict("records")]
+    variants = [_named(row, varied) for row in table.to_dict("records")]
     timed = "clustering.method" in varied and "clustering_seconds" in table
     size = (WIDTH, 0.26 * len(table) + 1.3)
     figure = Figure(figsize=size, layout="constrained", dpi=DPI)
@@ -130,6 +130,11 @@ def score_rows(
     axes[1].set(xlabel=_LEGACY)
     write_under(figure, f"{note} {caption}")
     return figure
+
+
+def _named(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Those of the settings `names` that a row has a value of."""
+    return {name: row[name] for name in names if not pd.isna(row[name])}
 
 
 def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[str]) -> None:
@@ -159,7 +164,8 @@ def _mark_control(axes: Sequence[Axes], table: pd.DataFrame, place: int) -> None
 
 def _rows_of(printed: pd.DataFrame, variants: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
     """Place and value of the printed values whose variant has a row."""
-    pairs = [({name: row[name] for name in variants[0]}, row["value"]) for row in printed.to_dict("records")]
+    names = [name for name in printed if name not in ("value", "source")]
+    pairs = [(_named(row, names), row["value"]) for row in printed.to_dict("records")]
     return [(variants.index(variant), value) for variant, value in pairs if variant in variants]
 
 

@@ -6,30 +6,45 @@ import torch
 from torch import Tensor
 
 from study.config import Loss
+from study.losses.classes import class_loss
 from study.losses.cosine import cosine_embedding_loss
+from study.losses.discriminative import discriminative_loss
+from study.losses.objects import balancing_weight
 from study.networks.unet import Maps
 
-__all__ = ["LOSSES", "cosine_embedding_loss", "distance_loss", "total_loss"]
+__all__ = ["LOSSES", "class_loss", "cosine_embedding_loss", "discriminative_loss", "distance_loss", "total_loss"]
 
-LOSSES = {"cosine": cosine_embedding_loss}
+# (embedding (B, E, M, N), labels (B, M, N), neighbours (B, K + 1, K + 1), settings) -> `inter`, `intra` and others
+LOSSES = {"cosine": cosine_embedding_loss, "discriminative": discriminative_loss}
 
 
-def distance_loss(distance: Tensor, target: Tensor, scale: float) -> Tensor:
+def distance_loss(distance: Tensor, target: Tensor, settings: Loss) -> Tensor:
     """Mean squared error of the distance map (Wu et al. 2020, section 3).
+
+    Unless `balance` is `none`, pixels are so weighted that foreground and background count the same in each image
+    (Chen et al. 2019, section 2.1).
 
     Parameters
     ----------
     distance : (B, 1, M, N) tensor
-        The network's map, which learns `scale` times the target.
+        The network's map, which learns `distance_scale` times the target: that keeps this loss comparable with the
+        embedding loss.
     target : (B, M, N) tensor in [0, 1]
-    scale : float
-        Keeps the distance loss comparable with the embedding loss.
+        0 in the background alone.
+    settings : Loss
 
     Returns
     -------
     0-d tensor
     """
-    return torch.mean((distance[:, 0] - scale * target) ** 2)
+    error = (distance[:, 0] - settings.distance_scale * target).square()
+    if settings.balance == "none":
+        return error.mean()
+    inside = target > 0
+    count, pixels = inside.sum((1, 2), keepdim=True), error[0].numel()
+    whole = torch.full_like(count, pixels)
+    weight = torch.where(inside, balancing_weight(count, whole), balancing_weight(whole - count, whole))
+    return (weight * error).mean()
 
 
 def total_loss(maps: Maps, target: Tensor, labels: Tensor, neighbours: Tensor, settings: Loss) -> dict[str, Tensor]:
@@ -45,18 +60,24 @@ def total_loss(maps: Maps, target: Tensor, labels: Tensor, neighbours: Tensor, s
     neighbours : (B, K + 1, K + 1) bool tensor
     settings : Loss
     """
-    inter, intra = LOSSES["cosine"](maps.embedding, labels, neighbours, settings)
-    terms = {"loss_distance": distance_loss(maps.distance, target, settings.distance_scale)}
-    terms |= {"loss_inter": inter, "loss_intra": intra}
-    loss = settings.distance_weight * terms["loss_distance"] + _weighted(inter, intra, settings)
+    if maps.classes is not None:
+        return {"loss": class_loss(maps.classes, labels, balanced=settings.balance != "none")}
+    terms = LOSSES[settings.name](maps.embedding, labels, neighbours, settings)
+    named = {"loss_distance": distance_loss(maps.distance, target, settings)}
+    named |= {f"loss_{name}": value for name, value in terms.items()}
+    embedding_loss = _weighted(terms, settings)
     if maps.aux_embedding is not None:
-        terms["loss_aux"] = _weighted(*LOSSES["cosine"](maps.aux_embedding, labels, neighbours, settings), settings)
-        loss = loss + terms["loss_aux"]
-    return {"loss": loss, **terms}
+        named["loss_aux"] = _weighted(LOSSES[settings.name](maps.aux_embedding, labels, neighbours, settings), settings)
+        embedding_loss = embedding_loss + named["loss_aux"]
+    return {"loss": named["loss_distance"] + settings.embedding_weight * embedding_loss, **named}
 
 
-def _weighted(inter: Tensor, intra: Tensor, settings: Loss) -> Tensor:
+def _weighted(terms: dict[str, Tensor], settings: Loss) -> Tensor:
     """Lambda times the between-instance term plus the within-instance term, which `only` leaves out."""
     if isinstance(settings.inter_weight, str):
-        return inter
-    return settings.inter_weight * inter + intra
+        loss = terms["inter"]
+    else:
+        loss = settings.inter_weight * terms["inter"] + terms["intra"]
+    if "regulariser" in terms:
+        loss = loss + settings.regulariser_weight * terms["regulariser"]
+    return loss

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from study.config import Settings
 from study.errors import unknown_name
-from study.networks.unet import EmbeddingHead, Maps, UNet
+from study.networks.three_class import ThreeClassUNet
+from study.networks.unet import DistanceHead, EmbeddingHead, Maps, UNet
 from study.networks.wnet import WNet
 
 __all__ = ["NETWORKS", "Maps", "build_network", "centre_embeddings"]
 
-NETWORKS = {
-    "unet": lambda channels, settings: UNet(channels, settings.network),
-    "wnet": lambda channels, settings: WNet(channels, settings.network, aux_loss=settings.loss.aux_embedding_loss),
+NETWORKS: dict[str, Callable[[int, Settings], nn.Module]] = {
+    "unet": lambda channels, settings: UNet(channels, settings.network, normalised=_normalised(settings)),
+    "wnet": lambda channels, settings: WNet(
+        channels, settings.network, aux_loss=settings.loss.aux_embedding_loss, normalised=_normalised(settings)
+    ),
+    "three-class": lambda channels, settings: ThreeClassUNet(channels, settings.network),
 }
+
+
+def _normalised(settings: Settings) -> bool:
+    return settings.clustering.metric == "angle"
 
 
 def build_network(channels: int, settings: Settings) -> nn.Module:
@@ -48,7 +58,9 @@ def build_network(channels: int, settings: Settings) -> nn.Module:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    nn.init.constant_(network.distance.conv.bias, 0.1 * settings.loss.distance_scale)
+    for module in network.modules():
+        if isinstance(module, DistanceHead):
+            nn.init.constant_(module.conv.bias, 0.1 * settings.loss.distance_scale)  # type: ignore[arg-type]
     return network
 
 

@@ -17,16 +17,21 @@ class Maps(NamedTuple):
     Attributes
     ----------
     distance : (B, 1, M, N) float32 tensor, at least 0
-        Distance map, at the scale of `loss.distance_scale`.
+        Distance map, at the scale of `loss.distance_scale`. Of the three-class U-Net: share of the object class in its
+        sum with the likelier of the other two, so that it is above 1/2 where an object is likeliest.
     embedding : (B, E, M, N) float32 tensor
-        Unit vectors over the channels.
+        Unit vectors over the channels; with the discriminative loss vectors of any length. E = 0 where the network has
+        no embedding.
     aux_embedding : (B, E, M, N) float32 tensor or None
         Embedding of W-Net's first net, where it is trained with the embedding loss.
+    classes : (B, 3, M, N) float32 tensor or None
+        Background, object and contour, before the softmax.
     """
 
     distance: Tensor
     embedding: Tensor
     aux_embedding: Tensor | None = None
+    classes: Tensor | None = None
 
 
 def unit(features: Tensor) -> Tensor:
@@ -36,15 +41,17 @@ def unit(features: Tensor) -> Tensor:
 
 def _block(inputs: int, width: int, norm: str) -> nn.Sequential:
     """Two 3 x 3 convolutions, each with ReLU, with a normalisation layer between where asked."""
-    layers: list[nn.Module] = []
-    for channels in (inputs, width):
-        layers.append(nn.Conv2d(channels, width, 3, padding=1, bias=norm == "none"))
-        if norm == "batch":
-            layers.append(nn.BatchNorm2d(width))
-        elif norm == "group":
-            layers.append(nn.GroupNorm(min(8, width), width))
-        layers.append(nn.ReLU(inplace=True))
-    return nn.Sequential(*layers)
+    return nn.Sequential(*_layer(inputs, width, norm), *_layer(width, width, norm))
+
+
+def _layer(inputs: int, width: int, norm: str) -> nn.Sequential:
+    """A 3 x 3 convolution with ReLU, with a normalisation layer between where asked."""
+    layers: list[nn.Module] = [nn.Conv2d(inputs, width, 3, padding=1, bias=norm == "none")]
+    if norm == "batch":
+        layers.append(nn.BatchNorm2d(width))
+    elif norm == "group":
+        layers.append(nn.GroupNorm(min(8, width), width))
+    return nn.Sequential(*layers, nn.ReLU(inplace=True))
 
 
 class Encoder(nn.Module):
@@ -87,36 +94,48 @@ class Decoder(nn.Module):
         return x
 
 
-class DistanceHead(nn.Module):
-    """One convolution with ReLU: the distance map.
+class Head(nn.Module):
+    """Dropout and `head_layers` convolutions, the last one linear and 1 x 1, those before it 3 x 3 with ReLU."""
 
-    With `leaky_gradient` the gradient passes where the output is zero, so that the head cannot die: the squared error
-    of a zero output either vanishes (background) or pulls the output up.
+    def __init__(self, settings: Network, outputs: int):
+        super().__init__()
+        width, norm = settings.base_width, settings.norm
+        layers = [_layer(width, width, norm) for _ in range(settings.head_layers - 1)]
+        self.before = nn.Sequential(nn.Dropout(settings.dropout), *layers)
+        self.conv = nn.Conv2d(width, outputs, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.conv(self.before(features)).float()
+
+
+class DistanceHead(Head):
+    """Distance map: a head with ReLU.
+
+    With `leaky_distance_gradient` the gradient passes where the output is zero, so that the head cannot die: the
+    squared error of a zero output either vanishes (background) or pulls the output up.
     """
 
     def __init__(self, settings: Network):
-        super().__init__()
-        self.dropout = nn.Dropout(settings.dropout)
-        self.conv = nn.Conv2d(settings.base_width, 1, 1)
+        super().__init__(settings, 1)
         self.leaky_gradient = settings.leaky_distance_gradient
 
     def forward(self, features: Tensor) -> Tensor:
-        x = self.conv(self.dropout(features)).float()
+        x = super().forward(features)
         if self.leaky_gradient and self.training:
             return x + (F.relu(x) - x).detach()
         return F.relu(x)
 
 
-class EmbeddingHead(nn.Module):
-    """One linear convolution and L2 normalisation: the embedding."""
+class EmbeddingHead(Head):
+    """Embedding: a linear head, with L2 normalisation where the loss goes by angles."""
 
-    def __init__(self, settings: Network):
-        super().__init__()
-        self.dropout = nn.Dropout(settings.dropout)
-        self.conv = nn.Conv2d(settings.base_width, settings.embedding_dim, 1)
+    def __init__(self, settings: Network, *, normalised: bool):
+        super().__init__(settings, settings.embedding_dim)
+        self.normalised = normalised
 
     def forward(self, features: Tensor) -> Tensor:
-        return unit(self.conv(self.dropout(features)))
+        x = super().forward(features)
+        return unit(x) if self.normalised else x
 
 
 class Branches(nn.Module):
@@ -145,7 +164,7 @@ def with_coordinates(images: Tensor) -> Tensor:
 
 
 class UNet(nn.Module):
-    """U-Net with a distance head and an embedding head (Wu et al. 2020, Fig. 3a).
+    """U-Net with a distance head and an embedding head (Chen et al. 2019, Fig. 2; Wu et al. 2020, Fig. 3a).
 
     Parameters
     ----------
@@ -153,14 +172,16 @@ class UNet(nn.Module):
         Channels of the images.
     settings : Network
         `concat_layer` is `none`, or `coordinate` for two more input channels.
+    normalised : bool
+        Whether the embedding consists of unit vectors.
     """
 
-    def __init__(self, channels: int, settings: Network):
+    def __init__(self, channels: int, settings: Network, *, normalised: bool = True):
         super().__init__()
         self.coordinates = settings.concat_layer == "coordinate"
         self.branches = Branches(channels + 2 * self.coordinates, settings, two_tasks=True)
         self.distance = DistanceHead(settings)
-        self.embedding = EmbeddingHead(settings)
+        self.embedding = EmbeddingHead(settings, normalised=normalised)
 
     def forward(self, images: Tensor) -> Maps:
         """Maps of standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""

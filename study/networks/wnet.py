@@ -45,17 +45,19 @@ class WNet(nn.Module):
     settings : Network
     aux_loss : bool
         An embedding head on the first net, whatever the concatenative layer.
+    normalised : bool
+        Whether embeddings consist of unit vectors.
     """
 
-    def __init__(self, channels: int, settings: Network, *, aux_loss: bool = False):
+    def __init__(self, channels: int, settings: Network, *, aux_loss: bool = False, normalised: bool = True):
         super().__init__()
         two_tasks = aux_loss or "efeat" in settings.concat_layer
         self.first = Branches(channels, settings, two_tasks=two_tasks)
         self.distance = DistanceHead(settings)
-        self.aux_embedding = EmbeddingHead(settings) if two_tasks else None
+        self.aux_embedding = EmbeddingHead(settings, normalised=normalised) if two_tasks else None
         self.concat = ConcatenativeLayer(settings)
         self.second = Branches(channels + self.concat.width, settings, two_tasks=False)
-        self.embedding = EmbeddingHead(settings)
+        self.embedding = EmbeddingHead(settings, normalised=normalised)
 
     def forward(self, images: Tensor) -> Maps:
         """Maps of standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""

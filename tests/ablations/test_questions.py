@@ -17,7 +17,7 @@ from reports.gathered import gather
 from reports.subsets import group_scores, subset_results
 from study import one_run
 from study.ablation import plan
-from study.config import load_settings
+from study.profiles import load_settings
 from study.tracking import connect
 
 MODULES = [

@@ -16,12 +16,13 @@ from statistics import median
 import torch
 from torch import nn
 
-from study.config import Settings, load_settings
+from study.config import Settings
 from study.data.batches import Batch, TrainingImages
 from study.inference import autocast
 from study.loaded import choose_device, training_images
 from study.losses import total_loss
 from study.networks import Maps, build_network
+from study.profiles import load_settings
 from study.training import History, train
 
 GOALS = {"cpu": 15, "cuda": 5}  # share of the step, per cent

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from bench_clustering import maps
 
-from study.config import CLUSTERING_METHODS, Clustering, Tuning, load_settings
+from study.config import CLUSTERING_METHODS, Clustering, Tuning
 from study.data.batches import NetworkImage
 from study.inference import ImageMaps, predict_maps
 from study.networks import build_network
+from study.profiles import load_settings
 from study.tuning import score_on, search
 
 SIZE, IMAGES = 256, 20

@@ -9,7 +9,7 @@ import pytest
 
 from ablations.__main__ import ABLATIONS
 from study.ablation import variant_name
-from study.config import load_settings
+from study.profiles import load_settings
 from study.tracking import Point, connect, start_run
 
 IMAGES = [f"test_{i}" for i in range(5)]

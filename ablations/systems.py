@@ -1,0 +1,16 @@
+"""Which system segments best at an equal budget?  (Chen et al. 2019; Wu et al. 2020; De Brabandere et al. 2017)
+
+Expected: the W-Net before the single U-Nets with an embedding, and the three-class U-Net last.
+Run:      mlflow run . -e compare_systems -P seeds=0,1,2
+"""
+
+from study.ablation import Ablation
+from study.profiles import SYSTEMS
+
+# steps, batches, augmentation and schedule are those of the profile, the same for all
+ABLATION = Ablation(
+    name="systems",
+    question="Which system segments best at an equal budget?",
+    varied={"system": list(SYSTEMS)},
+    control={"system": "wnet"},
+)

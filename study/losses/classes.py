@@ -1,0 +1,54 @@
+"""Object, contour and background: targets and loss of the three-class U-Net (Chen et al. 2019, section 3.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BACKGROUND, OBJECT, CONTOUR = range(3)
+
+
+def contour_classes(labels: Tensor) -> Tensor:
+    """Class of each pixel, with a contour two pixels wide: the pixels on both sides of every change of label.
+
+    One of the two lies in the object, so that touching objects part; the frame of the image is no boundary.
+
+    Parameters
+    ----------
+    labels : (B, M, N) int64 tensor
+
+    Returns
+    -------
+    (B, M, N) int64 tensor
+        0 background, 1 object, 2 contour.
+    """
+    contour = torch.zeros_like(labels, dtype=torch.bool)
+    for axis in (1, 2):
+        length = labels.shape[axis]
+        changes = labels.narrow(axis, 1, length - 1) != labels.narrow(axis, 0, length - 1)
+        contour.narrow(axis, 1, length - 1).logical_or_(changes)
+        contour.narrow(axis, 0, length - 1).logical_or_(changes)
+    return torch.where(contour, CONTOUR, (labels > 0).long())
+
+
+def class_loss(classes: Tensor, labels: Tensor, *, balanced: bool) -> Tensor:
+    """Cross-entropy of the three classes.
+
+    Parameters
+    ----------
+    classes : (B, 3, M, N) float tensor
+        Before the softmax.
+    labels : (B, M, N) int64 tensor
+    balanced : bool
+        Each class that occurs in the batch counts the same; otherwise each pixel.
+
+    Returns
+    -------
+    0-d tensor
+    """
+    target = contour_classes(labels)
+    if not balanced:
+        return F.cross_entropy(classes, target)
+    counts = torch.stack([(target == k).sum() for k in range(3)])
+    return F.cross_entropy(classes, target, weight=(target.numel() / counts.clamp(min=1)).to(classes.dtype))

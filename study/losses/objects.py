@@ -1,0 +1,165 @@
+"""Sums and means over objects, which all embedding losses are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csc_array
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from study.config import Loss
+
+
+def flat_index(labels: Tensor, count: int) -> Tensor:
+    """Row of each pixel's object in a table of `count` rows per image: (B, M, N) labels -> (B M N,) int64 tensor."""
+    offsets = torch.arange(len(labels), device=labels.device).view(-1, 1, 1) * count
+    return (labels + offsets).reshape(-1)
+
+
+def object_sums(embedding: Tensor, labels: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Sum of the embeddings of each object, and its number of pixels.
+
+    Parameters
+    ----------
+    embedding : (B, E, M, N) float tensor
+    labels : (B, M, N) int64 tensor
+        Ids 0, ..., `count` - 1.
+    count : int
+        Number of objects, the background included.
+
+    Returns
+    -------
+    sums : (B, count, E) float tensor
+    sizes : (B, count) float tensor
+    """
+    batch, channels = embedding.shape[:2]
+    rows = embedding.permute(0, 2, 3, 1).reshape(-1, channels)
+    index = flat_index(labels, count)
+    sums = _RowSums.apply(rows, index, batch * count)
+    sizes = rows.new_zeros(batch * count).index_add(0, index, rows.new_ones(1).expand(len(index)))
+    return sums.view(batch, count, channels), sizes.view(batch, count)
+
+
+def of_pixels(table: Tensor, index: Tensor) -> Tensor:
+    """Row of each pixel's object: (R, E) table and (P,) int64 index -> (P, E) tensor."""
+    return _Rows.apply(table, index)
+
+
+def _sum_rows(rows: Tensor, index: Tensor, count: int) -> Tensor:
+    """Sum of the rows (P, E) of each index (P,), as (count, E).
+
+    On a CPU as the product with a sparse matrix of ones: it reads the rows once, in their order, so that sums are the
+    same for any number of threads, and takes a third of the time of `index_add`.
+    """
+    if rows.device.type != "cpu":
+        return rows.new_zeros(count, rows.shape[1]).index_add(0, index, rows)
+    pixels = len(rows)
+    ones = np.ones(pixels, np.float32)
+    members = csc_array((ones, index.numpy(), np.arange(pixels + 1)), shape=(count, pixels))
+    return torch.from_numpy(members @ rows.detach().numpy()).to(rows.dtype)
+
+
+class _RowSums(torch.autograd.Function):
+    """`_sum_rows`, whose gradient is a look-up."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, index: Tensor, count: int) -> Tensor:
+        ctx.save_for_backward(index)
+        return _sum_rows(rows, index, count)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        (index,) = ctx.saved_tensors
+        return grad.index_select(0, index), None, None
+
+
+class _Rows(torch.autograd.Function):
+    """A look-up, whose gradient is `_sum_rows`."""
+
+    @staticmethod
+    def forward(ctx, table: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.count = len(table)
+        return table.index_select(0, index)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        return _sum_rows(grad.contiguous(), index, ctx.count), None
+
+
+def counted(sizes: Tensor, settings: Loss) -> Tensor:
+    """`sizes` (B, K + 1), that of the background 0 where it is no object."""
+    if settings.background_as_object:
+        return sizes
+    return torch.cat([torch.zeros_like(sizes[:, :1]), sizes[:, 1:]], dim=1)
+
+
+def within_mean(totals: Tensor, sizes: Tensor, settings: Loss) -> Tensor:
+    """Within-instance term of each image, from the sum over the pixels of each object.
+
+    `intra_reduction` = `object`: mean over objects of the mean over their pixels; `pixel`: mean over all pixels, with
+    `balance` = `both` so weighted that the background and all objects together count the same (Chen et al. 2019,
+    section 2.1).
+
+    Parameters
+    ----------
+    totals, sizes : (B, K + 1) float tensors
+        Objects of size 0 are passed over.
+    settings : Loss
+
+    Returns
+    -------
+    (B,) tensor
+        0 without objects.
+    """
+    present = sizes > 0
+    totals = torch.where(present, totals, 0)
+    if settings.intra_reduction == "object":
+        return (totals / sizes.clamp(min=1)).sum(1) / present.sum(1).clamp(min=1)
+    pixels = sizes.sum(1)
+    if settings.balance == "both":
+        background = balancing_weight(sizes[:, 0], pixels)
+        foreground = balancing_weight(pixels - sizes[:, 0], pixels)
+        return (background * totals[:, 0] + foreground * totals[:, 1:].sum(1)) / pixels.clamp(min=1)
+    return totals.sum(1) / pixels.clamp(min=1)
+
+
+def balancing_weight(part: Tensor, whole: Tensor) -> Tensor:
+    """Weight of a pixel of one of two parts, by which both count the same and all weights sum to `whole`.
+
+    1 where there is only one part.
+    """
+    return torch.where((part > 0) & (part < whole), whole / (2 * part.clamp(min=1)), 1)
+
+
+def between_mean(values: Tensor, present: Tensor, neighbours: Tensor, settings: Loss) -> Tensor:
+    """Between-instance term of each image, from a value for each pair of objects.
+
+    `constraints` = `local` counts pairs of neighbours, `global` all. `inter_reduction` = `object`: mean over objects of
+    the mean over their partners, 0 without; `pair`: mean over ordered pairs.
+
+    Parameters
+    ----------
+    values : (B, K + 1, K + 1) float tensor
+    present : (B, K + 1) bool tensor
+    neighbours : (B, K + 1, K + 1) bool tensor
+    settings : Loss
+
+    Returns
+    -------
+    (B,) tensor
+        0 without pairs.
+    """
+    pairs = present.unsqueeze(1) & present.unsqueeze(2)
+    if settings.constraints == "global":
+        pairs = pairs & ~torch.eye(pairs.shape[1], dtype=torch.bool, device=pairs.device)
+    else:
+        pairs = pairs & neighbours
+    values = torch.where(pairs, values, 0)
+    if settings.inter_reduction == "object":
+        return (values.sum(2) / pairs.sum(2).clamp(min=1)).sum(1) / present.sum(1).clamp(min=1)
+    return values.sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1)
