@@ -47,7 +47,8 @@ def train_one(settings: Settings) -> int:
         If the input or the store is at fault.
     """
     dataset = opened(settings.data)
-    planned = PlannedRun({"system": settings.system}, resolve(settings, dataset))
+    named = "network.name" if settings.system == "wnet" else "system"  # more than the network makes another system
+    planned = PlannedRun({named: settings.flat()[named]}, resolve(settings, dataset))
     note = f"A single training. {about(dataset, planned.settings, 1)}"
     digest = dataset.digest()
     job = Job(planned, tracking.connect(), None, note, {}, digest)

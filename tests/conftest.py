@@ -75,7 +75,7 @@ def _asked(empty_store, tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         client = _work_in(folder, monkeypatch)
         monkeypatch.setattr(sys, "argv", [study.__main__.__file__])  # MLflow looks for the commit there
-        failed = ask([ablation], settings, [0], Launch("inline")).failed
+        failed = ask([ablation], lambda _: settings, [0], Launch("inline")).failed
         experiment = client.get_experiment_by_name("pixel-embeddings")
         runs = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]

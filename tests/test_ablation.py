@@ -27,7 +27,7 @@ def test_variants_are_all_combinations():
 
 def test_a_plan_goes_seed_by_seed():
     base = Settings().with_({"network.embedding_dim": 3, "seed": 9})
-    runs = plan(ABLATION, base, [4, 2])
+    runs = plan(ABLATION, lambda _: base, [4, 2])
     assert [run.settings.seed for run in runs] == [4] * 4 + [2] * 4
     assert [run.variant for run in runs] == VARIANTS * 2
     for run in runs:
@@ -48,9 +48,9 @@ def test_what_follows_from_a_value_comes_along_beneath_the_variant():
         },
         ("loss.inter_weight", "only"): {"training.batch_size": 3},
     }
-    runs = plan(replace(ABLATION, follows=follows), Settings().with_({"training.batch_size": 5}), [0])
+    runs = plan(replace(ABLATION, follows=follows), lambda _: Settings().with_({"training.batch_size": 5}), [0])
     assert [run.variant for run in runs] == VARIANTS  # without what follows
-    assert [run.name for run in runs] == [run.name for run in plan(ABLATION, Settings(), [0])]
+    assert [run.name for run in runs] == [run.name for run in plan(ABLATION, lambda _: Settings(), [0])]
     assert [run.settings.training.batch_size for run in runs] == [2, 3, 5, 3]  # the later setting wins
     assert [run.settings.loss.inter_weight for run in runs] == [1.0, "only", 1.0, "only"]  # the variant wins
     assert [run.settings.network.concat_layer for run in runs] == ["coordinate", "coordinate", "dfeat.32", "dfeat.32"]
@@ -59,15 +59,15 @@ def test_what_follows_from_a_value_comes_along_beneath_the_variant():
 def test_what_follows_is_checked():
     wrong = replace(ABLATION, follows={("network.name", "wnet"): {"training.batch": 2}})
     with pytest.raises(StudyError, match=r"unknown setting 'training\.batch'"):
-        plan(wrong, Settings(), [0])
+        plan(wrong, lambda _: Settings(), [0])
 
 
 def test_a_plan_refuses_what_no_run_could_take():
     wrong = Ablation("x", "?", {"network.depth": [4, 99]}, {"network.depth": 4}, "network.depth")
     with pytest.raises(StudyError, match=r"network\.depth must be at least 1 and at most 7"):
-        plan(wrong, Settings(), [0])
+        plan(wrong, lambda _: Settings(), [0])
     with pytest.raises(StudyError, match="seed must be at least 0"):
-        plan(ABLATION, Settings(), [-1])
+        plan(ABLATION, lambda _: Settings(), [-1])
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,11 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
     def called(result):
         return lambda *given, **named: asked_for.append((given, named)) or result
 
-    monkeypatch.setattr("ablations.__main__.ask", called(Asked(0, [])))
+    def asked(ablations, base, *_, **__):
+        asked_for.append((ablations, [base(ablation.system) for ablation in ablations]))
+        return Asked(0, [])
+
+    monkeypatch.setattr("ablations.__main__.ask", asked)
     for target in ("train_one", "evaluate_run", "search_run"):
         monkeypatch.setattr(f"study.__main__.{target}", called(0))
     monkeypatch.setattr("reports.__main__.make_reports", called(0))

@@ -4,7 +4,7 @@ import pytest
 
 from study.config import CONCAT_LAYERS, Settings
 from study.errors import StudyError
-from study.profiles import PRESETS, PROFILES, load_settings, parse_overrides
+from study.profiles import PRESETS, PROFILES, SYSTEMS, load_settings, parse_overrides
 
 
 def test_defaults_are_the_papers_values():
@@ -20,8 +20,8 @@ def test_defaults_are_the_papers_values():
 
 def test_flat_names_every_setting_once():
     flat = Settings().flat()
-    groups = [f for f in dataclasses.fields(Settings) if f.name != "seed"]
-    assert len(flat) == 1 + sum(len(dataclasses.fields(getattr(Settings(), g.name))) for g in groups)
+    groups = [f for f in dataclasses.fields(Settings) if f.name not in ("system", "seed")]
+    assert len(flat) == 2 + sum(len(dataclasses.fields(getattr(Settings(), g.name))) for g in groups)
     assert Settings().with_(flat) == Settings()
 
 
@@ -47,7 +47,10 @@ def test_later_layers_win():
         ("network.embedding_dim=0", "at least 1"),
         ("network.dropout=1", "at most 0.95"),
         ("network.norm=layer", "choose one of batch, group, none"),
-        ("clustering.method=kmeans", "choose one of angular, growing, hdbscan, mean-shift, mutex-watershed"),
+        (
+            "clustering.method=kmeans",
+            "choose one of angular, components, growing, hdbscan, mean-shift, mutex-watershed",
+        ),
         ("clustering.mutex_range=1", "at least 2"),
         ("clustering.mean_shift_bandwidth=3", "at most 2"),
         ("network.stop_gradient=perhaps", "true or false"),
@@ -60,6 +63,12 @@ def test_later_layers_win():
         ("data.image_size=128,data.crop_size=256", "must not exceed"),
         ("network.name=unet,network.concat_layer=dfeat.8", "does not fit"),
         ("network.concat_layer=coordinate", "does not fit"),
+        ("network.name=three-class,network.concat_layer=dfeat.8", "does not fit"),
+        ("network.name=three-class", "set clustering.method=components"),
+        ("loss.name=discriminative", "clustering.method=angular goes by angles"),
+        ("loss.name=discriminative,clustering.method=hdbscan", "choose mutex-watershed, mean-shift, components"),
+        ("clustering.metric=euclidean", "does not fit loss.name=cosine: set it to angle"),
+        ("system=elc", "choose a system by --system"),
     ],
 )
 def test_a_wrong_override_is_refused_with_its_name(overrides, words):
@@ -69,7 +78,44 @@ def test_a_wrong_override_is_refused_with_its_name(overrides, words):
     assert "\n" not in str(error.value)
 
 
-def test_unknown_profile_and_preset():
+def test_the_metric_follows_the_loss():
+    settings = Settings().with_({"loss.name": "discriminative", "clustering.method": "mean-shift"})
+    assert settings.clustering.metric == "euclidean"
+    assert settings.with_({"loss.name": "cosine"}).clustering.metric == "angle"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_system_is_valid_and_keeps_its_own_settings(system, preset, profile):
+    settings = load_settings(profile=profile, preset=preset, system=system)
+    assert settings.system == system
+    own = SYSTEMS[system] | PRESETS[preset].get(system, {})
+    smaller = PROFILES[profile]
+    assert {k: settings.flat()[k] for k in own if k not in smaller} == {
+        k: v for k, v in own.items() if k not in smaller
+    }
+
+
+def test_systems_differ():
+    assert len({load_settings(system=system).digest() for system in SYSTEMS}) == len(SYSTEMS)
+
+
+def test_chens_programs_differ_from_the_paper():
+    paper, code = (load_settings(profile="paper", preset=preset, system="elc") for preset in PRESETS)
+    assert (paper.loss.embedding_weight, paper.loss.balance, paper.network.head_layers) == (5.0, "both", 2)
+    assert (code.loss.embedding_weight, code.loss.balance, code.network.head_layers) == (1.0, "distance", 1)
+    assert code.clustering.growing_overwrite
+    assert paper.network.dropout == 0.2
+
+
+def test_an_override_of_the_network_leaves_the_systems_layer_out():
+    assert load_settings(system="unet", overrides="network.name=wnet").network.concat_layer == "dfeat.32"
+
+
+def test_unknown_profile_preset_and_system():
+    with pytest.raises(StudyError, match="unknown system 'w-net': choose one of discriminative, elc, three-class"):
+        load_settings(system="w-net")
     with pytest.raises(StudyError, match="unknown profile 'fast': choose one of paper, quick, smoke"):
         load_settings(profile="fast")
     with pytest.raises(StudyError, match="unknown preset"):
@@ -103,7 +149,7 @@ def test_digest_tells_settings_apart_but_not_machines():
     base = Settings()
     assert base.digest() == Settings().digest()
     assert len(base.digest()) == 12
-    same = {"data.root": "/elsewhere", "training.device": "cpu", "training.threads": 3}
+    same = {"system": "elc", "data.root": "/elsewhere", "training.device": "cpu", "training.threads": 3}
     assert base.with_(same).digest() == base.digest()
     changed = [base.with_({"seed": 1}), base.with_({"clustering.angle": 40}), base.with_({"loss.inter_weight": 2})]
     assert len({base.digest(), base.digest("other data"), *(s.digest() for s in changed)}) == 5

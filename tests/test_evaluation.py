@@ -7,7 +7,7 @@ import pytest
 from study import evaluation
 from study.config import Clustering
 from study.data.batches import NetworkImage, resize_labels
-from study.data.targets import distance_map, neighbours
+from study.data.targets import distance_map
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps
 from study.metrics import scores
@@ -21,7 +21,7 @@ def example(name, scale=1):
     labels = np.zeros((20, 24), np.int32)
     labels[2:10, 2:10], labels[2:10, 10:20], labels[12:19, 5:20] = 1, 2, 3
     original = resize_labels(labels, (20 * scale, 24 * scale))
-    image = NetworkImage(name, np.zeros((20, 24, 1), np.float16), labels, original, neighbours(labels, 5))
+    image = NetworkImage(name, np.zeros((20, 24, 1), np.float16), labels, original)
     return ImageMaps(distance_map(labels).astype(np.float16), DIRECTIONS[labels]), image
 
 

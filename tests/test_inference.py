@@ -6,7 +6,7 @@ import torch
 
 from study.config import Settings
 from study.data.batches import NetworkImage, resize_labels
-from study.data.targets import distance_map, neighbours
+from study.data.targets import distance_map
 from study.inference import ImageMaps, label_image, predict_maps
 from study.networks import build_network
 
@@ -37,7 +37,7 @@ def network():
 def picture(shape, seed=0, labels=None):
     pixels = np.random.default_rng(seed).normal(size=(*shape, 2)).astype(np.float16)
     labels = np.zeros(shape, np.int32) if labels is None else labels
-    return NetworkImage(f"i{seed}", pixels, labels, labels, neighbours(labels, 3))
+    return NetworkImage(f"i{seed}", pixels, labels, labels)
 
 
 def assert_close(found, wanted):
@@ -56,7 +56,7 @@ def clustering(**more):
 
 def image_of(labels, original=None):
     original = labels if original is None else original
-    return NetworkImage("x", np.zeros((*labels.shape, 1), np.float16), labels, original, neighbours(labels, 3))
+    return NetworkImage("x", np.zeros((*labels.shape, 1), np.float16), labels, original)
 
 
 def test_maps_of_an_image(network):

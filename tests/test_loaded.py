@@ -36,13 +36,13 @@ def test_choose_device(monkeypatch):
 
 def test_images_are_read_once(tmp_path, write_folder):
     settings = settings_of(write_folder(tmp_path / "x", count=8))
-    images, training = network_images(settings.data, "test", 3), training_images(settings.data, 3, CPU)
+    images, training = network_images(settings.data, "test"), training_images(settings.data, 3, CPU)
     for file in (tmp_path / "x").rglob("*.png"):
         file.unlink()
-    assert network_images(settings.data, "test", 3) is images
+    assert network_images(settings.data, "test") is images
     assert training_images(settings.data, 3, CPU) is training
     with pytest.raises(StudyError):
-        network_images(settings.data, "test", 4)
+        network_images(settings.data, "val")
 
 
 def test_neighbours_are_those_of_the_setting(tmp_path, write_folder):
@@ -50,7 +50,6 @@ def test_neighbours_are_those_of_the_setting(tmp_path, write_folder):
     for distance, near in ((2, False), (3, True)):
         settings = settings_of(root, f"data.image_size=0,loss.neighbour_distance={distance}")
         assert bool(images_to_train(settings, CPU).neighbours[0, 1, 2]) == near
-        assert bool(network_images(settings.data, "test", distance)[0].neighbours[1, 2]) == near
 
 
 def test_whole_images_must_halve_as_often_as_the_network_pools(tmp_path, write_folder):

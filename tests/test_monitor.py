@@ -4,7 +4,6 @@ import torch
 
 from study import monitor
 from study.data.batches import NetworkImage
-from study.data.targets import neighbours
 from study.inference import ImageMaps
 from study.monitor import PICTURES, RunMonitor, panels
 from study.networks import Maps
@@ -56,8 +55,7 @@ def pictures(count=4, size=16):
     labels = np.zeros((size, size), np.int32)
     labels[1:7, 1:7], labels[8:15, 6:15] = 1, 2
     pixels = np.random.default_rng(0).normal(size=(count, size, size, 3)).astype(np.float16)
-    near = neighbours(labels, 3)
-    return [NetworkImage(f"i{i}", image, labels, labels, near) for i, image in enumerate(pixels)]
+    return [NetworkImage(f"i{i}", image, labels, labels) for i, image in enumerate(pixels)]
 
 
 def shown_by(run, images=(), steps=9):

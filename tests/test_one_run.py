@@ -77,7 +77,7 @@ def test_logged_scores_are_the_means_of_the_table_per_image(asked, split):
     for child in asked.children.values():
         run_id = child.info.run_id
         table = pd.read_csv(io.StringIO(mlflow.artifacts.load_text(f"runs:/{run_id}/scores_{split}.csv")))
-        images = network_images(asked.settings.data, split, asked.settings.loss.neighbour_distance)
+        images = network_images(asked.settings.data, split)
         assert list(table["image"]) == [image.name for image in images]
         for name, mean in means(table).items():
             assert child.data.metrics[f"{split}/{name}"] == pytest.approx(mean, abs=1e-12), name
@@ -109,7 +109,7 @@ def test_what_a_run_is_made_of_is_logged(asked):
         assert model.params == flat
         paper = Settings().flat()
         assert {k: v for k, v in child.data.tags.items() if k in flat and k not in child.data.params} == {
-            k: v for k, v in flat.items() if v != str(paper[k]) and k not in child.data.params
+            k: v for k, v in flat.items() if (v != str(paper[k]) or k == "system") and k not in child.data.params
         }
         dataset = open_dataset(settings.data)
         (given,) = child.inputs.dataset_inputs
@@ -284,7 +284,7 @@ def test_what_is_kept_of_a_training_is_used_where_no_run_has_got_to_its_end(stor
 def test_maps_are_those_of_the_kept_network(store, unexported):
     settings = job(smoke()).planned.settings
     work_on(settings)
-    images = network_images(settings.data, "test", settings.loss.neighbour_distance)
+    images = network_images(settings.data, "test")
     kept = KeptTraining(job(smoke()).training_digest)
     weights, _ = kept.finished()
     network = build_network(3, settings).to(memory_format=torch.channels_last)
@@ -339,7 +339,7 @@ def test_thresholds_are_searched_and_the_papers_stand_beside_them(store, unexpor
     assert len(tuned) == 5
     assert run.data.metrics["test/sbd"] == result.table["sbd"].mean()
     planned = job(settings).planned.settings
-    images = network_images(planned.data, "test", planned.loss.neighbour_distance)
+    images = network_images(planned.data, "test")
     maps = KeptTraining(job(settings).training_digest).maps("test", [image.labels.shape for image in images])
     paper = Settings().clustering
     for name, clustering in (
@@ -361,10 +361,10 @@ def test_the_search_cannot_read_the_test_images(store, unexported, monkeypatch):
         file.unlink()
     images = one_run.network_images
 
-    def unreadable(data, split, neighbour_distance):
+    def unreadable(data, split):
         if split == "test":
             raise StudyError("the test images are not to be had")
-        return images(data, split, neighbour_distance)
+        return images(data, split)
 
     monkeypatch.setattr(one_run, "network_images", unreadable)
     run = failed_run(store, *work_on(settings))

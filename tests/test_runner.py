@@ -134,7 +134,7 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
     launch = store.create_run(connect()).info.run_id
     store.log_param(launch, "seeds", "0")
     monkeypatch.setenv("MLFLOW_RUN_ID", launch)
-    assert ask([ABLATION], cells, [0], Launch("pool", 2)).failed == 1
+    assert ask([ABLATION], lambda _: cells, [0], Launch("pool", 2)).failed == 1
     out = capsys.readouterr().out
     assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
     assert "2 at a time, on cpu" in out
@@ -160,7 +160,7 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
 def test_seeds_and_a_variant_without_results(store, cells, tmp_path):
     printed = tmp_path / "printed.csv"
     printed.write_text("network.name,network.depth,value\nunet,2,0.9\n")
-    assert ask([replace(ABLATION, printed=printed)], cells, [3, 1], INLINE).failed == 2
+    assert ask([replace(ABLATION, printed=printed)], lambda _: cells, [3, 1], INLINE).failed == 2
     (parent,), children = runs_in(store)
     assert sorted(run.data.tags["seed"] for run in children) == ["1", "1", "3", "3"]
     assert list(answer_of(parent)["seeds"]) == [2]
@@ -169,7 +169,7 @@ def test_seeds_and_a_variant_without_results(store, cells, tmp_path):
 
 
 def test_nothing_but_failures(store, cells):
-    assert ask([BOTH_WRONG], cells, [0], INLINE).failed == 2
+    assert ask([BOTH_WRONG], lambda _: cells, [0], INLINE).failed == 2
     (parent,), children = runs_in(store)
     assert {run.info.status for run in (parent, *children)} == {"FAILED"}
     assert not store.list_artifacts(parent.info.run_id)
@@ -178,7 +178,7 @@ def test_nothing_but_failures(store, cells):
 def test_questions_share_trainings_and_runs(store, trained, capsys):
     """Each has a parent with all of its runs, though half of them are copies."""
     other = replace(SOUND, name="more angles", varied=SOUND.varied | {"clustering.angle": [45.0, 50.0]})
-    assert ask([SOUND, other], tiny(), [0, 1], INLINE).failed == 0
+    assert ask([SOUND, other], lambda _: tiny(), [0, 1], INLINE).failed == 0
     assert trained == [0, 1]
     out = capsys.readouterr().out
     assert "8 runs of 2 distinct trainings; 2 runs occur more than once, 0 are known from before; 2 trainings" in out
@@ -203,8 +203,8 @@ def test_questions_share_trainings_and_runs(store, trained, capsys):
 
 
 def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
-    assert ask([SOUND], tiny(), [0], INLINE).failed == 0
-    assert ask([SOUND], tiny(), [0, 1], INLINE).failed == 0
+    assert ask([SOUND], lambda _: tiny(), [0], INLINE).failed == 0
+    assert ask([SOUND], lambda _: tiny(), [0, 1], INLINE).failed == 0
     assert trained == [0, 1]
     assert "2 are known from before; 1 trainings to do" in capsys.readouterr().out
     parents, children = runs_in(store)
@@ -219,7 +219,7 @@ def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
 
 
 def test_a_plan_does_nothing(store, trained, tmp_path, capsys):
-    assert ask([SOUND], tiny(), [0, 1], INLINE, plan_only=True).failed == 0
+    assert ask([SOUND], lambda _: tiny(), [0, 1], INLINE, plan_only=True).failed == 0
     out = capsys.readouterr().out
     assert "angles: Which depth? 4 runs" in out
     assert "4 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings" in out
@@ -236,7 +236,7 @@ def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
 
     monkeypatch.setattr(one_run, "train", stopped)
     with pytest.raises(KeyboardInterrupt):
-        ask([SOUND, ABLATION], tiny(), [0], INLINE)
+        ask([SOUND, ABLATION], lambda _: tiny(), [0], INLINE)
     parents, children = runs_in(store)
     assert [parent.info.status for parent in parents] == ["KILLED"] * 2
     assert {parent.data.tags["failure"] for parent in parents} == {"the launch was stopped"}
@@ -248,7 +248,7 @@ def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
 def test_a_fault_in_the_answer_does_not_leave_the_parent_running(store, monkeypatch):
     monkeypatch.setattr(runner, "log_answer", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        ask([SOUND], tiny(), [0], INLINE)
+        ask([SOUND], lambda _: tiny(), [0], INLINE)
     (parent,), _ = runs_in(store)
     assert parent.info.status == "KILLED"
 
@@ -261,7 +261,7 @@ def test_a_worker_that_dies_is_told(store, cells, monkeypatch, capsys):
             yield i, BrokenProcessPool("a process was terminated abruptly")
 
     monkeypatch.setattr(runner, "execute", execute)
-    assert ask([ABLATION], cells, [0], Launch("pool", 2)).failed == 2
+    assert ask([ABLATION], lambda _: cells, [0], Launch("pool", 2)).failed == 2
     assert "FAILED: the worker process died (a process was terminated abruptly): with fewer --slots" in (
         capsys.readouterr().out
     )
@@ -282,12 +282,12 @@ def test_a_worker_that_dies_is_told(store, cells, monkeypatch, capsys):
 def test_faults_of_all_runs_are_told_before_there_is_any(store, monkeypatch, settings, seed, words):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(StudyError) as error:
-        ask([ABLATION], tiny(**settings), [seed], INLINE)
+        ask([ABLATION], lambda _: tiny(**settings), [seed], INLINE)
     assert words in str(error.value)
     assert runs_in(store) == ([], [])
 
 
 def test_an_ablation_needs_test_images(store, tmp_path, write_folder):
     with pytest.raises(StudyError, match="has no test image to answer from: 15 %"):
-        ask([ABLATION], tiny(dataset="folder", root=write_folder(tmp_path / "x", count=1)), [0], INLINE)
+        ask([ABLATION], lambda _: tiny(dataset="folder", root=write_folder(tmp_path / "x", count=1)), [0], INLINE)
     assert runs_in(store) == ([], [])

@@ -6,7 +6,7 @@ import pytest
 from mlflow.artifacts import load_text
 
 from study.data.batches import NetworkImage
-from study.data.targets import distance_map, neighbours
+from study.data.targets import distance_map
 from study.errors import StudyError
 from study.inference import ImageMaps, label_image
 from study.metrics import scores
@@ -24,7 +24,7 @@ def noisy(name, seed):
     labels[2:18, 2:10], labels[2:18, 10:20] = 1, 2
     distance = distance_map(labels) * np.where(labels == 2, 0.6, 1)
     embedding = np.eye(3)[labels] + rng.normal(0, 0.1, (20, 24, 3))
-    image = NetworkImage(name, np.zeros((20, 24, 1), np.float16), labels, labels, neighbours(labels, 3))
+    image = NetworkImage(name, np.zeros((20, 24, 1), np.float16), labels, labels)
     return ImageMaps(distance.astype(np.float16), embedding.astype(np.float16)), image
 
 

@@ -7,7 +7,6 @@ import torch
 
 from study.config import Settings, Training
 from study.data.batches import NetworkImage, TrainingImages
-from study.data.targets import neighbours
 from study.errors import StudyError
 from study.inference import predict_maps
 from study.training import History, learning_rate, number_of_steps, train
@@ -41,7 +40,7 @@ def pictures(count=4, size=16):
     labels[1:7, 1:7], labels[8:15, 6:15] = 1, 2
     noise = np.random.default_rng(0).normal(size=(count, size, size, 1))
     return [
-        NetworkImage(f"i{i}", (image + 2 * labels[..., None]).astype(np.float16), labels, labels, neighbours(labels, 3))
+        NetworkImage(f"i{i}", (image + 2 * labels[..., None]).astype(np.float16), labels, labels)
         for i, image in enumerate(noise)
     ]
 
@@ -65,7 +64,7 @@ def tiny(**more):
 
 
 def images_for(settings):
-    return TrainingImages(pictures(), settings.data, CPU)
+    return TrainingImages(pictures(), settings.data, 3, CPU)
 
 
 def score(network):

@@ -44,14 +44,22 @@ def test_all_are_asked_in_the_order_of_the_paper():
     ]
     one_by_one = {name: (ABLATIONS[name],) for name in ABLATIONS}
     assert one_by_one | {"all": QUESTIONS["all"]} == QUESTIONS
-    assert ABLATIONS.keys() - {ablation.name for ablation in QUESTIONS["all"]} == {"subsets"}
+    assert ABLATIONS.keys() - {ablation.name for ablation in QUESTIONS["all"]} == {
+        "subsets",
+        "neighbour_distance",
+        "loss",
+        "systems",
+    }
+
+
+def at(profile):
+    return lambda system: load_settings(profile=profile, system=system)
 
 
 @pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
 @pytest.mark.parametrize("seeds", [[0], [3, 5]])
 def test_what_several_questions_share_is_trained_once(profile, seeds):
-    base = load_settings(profile=profile)
-    settings = [run.settings for ablation in QUESTIONS["all"] for run in plan(ablation, base, seeds)]
+    settings = [run.settings for ablation in QUESTIONS["all"] for run in plan(ablation, at(profile), seeds)]
     count = len(seeds)
     assert len(settings) == (7 + 4 + 10 + 12 + 8) * count
     # 7 layers; 3 further constraints; 10 - 3 further dimensions; 12 - 2 further weights; no further network
@@ -76,7 +84,7 @@ def test_what_follows_from_a_variant(variant, follows):
     (ablation,) = [ablation for ablation in QUESTIONS["all"] if variant in ablation.variants()]
     for network in ("unet", "wnet"):  # whatever the base
         base = load_settings(overrides=f"network.name={network}")
-        (run,) = [run for run in plan(ablation, base, [0]) if run.variant == variant]
+        (run,) = [run for run in plan(ablation, lambda _, base=base: base, [0]) if run.variant == variant]
         assert (follows | variant).items() <= run.settings.flat().items()
 
 
@@ -96,7 +104,7 @@ def test_the_variants_hold_the_control_and_fit_every_profile(module):
     assert ablation.axis is None or (ablation.axis in ablation.varied and len(ablation.varied) == 2)  # axis and lines
     assert ablation.question.endswith("?")
     for profile in ("smoke", "quick", "paper"):
-        runs = plan(ablation, load_settings(profile=profile), [0])
+        runs = plan(ablation, at(profile), [0])
         assert len({run.settings.digest() for run in runs}) == len(runs) == len(ablation.variants())
         assert len({run.name for run in runs}) == len(runs)
 

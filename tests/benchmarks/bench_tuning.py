@@ -32,7 +32,7 @@ def stored() -> tuple[list[ImageMaps], list[NetworkImage]]:
     kept = [ImageMaps(distance.astype(np.float16), embedding.astype(np.float16)) for distance, embedding in found]
     truth = [np.where(d > 0, e.argmax(axis=2) + 1, 0).astype(np.int32) for d, e in found]
     pixels = np.random.default_rng(0).normal(size=(SIZE, SIZE, 3)).astype(np.float16)
-    images = [NetworkImage(str(i), pixels, t, t, np.zeros((9, 9), bool)) for i, t in enumerate(truth)]
+    images = [NetworkImage(str(i), pixels, t, t) for i, t in enumerate(truth)]
     return kept, images
 
 

@@ -4,20 +4,27 @@ import numpy as np
 import pytest
 
 from study.clustering import CLUSTERERS, density, segment
-from study.config import CLUSTERING_METHODS, Clustering
+from study.config import CLUSTERING_METHODS, METHODS_OF_METRIC, Clustering
 from study.errors import StudyError
 
 PLAIN = Clustering(seed_smoothing=0, min_size=0, min_distance=0, foreground="none")
 ANGULAR = [replace(PLAIN, seeds=seeds) for seeds in ("peaks", "regions")]
 # without seeds, the background is a cluster like others, until its distance tells
-METHODS = ANGULAR + [replace(PLAIN, method=m, min_distance=0.1) for m in CLUSTERERS if m != "angular"]
+OF_EMBEDDING = [method for method in CLUSTERERS if method != "components"]  # which looks at the distance map alone
+BY_ANGLE = ANGULAR + [replace(PLAIN, method=m, min_distance=0.1) for m in OF_EMBEDDING if m != "angular"]
+BY_DISTANCE = [
+    replace(PLAIN, method=m, metric="euclidean", min_distance=0.1)
+    for m in METHODS_OF_METRIC["euclidean"]
+    if m in OF_EMBEDDING
+]
+METHODS = BY_ANGLE + BY_DISTANCE
 
 
 def test_settings_name_the_clusterers():
     assert tuple(CLUSTERERS) == CLUSTERING_METHODS
 
 
-@pytest.mark.parametrize("settings", [*METHODS, *(Clustering(method=method) for method in CLUSTERERS)])
+@pytest.mark.parametrize("settings", [*METHODS, *(Clustering(method=method) for method in OF_EMBEDDING)])
 @pytest.mark.parametrize("colours", [[0, 1, 2, 3, 4], [0, 1, 2, 3, 1]])
 @pytest.mark.parametrize("foreground", ["none", "predicted", "truth"])
 def test_perfect_maps_are_recovered(perfect_maps, four_objects, canonical, settings, colours, foreground):
@@ -109,7 +116,7 @@ def test_a_mask_of_nothing_leaves_nothing(perfect_maps, four_objects, settings):
     np.testing.assert_array_equal(labels, np.zeros(four_objects.shape))
 
 
-@pytest.mark.parametrize("settings", METHODS)
+@pytest.mark.parametrize("settings", BY_ANGLE)
 def test_no_direction_anywhere(settings):
     np.testing.assert_array_equal(segment(np.ones((4, 5)), np.zeros((4, 5, 3)), settings), np.zeros((4, 5)))
 
@@ -134,7 +141,19 @@ def test_scale_and_precision_of_the_maps_do_not_matter(random_maps):
     np.testing.assert_array_equal(segment(distance.astype(np.float64), embedding.astype(np.float64), PLAIN), expected)
 
 
-@pytest.mark.parametrize("settings", METHODS)
+@pytest.mark.parametrize("settings", BY_DISTANCE)
+def test_lengths_tell_objects_apart_where_distances_count(perfect_maps, four_objects, canonical, settings):
+    distance, _ = perfect_maps(four_objects, [0, 1, 2, 3, 4])
+    embedding = np.sqrt(2) * four_objects[..., None].astype(
+        np.float32
+    )  # one direction, and objects at least 1.41 apart
+    embedding[2, 1] = np.nan
+    expected = four_objects.copy()
+    expected[2, 1] = 0
+    assert canonical(segment(distance, embedding, settings)) == canonical(expected)
+
+
+@pytest.mark.parametrize("settings", BY_ANGLE)
 def test_pixels_without_direction_belong_to_nothing(perfect_maps, four_objects, canonical, settings):
     distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
     embedding[2, 1], embedding[3, 13], distance[4, 8] = 0, np.nan, np.nan

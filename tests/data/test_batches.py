@@ -26,11 +26,11 @@ def picture(height, width, seed=0, channels=2):
     labels[height // 2 + 1 :] = 2
     pixels = rng.normal(size=(height, width, channels)).astype(np.float16)
     pixels[..., 0] = np.arange(height * width).reshape(height, width)
-    return NetworkImage(f"i{seed}", pixels, labels, labels, neighbours(labels, 3))
+    return NetworkImage(f"i{seed}", pixels, labels, labels)
 
 
 def images(data, *shapes):
-    return TrainingImages([picture(*shape, seed) for seed, shape in enumerate(shapes)], data, CPU)
+    return TrainingImages([picture(*shape, seed) for seed, shape in enumerate(shapes)], data, 3, CPU)
 
 
 def test_whole_images_come_back():
@@ -78,11 +78,11 @@ def test_a_small_image_is_reflected_into_its_crop():
 
 def test_neighbours_come_with_their_image():
     one = np.ones((8, 8), np.int32)
-    single = NetworkImage("one", np.zeros((8, 8, 2), np.float16), one, one, neighbours(one, 3))
-    store = TrainingImages([picture(8, 8), single], Data(), CPU)
+    single = NetworkImage("one", np.zeros((8, 8, 2), np.float16), one, one)
+    store = TrainingImages([picture(8, 8), single], Data(), 3, CPU)
     batch = store.batch(torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]))
     np.testing.assert_array_equal(batch.neighbours[0], [[0, 1, 0], [1, 0, 0], [0, 0, 0]])  # padded
-    np.testing.assert_array_equal(batch.neighbours[1], picture(8, 8).neighbours)
+    np.testing.assert_array_equal(batch.neighbours[1], neighbours(picture(8, 8).labels, 3))
 
 
 def test_draws_are_whole_rounds_and_stay_inside():
@@ -131,12 +131,12 @@ def test_network_image():
     labels = np.zeros((6, 10), np.int32)
     labels[:3, :4], labels[4:, 5:] = 40, 7
     sample = Sample(np.random.default_rng(0).integers(0, 255, (6, 10, 3)).astype(np.uint8), labels, "a")
-    image = network_image(sample, 16, 3)
+    image = network_image(sample, 16)
     assert image.pixels.shape == (16, 16, 3)
     assert image.pixels.dtype == np.float16
     assert image.original is labels
     assert set(np.unique(image.labels)) == {0, 1, 2}
-    assert network_image(sample, 0, 3).labels.shape == (6, 10)
+    assert network_image(sample, 0).labels.shape == (6, 10)
 
 
 def test_neighbours_are_near_at_the_networks_scale():
@@ -147,7 +147,16 @@ def test_neighbours_are_near_at_the_networks_scale():
     for size, distance, near in ((0, 2, False), (0, 3, True), (16, 3, False), (16, 9, True)):
         wanted = with_background.copy()
         wanted[1, 2] = wanted[2, 1] = near
-        np.testing.assert_array_equal(network_image(sample, size, distance).neighbours, wanted)
+        store = TrainingImages([network_image(sample, size)], Data(), distance, CPU)
+        np.testing.assert_array_equal(store.neighbours[0], wanted)
+
+
+def test_adjacent_objects_touch_or_are_within_2_percent_of_the_image():
+    labels = np.zeros((8, 400), np.int32)
+    labels[:, :10], labels[:, 10:20], labels[:, 26:30], labels[:, 39:] = 1, 2, 3, 4  # gaps of 1, 7 and 10 px
+    table = picture(8, 8).adjacent, NetworkImage("a", np.zeros((8, 400, 1), np.float16), labels, labels).adjacent
+    np.testing.assert_array_equal(np.argwhere(np.triu(table[1])), [[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3]])
+    assert table[0].dtype == bool
 
 
 def test_images_of_other_channels_are_named():
@@ -156,4 +165,4 @@ def test_images_of_other_channels_are_named():
     with pytest.raises(StudyError, match=words):
         refuse_other_channels(picture(4, 4, seed=7, channels=1), 3)
     with pytest.raises(StudyError, match=words.replace("takes 3", "takes 2")):
-        TrainingImages([picture(4, 4), picture(4, 4, seed=7, channels=1)], Data(), CPU)
+        TrainingImages([picture(4, 4), picture(4, 4, seed=7, channels=1)], Data(), 3, CPU)

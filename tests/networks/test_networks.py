@@ -130,3 +130,38 @@ def test_leaky_gradient_leaves_the_output_alone():
     features = torch.randn(1, 4, 8, 8)
     torch.testing.assert_close(head(features), head.eval()(features))
     assert head(features).min() == 0
+
+
+def test_heads_of_more_layers():
+    one, two = (build_network(3, with_layer("none", network__head_layers=n)) for n in (1, 2))
+    for name in ("distance", "embedding"):
+        convs = [[m.kernel_size for m in getattr(n, name).modules() if isinstance(m, nn.Conv2d)] for n in (one, two)]
+        assert convs == [[(1, 1)], [(3, 3), (1, 1)]]
+
+
+def test_the_discriminative_loss_gets_embeddings_of_any_length():
+    torch.manual_seed(0)
+    given = {"loss__name": "discriminative", "clustering__method": "mean-shift"}
+    for layer in ("none", "efeat.32"):
+        maps = build_network(1, with_layer(layer, **given))(torch.randn(1, 1, 16, 16))
+        for embedding in (maps.embedding, *([maps.aux_embedding] if layer == "efeat.32" else [])):
+            assert embedding.norm(dim=1).std() > 0.01
+
+
+def three_class(**more):
+    return settings(network__name="three-class", clustering__method="components", **more)
+
+
+def test_three_class_network():
+    torch.manual_seed(0)
+    network = build_network(3, three_class(network__dropout=0)).eval()
+    maps = network(torch.randn(2, 3, 16, 12))
+    assert maps.classes.shape == (2, 3, 16, 12)
+    assert maps.embedding.shape == (2, 0, 16, 12)
+    # background, object, contour: above a half where the object is likeliest
+    assert torch.equal(maps.distance[:, 0] > 0.5, maps.classes.argmax(1) == 1)
+    probability = maps.classes.softmax(1)
+    others = torch.maximum(probability[:, 0], probability[:, 2])
+    torch.testing.assert_close(maps.distance[:, 0], probability[:, 1] / (probability[:, 1] + others))
+    maps.classes.sum().backward()
+    assert not [name for name, weight in network.named_parameters() if weight.grad is None]

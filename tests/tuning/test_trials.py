@@ -5,7 +5,7 @@ import pytest
 
 from study.config import Clustering, Tuning
 from study.data.batches import NetworkImage
-from study.data.targets import distance_map, neighbours
+from study.data.targets import distance_map
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps
@@ -201,7 +201,7 @@ def test_objectives_that_cannot_be_searched(objectives, words):
 def test_scores_of_stored_maps_are_those_of_an_evaluation():
     labels = np.zeros((20, 24), np.int32)
     labels[2:10, 2:10], labels[2:10, 10:20] = 1, 2
-    image = NetworkImage("a", np.zeros((20, 24, 1), np.float16), labels, labels, neighbours(labels, 3))
+    image = NetworkImage("a", np.zeros((20, 24, 1), np.float16), labels, labels)
     maps = ImageMaps(distance_map(labels).astype(np.float16), np.eye(3, dtype=np.float16)[labels])
     clustering = Clustering(foreground="none", min_size=5)
     found = score_on([maps], [image])(clustering, 0)
