@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from study.metrics.cell import PanopticQuality, aggregated_jaccard, panoptic_quality
 from study.metrics.contingency import Contingency
 from study.metrics.detection import THRESHOLDS, average_precision, mean_average_precision
 from study.metrics.embedding import neighbour_angle
@@ -12,19 +13,26 @@ from study.metrics.leaf import (
     symmetric_best_dice,
     symmetric_best_dice_legacy,
 )
+from study.metrics.neuron import VariationOfInformation, adapted_rand_error, variation_of_information
 
 __all__ = [
     "THRESHOLDS",
     "Contingency",
+    "PanopticQuality",
+    "VariationOfInformation",
+    "adapted_rand_error",
+    "aggregated_jaccard",
     "average_precision",
     "best_dice",
     "count_difference",
     "foreground_dice",
     "mean_average_precision",
     "neighbour_angle",
+    "panoptic_quality",
     "scores",
     "symmetric_best_dice",
     "symmetric_best_dice_legacy",
+    "variation_of_information",
 ]
 
 

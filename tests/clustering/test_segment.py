@@ -212,7 +212,7 @@ def test_the_threshold_of_the_predicted_foreground_is_relative(perfect_maps, fou
 
 
 def test_refuses_unknown_method():
-    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of angular, growing"):
+    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of angular, components"):
         segment(np.ones((2, 2)), np.ones((2, 2, 3)), replace(PLAIN, method="kmeans"))
 
 

@@ -1,0 +1,137 @@
+"""Affinity losses of pixel embeddings: self correlation, cross correlation, embedding pyramid (Huang et al. 2022).
+
+All work on images (B, ..., rows, columns) and volumes (B, ..., planes, rows, columns), here written (B, ..., *S), and
+have two settings. `balance` lets the pairs of one object and those of two weigh the same for each image and offset, as
+far as neither is rarer than a pair in 20 (of one object) or in 100 (of two). `scale` is `paper` for means (Eq. 3), or
+`code` for that times the length of the first axis of S, rows or planes, as the authors' program has it; a large epsilon
+in the optimiser needs the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from study.affinities import Offset, Pairs, affinities, label_pairs
+
+SCALES = ("paper", "code")
+_FEWEST_SAME, _MOST_SAME = 0.05, 0.99  # bounds of the balanced share
+
+
+def affinity_loss(affinity: Tensor, pairs: Pairs, *, balance: bool = False, scale: str = "paper") -> Tensor:
+    """Mean squared error of affinities, whatever they are made from.
+
+    The mean runs over the pairs that count of each image and offset, then over all images and offsets that have any.
+    The target of pixels of two objects is a cosine of 0, so that a negative one costs, too.
+
+    Parameters
+    ----------
+    affinity : (B, N, *S) float tensor
+    pairs : Pairs
+        As of `label_pairs`.
+    balance : bool
+    scale : `paper` or `code`
+
+    Returns
+    -------
+    0-d tensor
+        0 where no pair counts.
+
+    Raises
+    ------
+    ValueError
+        If the scale is unknown.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {', '.join(SCALES)}, not {scale!r}")
+    axes = tuple(range(2, affinity.ndim))
+    count = pairs.mask.sum(axes)
+    error = torch.where(pairs.mask, affinity - pairs.target.to(affinity.dtype), 0).square()
+    if balance:
+        same = (pairs.target & pairs.mask).sum(axes)
+        share = (same / count.clamp(min=1)).to(affinity.dtype).clamp(_FEWEST_SAME, _MOST_SAME)
+        per_map = (..., *(None for _ in axes))
+        total = (error * torch.where(pairs.target, (1 - share)[per_map], share[per_map])).sum(axes)
+        count = (1 - share) * same + share * (count - same)
+    else:
+        total = error.sum(axes)
+    present = count > 0
+    mean = torch.where(present, total / torch.where(present, count, 1), 0).sum() / present.sum().clamp(min=1)
+    return mean * affinity.shape[2] if scale == "code" else mean
+
+
+def self_loss(embedding: Tensor, pairs: Pairs, *, balance: bool = False, scale: str = "paper") -> Tensor:
+    """Self correlation: the embeddings of both pixels of a pair come from one view (SCM, Eq. 2 and 3).
+
+    Parameters
+    ----------
+    embedding : (B, E, *S) float tensor
+        Unit vectors over the channels, as of `study.affinities.unit_vectors`.
+    pairs, balance, scale
+        As of `affinity_loss`.
+    """
+    return affinity_loss(affinities(embedding, pairs.offsets), pairs, balance=balance, scale=scale)
+
+
+def cross_loss(
+    embedding: Tensor, other: Tensor, pairs: Pairs, *, detach: bool = True, balance: bool = False, scale: str = "paper"
+) -> Tensor:
+    """Cross correlation: the second pixel's embedding is that of another view (CCM, Eq. 4 and 5).
+
+    Parameters
+    ----------
+    embedding : (B, E, *S) float tensor
+        Unit vectors over the channels.
+    other : (B, E, *S) float tensor
+        Unit vectors of the other view, brought back to the pixels of the first.
+    detach : bool
+        Whether the other view only serves as a target, and gets no gradient.
+    pairs, balance, scale
+        As of `affinity_loss`.
+    """
+    other = other.detach() if detach else other
+    return affinity_loss(affinities(embedding, pairs.offsets, other), pairs, balance=balance, scale=scale)
+
+
+def pyramid_loss(
+    embeddings: Sequence[Tensor],
+    labels: Tensor,
+    offsets: Sequence[Sequence[Offset]],
+    valid: Tensor | None = None,
+    *,
+    balance: bool = False,
+    scale: str = "paper",
+) -> Tensor:
+    """Embedding pyramid: the sum of the self losses at several scales (EPM, Eq. 6).
+
+    Parameters
+    ----------
+    embeddings : sequence of (B, E, *S) float tensors
+        Unit vectors over the channels; the paper has 1/2, 1/4, 1/8 and 1/16 of the image's size.
+    labels : (B, *S) int tensor
+        At full size; each scale takes the label at its pixels' centres.
+    offsets : sequence of sequences of offsets
+        Those of each scale, as of `study.affinities.pyramid_offsets` after the first.
+    valid : (B, *S) bool tensor, optional
+        At full size, as of `study.affinities.label_pairs`.
+    balance, scale
+        As of `affinity_loss`; `code` takes the length at each scale.
+    """
+    loss = embeddings[0].new_zeros(())
+    for embedding, own_offsets in zip(embeddings, offsets, strict=True):
+        shape = embedding.shape[2:]
+        own_valid = None if valid is None else nearest(valid, shape)
+        pairs = label_pairs(nearest(labels, shape), own_offsets, own_valid)
+        loss = loss + self_loss(embedding, pairs, balance=balance, scale=scale)
+    return loss
+
+
+def nearest(maps: Tensor, shape: Sequence[int]) -> Tensor:
+    """(B, *S) maps of any dtype at another `shape`: each pixel takes the value at its centre."""
+    for axis, new in enumerate(shape, start=1):
+        old = maps.shape[axis]
+        index = (2 * torch.arange(new, device=maps.device) + 1) * old // (2 * new)  # exact, unlike float steps
+        maps = maps.index_select(axis, index)
+    return maps

@@ -1,0 +1,177 @@
+"""Residual U-Net with an embedding at every scale, for images and volumes (Huang et al. 2022).
+
+The paper names the widths, batch normalisation and about 4.7 million parameters. Two residual blocks per level, which
+give that size, the nearest upsampling and the kernels of volumes are our choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from study.affinities import unit_vectors
+
+WIDTHS = (16, 32, 64, 128, 256)
+SKIPS = ("add", "concat")
+_CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
+_NORMS = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_POOLS = {2: F.max_pool2d, 3: F.max_pool3d}
+
+
+class PyramidMaps(NamedTuple):
+    """What the network gives for a batch; `*S` are (rows, columns) or (planes, rows, columns).
+
+    Attributes
+    ----------
+    embeddings : tuple of (B, E, *S) float32 tensors
+        At 1, 1/2, 1/4, 1/8 and 1/16 of the image's rows and columns; empty with an affinity head.
+    affinity : (B, N, *S) float32 tensor or None
+        In [0, 1], from an affinity head.
+    mask : (B, 1, *S) float32 tensor or None
+        Logits of the foreground, from a mask head.
+    """
+
+    embeddings: tuple[Tensor, ...]
+    affinity: Tensor | None = None
+    mask: Tensor | None = None
+
+
+def _convolution(dims: int, inputs: int, width: int, kernel: Sequence[int], *, bias: bool = False) -> nn.Module:
+    """Convolution that keeps the size; `kernel` is (planes, in-plane), of which an image has the latter."""
+    sides = (kernel[1],) * 2 if dims == 2 else (kernel[0], kernel[1], kernel[1])
+    return _CONVOLUTIONS[dims](inputs, width, sides, padding=tuple(side // 2 for side in sides), bias=bias)
+
+
+def _activated(dims: int, inputs: int, width: int, kernel: Sequence[int]) -> nn.Sequential:
+    """Convolution, batch normalisation, ReLU."""
+    return nn.Sequential(_convolution(dims, inputs, width, kernel), _NORMS[dims](width), nn.ReLU(inplace=True))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions that are added to their input; in a volume the first one stays within the plane."""
+
+    def __init__(self, dims: int, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            _activated(dims, width, width, (1, 3)), _convolution(dims, width, width, (3, 3)), _NORMS[dims](width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.layers(x))
+
+
+def _blocks(dims: int, width: int) -> nn.Sequential:
+    return nn.Sequential(ResidualBlock(dims, width), ResidualBlock(dims, width))
+
+
+class UpStep(nn.Module):
+    """One level up: nearest upsampling, a convolution, the skip connection, residual blocks."""
+
+    def __init__(self, dims: int, inputs: int, width: int, skips: str):
+        super().__init__()
+        self.up = _activated(dims, inputs, width, (1, 3))
+        self.joint = _activated(dims, 2 * width, width, (1, 1)) if skips == "concat" else None
+        self.blocks = _blocks(dims, width)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = self.up(F.interpolate(x, size=skip.shape[2:]))
+        return self.blocks(x + skip if self.joint is None else self.joint(torch.cat([skip, x], dim=1)))
+
+
+class ResidualUNet(nn.Module):
+    """Residual U-Net with one 1 x 1 embedding head per scale, or one affinity head.
+
+    In a volume planes are neither pooled nor upsampled, and of two convolutions of a residual block one is 1 x 3 x 3,
+    one 3 x 3 x 3; all others are within the plane. Weights are He-normal, drawn from torch's default generator; biases
+    are zero.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the images.
+    dims : 2 or 3
+        Images or volumes.
+    widths : sequence of int
+        Channels at each scale, the finest first.
+    skips : `add` or `concat`
+        What a level takes from the contracting path is added, or is concatenated and brought back to the level's width
+        by a 1 x 1 convolution.
+    embedding_dim : int
+    unit : bool
+        Whether embeddings are scaled to unit vectors.
+    affinity_channels : int
+        Number of offsets; not 0: affinities come from a head of their own in place of the embeddings (the affinity
+        learning that the paper compares with).
+    mask_head : bool
+        Whether there is a head for the foreground, too.
+
+    Raises
+    ------
+    ValueError
+        If `dims` or `skips` is unknown.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        dims: int = 2,
+        widths: Sequence[int] = WIDTHS,
+        skips: str = "add",
+        embedding_dim: int = 16,
+        unit: bool = False,
+        affinity_channels: int = 0,
+        mask_head: bool = False,
+    ):
+        super().__init__()
+        if dims not in _CONVOLUTIONS:
+            raise ValueError(f"dims must be 2 or 3, not {dims}")
+        if skips not in SKIPS:
+            raise ValueError(f"skips must be one of {', '.join(SKIPS)}, not {skips!r}")
+        self.pool, self.halved, self.unit = _POOLS[dims], (2, 2) if dims == 2 else (1, 2, 2), unit
+        self.down = nn.ModuleList(
+            nn.Sequential(_activated(dims, before, width, (1, 3)), _blocks(dims, width))
+            for before, width in zip([channels, *widths], widths, strict=False)
+        )
+        steps = list(zip(widths[1:], widths, strict=False))
+        self.up = nn.ModuleList(UpStep(dims, below, width, skips) for below, width in reversed(steps))
+
+        def head(width: int, outputs: int) -> nn.Module:
+            return _convolution(dims, width, outputs, (1, 1), bias=True)
+
+        self.embedding = nn.ModuleList(head(width, embedding_dim) for width in widths if not affinity_channels)
+        self.affinity = head(widths[0], affinity_channels) if affinity_channels else None
+        self.mask = head(widths[0], 1) if mask_head else None
+        self.apply(_he_normal)
+
+    def forward(self, images: Tensor) -> PyramidMaps:
+        """Maps of standardised images (B, C, *S) of at least 2^(scales - 1) rows and columns.
+
+        Where these are no multiple of that, the coarser embeddings have their size rounded down.
+        """
+        x, passed = images, []
+        for level, block in enumerate(self.down):
+            x = block(self.pool(x, self.halved) if level else x)
+            passed.append(x)
+        features = [x]
+        for step, skip in zip(self.up, reversed(passed[:-1]), strict=True):
+            features.append(x := step(x, skip))
+        features.reverse()
+        embeddings = [head(scale).float() for head, scale in zip(self.embedding, features, strict=False)]
+        return PyramidMaps(
+            tuple(map(unit_vectors, embeddings) if self.unit else embeddings),
+            None if self.affinity is None else torch.sigmoid(self.affinity(x).float()),
+            None if self.mask is None else self.mask(x).float(),
+        )
+
+
+def _he_normal(module: nn.Module) -> None:
+    """Weights of a convolution (He et al. 2015), and a bias of zero."""
+    if isinstance(module, nn.Conv2d | nn.Conv3d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
