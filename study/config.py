@@ -14,9 +14,21 @@ from typing import Any
 
 from study.errors import StudyError, unknown_name
 
-CLUSTERING_METHODS = ("angular", "growing", "mutex-watershed", "mean-shift", "hdbscan", "components")
-METRIC_OF_LOSS = {"cosine": "angle", "discriminative": "euclidean"}
-METHODS_OF_METRIC = {"angle": CLUSTERING_METHODS, "euclidean": ("mutex-watershed", "mean-shift", "components")}
+CLUSTERING_METHODS = (
+    "angular",
+    "growing",
+    "mutex-watershed",
+    "mean-shift",
+    "hdbscan",
+    "affinity-watershed",
+    "components",
+)
+METRIC_OF_LOSS = {"cosine": "angle", "discriminative": "euclidean", "affinity": "angle"}
+METHODS_OF_METRIC = {
+    "angle": CLUSTERING_METHODS,
+    "euclidean": ("mutex-watershed", "mean-shift", "components"),
+    "affinity": ("affinity-watershed", "components"),
+}
 CONCAT_LAYERS = ("none", "coordinate", "distmap", "dfeat.8", "dfeat.32", "efeat.32", "dfeat.16+efeat.16")
 
 
@@ -41,9 +53,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Network:
-    """U-Net with two heads, W-Net: two U-Nets in a row (Wu et al. 2020, Fig. 3), or three-class U-Net."""
+    """U-Net with two heads, W-Net: two U-Nets in a row (Wu et al. 2020, Fig. 3), three-class U-Net, or residual U-Net
+    with embeddings at all scales or with affinities (Huang et al. 2022).
+    """
 
-    name: str = _setting("wnet", choices=("unet", "wnet", "three-class"))
+    name: str = _setting("wnet", choices=("unet", "wnet", "three-class", "residual", "affinity"))
     concat_layer: str = _setting("dfeat.32", choices=CONCAT_LAYERS)  # what W-Net forwards (Table 1)
     embedding_dim: int = _setting(8, low=1, high=1024)
     base_width: int = _setting(32, low=1, high=512)  # channels of the first level, doubled at each pooling
@@ -77,6 +91,17 @@ class Loss:
     # discriminative: an object's pixels may be this far from its mean, the means of two objects must be twice ...
     pull_margin: float = _setting(0.5, low=0, high=100)
     push_margin: float = _setting(1.5, low=1e-3, high=100)  # ... this far apart
+    # affinity: pairs of pixels these distances apart, at the coarser scales without the largest ones ...
+    ranges: str = "1+3+5+9+27"
+    neighbourhood: int = _setting(4, choices=(4, 8))  # ... along rows and columns, or along diagonals too
+    cross_weight: float = _setting(1.0, low=0, high=1e6)  # of the correlation with a second view
+    cross_detach: bool = False  # the second view gets no gradient, and costs less
+    pyramid_weight: float = _setting(1.0, low=0, high=1e6)  # of the coarser scales
+    pair_balance: bool = False  # pairs in one object and pairs of two weigh the same, for each offset
+    affinity_scale: str = _setting("paper", choices=("paper", "code"))  # mean, or mean times the image's side
+    view_turns: bool = True  # how the second view differs: mirrored and turned by quarters ...
+    view_intensity: bool = True  # ... in other light ...
+    view_cutout: bool = True  # ... with holes
     regulariser_weight: float = _setting(1e-3, low=0, high=1e3)  # of the length of the means
     aux_embedding_loss: bool = False  # an embedding head and loss on W-Net's first net too
 
@@ -90,6 +115,9 @@ class Training:
     batch_size: int = _setting(4, low=1, high=4096)
     learning_rate: float = _setting(1e-4, low=1e-8, high=10)
     schedule: str = _setting("staircase", choices=("staircase", "one-cycle"))
+    epsilon: float = _setting(1e-8, low=1e-12, high=1)  # of Adam
+    weight_decay: float = _setting(0.0, low=0, high=1)
+    amsgrad: bool = False
     decay: float = _setting(0.9, low=0.01, high=1)  # staircase: factor ...
     decay_steps: int = _setting(5000, low=1)  # ... applied every so many steps
     gradient_clip: float = _setting(0.0, low=0)  # largest gradient norm; 0 = off
@@ -118,9 +146,13 @@ class Clustering:
     mutex_stride: int = _setting(1, low=1, high=500)  # repulsive pairs start on every so many rows and columns
     mean_shift_bandwidth: float = _setting(0.5, low=0.01, high=2)  # between unit embeddings
     hdbscan_min_cluster: int = _setting(100, low=1)  # px of a 512 x 512 image, scaled to the area of others
+    affinity_ranges: str = "1+3+5+9+27"  # affinity-watershed: distances of the pairs; the first ones attract
+    affinity_neighbourhood: int = _setting(4, choices=(4, 8))
+    affinity_stride: int = _setting(5, low=1, high=500)  # repulsive pairs start on every so many rows and columns
+    fragment_size: int = _setting(20, low=0)  # affinity-watershed: smaller objects join a neighbour, px
     component_threshold: float = _setting(0.5, low=0, high=1)  # components: of the map whose pieces are the objects
     component_expansion: int = _setting(0, low=0, high=100)  # components: px that objects are widened by
-    metric: str = _setting("angle", choices=tuple(METHODS_OF_METRIC))  # of the embedding; follows from loss.name
+    metric: str = _setting("angle", choices=tuple(METHODS_OF_METRIC))  # follows from loss and network
     min_size: int = _setting(10, low=0)  # smaller objects are dropped, px
     min_distance: float = _setting(0.1, low=0, high=1)  # objects of smaller mean distance, relative to the maximum
     foreground: str = _setting("auto", choices=("auto", "truth", "predicted", "none"))
@@ -175,9 +207,8 @@ class Settings:
         if "network.name" in changes and "network.concat_layer" not in changes:
             layer = "dfeat.32" if result.network.name == "wnet" else "none"
             result = replace(result, network=replace(result.network, concat_layer=layer))
-        if "loss.name" in changes and "clustering.metric" not in changes:
-            metric = METRIC_OF_LOSS[result.loss.name]
-            result = replace(result, clustering=replace(result.clustering, metric=metric))
+        if {"loss.name", "network.name"} & changes.keys() and "clustering.metric" not in changes:
+            result = replace(result, clustering=replace(result.clustering, metric=_metric(result)))
         _check_together(result)
         return result
 
@@ -233,6 +264,48 @@ def _checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
     return value
 
 
+def _metric(settings: Settings) -> str:
+    """What the embedding goes by: a network that predicts affinities has them in its place."""
+    return "affinity" if settings.network.name == "affinity" else METRIC_OF_LOSS[settings.loss.name]
+
+
+def parse_ranges(text: str) -> tuple[int, ...]:
+    """``1+3+5`` as numbers.
+
+    Raises
+    ------
+    StudyError
+        If it is anything else than different whole numbers above 0, in ascending order and from 1 on.
+    """
+    try:
+        ranges = tuple(int(part) for part in text.split("+"))
+    except ValueError:
+        ranges = ()
+    if not ranges or ranges[0] != 1 or list(ranges) != sorted(set(ranges)):
+        raise StudyError(f"ranges are ascending whole numbers from 1 on, joined by +, such as 1+3+5+9, not {text!r}")
+    return ranges
+
+
+def _check_affinities(settings: Settings) -> None:
+    """Refuse what does not fit the affinity loss or its clustering."""
+    loss, clustering, by_affinity = settings.loss, settings.clustering, settings.network.name == "affinity"
+    for text in (loss.ranges, clustering.affinity_ranges):
+        parse_ranges(text)
+    if by_affinity and loss.name != "affinity":
+        raise StudyError("network.name=affinity predicts affinities: set loss.name=affinity")
+    wanted = (loss.ranges, loss.neighbourhood)
+    if by_affinity and (clustering.affinity_ranges, clustering.affinity_neighbourhood) != wanted:
+        raise StudyError(
+            "network.name=affinity knows only the affinities it was trained on: set clustering.affinity_ranges="
+            f"{loss.ranges} and clustering.affinity_neighbourhood={loss.neighbourhood}"
+        )
+    if loss.name == "affinity" and loss.affinity_scale == "paper" and settings.training.epsilon > 1e-4:
+        raise StudyError(
+            f"training.epsilon={settings.training.epsilon:g} swallows the gradients of the mean affinity loss, which "
+            "stops learning: set loss.affinity_scale=code, or a smaller training.epsilon"
+        )
+
+
 def _check_together(settings: Settings) -> None:
     """Refuse settings that contradict each other."""
     network, clustering = settings.network, settings.clustering
@@ -241,16 +314,17 @@ def _check_together(settings: Settings) -> None:
             f"network.concat_layer={network.concat_layer} does not fit network.name={network.name}: "
             "a U-Net takes none or coordinate, a W-Net one of the others"
         )
-    if clustering.metric != METRIC_OF_LOSS[settings.loss.name]:
+    if clustering.metric != _metric(settings):
         raise StudyError(
-            f"clustering.metric={clustering.metric} does not fit loss.name={settings.loss.name}: "
-            f"set it to {METRIC_OF_LOSS[settings.loss.name]}, or leave it out"
+            f"clustering.metric={clustering.metric} does not fit loss.name={settings.loss.name} and network.name="
+            f"{network.name}: set it to {_metric(settings)}, or leave it out"
         )
     if clustering.method not in METHODS_OF_METRIC[clustering.metric]:
         raise StudyError(
-            f"clustering.method={clustering.method} goes by angles, which loss.name={settings.loss.name} does not "
-            f"train: choose {', '.join(METHODS_OF_METRIC[clustering.metric])}"
+            f"clustering.method={clustering.method} goes by angles, which loss.name={settings.loss.name} with "
+            f"network.name={network.name} does not train: choose {', '.join(METHODS_OF_METRIC[clustering.metric])}"
         )
+    _check_affinities(settings)
     if network.name == "three-class" and clustering.method != "components":
         raise StudyError("network.name=three-class has no embedding: set clustering.method=components")
     divisor = 2**network.depth

@@ -27,8 +27,8 @@ class ImageMaps:
         Distance map; 1 at the middle of an object.
     embedding : (M, N, E) float16 array
         Unit vectors; or, from the discriminative loss, vectors of any length in a unit in which objects that the loss
-        is content with are at least the square root of 2 apart, as orthogonal unit vectors are. E = 0 where the network
-        has no embedding.
+        is content with are at least the square root of 2 apart, as orthogonal unit vectors are; or the affinities
+        that a network predicts, a channel for each offset. E = 0 where the network has no embedding.
     """
 
     distance: np.ndarray
@@ -92,7 +92,7 @@ def _predict(network: nn.Module, pixels: torch.Tensor, settings: Settings) -> li
         output = network(padded)
     distance = output.distance[:, 0, :height, :width]
     embedding = output.embedding[:, :, :height, :width].permute(0, 2, 3, 1)
-    if output.classes is None:
+    if output.classes is None and output.mask is None:
         distance = distance / settings.loss.distance_scale
     if settings.clustering.metric == "euclidean":
         embedding = embedding * (2**0.5 / (2 * settings.loss.push_margin))

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from study.config import Settings, Training
-from study.data.batches import TrainingImages
+from study.data.batches import Batch, TrainingImages
+from study.data.views import random_view
 from study.errors import StudyError
 from study.inference import autocast
 from study.losses import total_loss
-from study.networks import build_network, centre_embeddings
+from study.networks import Maps, build_network, centre_embeddings
 
 
 class Monitor(Protocol):
@@ -100,7 +101,14 @@ def train(
     network = build_network(images.pixels.shape[1], settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if settings.network.centre_embedding:
         centre_embeddings(network, images.batch(draws[0]).images)
-    optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(
+        network.parameters(),
+        lr=plan.learning_rate,
+        eps=plan.epsilon,
+        weight_decay=plan.weight_decay,
+        amsgrad=plan.amsgrad,
+        fused=True,
+    )
     run = _State(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best")
     if run.resume(device):
         monitor.resumed(run.history)
@@ -114,7 +122,8 @@ def train(
         batch = images.batch(draws[step])
         with autocast(settings, device):
             maps = forward(batch.images)
-        terms = total_loss(maps, batch.distance, batch.labels, batch.neighbours, settings.loss)
+        other = _second_view(forward, batch, settings, step)
+        terms = total_loss(maps, batch.distance, batch.labels, batch.neighbours, settings.loss, other)
         optimizer.zero_grad()
         terms["loss"].backward()
         if plan.gradient_clip:
@@ -141,6 +150,28 @@ def train(
     if run.keep_best:
         network.load_state_dict(run.best)
     return network.eval(), run.history
+
+
+def _second_view(forward: Callable[[Tensor], Maps], batch: Batch, settings: Settings, step: int) -> Tensor | None:
+    """Embedding of a random second view of a batch, brought back to its pixels, where the loss asks for it.
+
+    Drawn from seed and step alone, so that a training that was interrupted sees the same views.
+    """
+    loss = settings.loss
+    if loss.name != "affinity" or not loss.cross_weight or settings.network.name != "residual":
+        return None
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    view = random_view(
+        batch.images,
+        batch.labels,
+        generator,
+        turns=loss.view_turns,
+        intensity=loss.view_intensity,
+        cutout=loss.view_cutout,
+    )
+    with torch.set_grad_enabled(not loss.cross_detach), autocast(settings, batch.images.device):
+        maps = forward(view.images)
+    return view.back(maps.embedding)
 
 
 def number_of_steps(plan: Training, images: int) -> int:

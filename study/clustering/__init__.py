@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from study.clustering.affinity_mutex import affinity_watershed
 from study.clustering.angular import angular
 from study.clustering.components import components
 from study.clustering.density import hdbscan, mean_shift
@@ -23,6 +24,7 @@ CLUSTERERS = {
     "mutex-watershed": mutex_watershed,
     "mean-shift": mean_shift,
     "hdbscan": hdbscan,
+    "affinity-watershed": affinity_watershed,
     "components": components,
 }
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from study.config import Settings
+from study.config import Settings, parse_ranges
 from study.errors import unknown_name
+from study.networks.pea import PixelEmbeddedAffinity
 from study.networks.three_class import ThreeClassUNet
 from study.networks.unet import DistanceHead, EmbeddingHead, Maps, UNet
 from study.networks.wnet import WNet
@@ -21,6 +22,10 @@ NETWORKS: dict[str, Callable[[int, Settings], nn.Module]] = {
         channels, settings.network, aux_loss=settings.loss.aux_embedding_loss, normalised=_normalised(settings)
     ),
     "three-class": lambda channels, settings: ThreeClassUNet(channels, settings.network),
+    "residual": lambda channels, settings: PixelEmbeddedAffinity(channels, settings),
+    "affinity": lambda channels, settings: PixelEmbeddedAffinity(
+        channels, settings, affinity_channels=len(parse_ranges(settings.loss.ranges)) * settings.loss.neighbourhood // 2
+    ),
 }
 
 

@@ -20,18 +20,25 @@ class Maps(NamedTuple):
         Distance map, at the scale of `loss.distance_scale`. Of the three-class U-Net: share of the object class in its
         sum with the likelier of the other two, so that it is above 1/2 where an object is likeliest.
     embedding : (B, E, M, N) float32 tensor
-        Unit vectors over the channels; with the discriminative loss vectors of any length. E = 0 where the network has
-        no embedding.
+        Unit vectors over the channels; with the discriminative loss vectors of any length; of a
+        network that predicts affinities, these. E = 0 where the network has no embedding.
     aux_embedding : (B, E, M, N) float32 tensor or None
         Embedding of W-Net's first net, where it is trained with the embedding loss.
     classes : (B, 3, M, N) float32 tensor or None
         Background, object and contour, before the softmax.
+    mask : (B, 1, M, N) float32 tensor or None
+        Logits of the foreground, where a network has a mask head instead of a distance head; `distance` is then its
+        probability.
+    pyramid : tuple of (B, E, M', N') float32 tensors
+        Embeddings at 1/2, 1/4, ... of the size, where a network has them.
     """
 
     distance: Tensor
     embedding: Tensor
     aux_embedding: Tensor | None = None
     classes: Tensor | None = None
+    mask: Tensor | None = None
+    pyramid: tuple[Tensor, ...] = ()
 
 
 def unit(features: Tensor) -> Tensor:

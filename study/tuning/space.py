@@ -30,6 +30,10 @@ SPACES: dict[str, dict[str, BaseDistribution]] = {
     },
     "mean-shift": {"mean_shift_bandwidth": FloatDistribution(0.3, 0.8, step=0.02)},
     "hdbscan": {"hdbscan_min_cluster": IntDistribution(50, 300, step=10)},
+    "affinity-watershed": {
+        "affinity_stride": IntDistribution(1, 10),
+        "fragment_size": IntDistribution(0, 200, step=20),
+    },
     "components": {
         "component_threshold": FloatDistribution(0.1, 0.9, step=0.05),
         "component_expansion": IntDistribution(0, 4),
