@@ -41,6 +41,10 @@ class Compared:
         """What the images are of: images of one name in two data sets are not the same."""
         return self.run.tags.get("dataset"), self.run.tags.get("split", "test")
 
+    def foreground(self) -> str:
+        """The foreground rule; that of imported labels is a tag."""
+        return str(self.settings.get("clustering.foreground", self.run.tags.get("foreground", "unknown")))
+
 
 class Comparison:
     """The comparison, for one notebook.
@@ -70,6 +74,7 @@ class Comparison:
         columns = [
             Column("run", [escape(run.name) for run in self.runs], numeric=False),
             Column("data set", [escape(" ".join(filter(None, run.data()))) for run in self.runs], numeric=False),
+            Column("foreground", [escape(run.foreground()) for run in self.runs], numeric=False),
             Column("images", [str(len(run.table)) for run in self.runs]),
             Column("in common with the first", [str(len(_common(first, run))) for run in self.runs]),
             Column("id", [f"<code>{run.run.run_id}</code>" for run in self.runs], numeric=False),
@@ -80,18 +85,19 @@ class Comparison:
         return block + remarks(words, apart)
 
     def settings(self) -> Block:
-        """Which settings differ between the runs."""
-        title = heading("What differs")
-        names = list(dict.fromkeys(name for run in self.runs for name in run.settings if name != "data.root"))
-        differing = [n for n in names if len({str(run.settings.get(n, "")) for run in self.runs}) > 1]
+        """Which settings differ between the runs that have any; labels of other software have none."""
+        title, runs = heading("What differs"), [run for run in self.runs if run.settings]
+        names = list(dict.fromkeys(name for run in runs for name in run.settings if name != "data.root"))
+        differing = [n for n in names if len({str(run.settings.get(n, "")) for run in runs}) > 1]
         if not differing:
             return title + paragraph("No setting.")
-        frame = pd.DataFrame([{n: run.settings.get(n, "") for n in differing} for run in self.runs])
-        frame.insert(0, "run", [run.name for run in self.runs])
+        frame = pd.DataFrame([{n: run.settings.get(n, "") for n in differing} for run in runs])
+        frame.insert(0, "run", [run.name for run in runs])
         frame.to_csv(self.folder / "settings.csv", index=False)
-        columns = [Column("run", [escape(run.name) for run in self.runs], numeric=False)]
+        columns = [Column("run", [escape(run.name) for run in runs], numeric=False)]
         columns += [Column(name, [escape(str(value)) for value in frame[name]]) for name in differing]
-        return title + table_block(columns, "Settings in which the runs differ.", [0])
+        first = [0] if runs[0] is self.runs[0] else []
+        return title + table_block(columns, "Settings in which the runs differ.", first)
 
     def scores(self) -> Block:
         """Scores of each run, and differences to the first, image by image."""

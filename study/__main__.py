@@ -1,4 +1,4 @@
-"""`python -m study train | evaluate | search | data check`."""
+"""`python -m study train | evaluate | search | import-labels | data check`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from study.commands import exits, settings_options
 from study.data.check import check
 from study.data.opening import open_dataset
+from study.imported import import_labels
 from study.profiles import SYSTEMS, load_settings, parse_overrides
 from study.single import evaluate_run, search_run, train_one
 
@@ -52,6 +53,23 @@ def search_command(run_id: str, objectives: str, data_root: str, overrides: str)
     """Search the thresholds of a finished run on its validation images."""
     changes = parse_overrides(overrides) | ({"data.root": data_root} if data_root else {})
     return search_run(run_id, objectives.split(","), changes)
+
+
+@main.command("import-labels")
+@click.option("--name", required=True, help="Of the software that made them: StarDist.")
+@click.option("--labels", required=True, help="Folder with a label image for each image, or one HDF5 file.")
+@click.option("--dataset", required=True, help="A key of DATASETS.")
+@click.option("--data_root", default="", help="Folder of the data set.")
+@click.option("--split", default="test", show_default=True, help="train, val or test.")
+@click.option("--foreground", default="auto", show_default=True, help="truth, none, or auto: as the data set gives it.")
+@click.option("--set", "overrides", default="", help="Which images: data.subsets=A1+A2,data.images=8.")
+@exits
+def import_command(
+    name: str, labels: str, dataset: str, data_root: str, split: str, foreground: str, overrides: str
+) -> int:
+    """Score label images that other software has made, as a run beside those of the study."""
+    changes = {"data.name": dataset, "data.root": data_root} | parse_overrides(overrides)
+    return import_labels(name, labels, split, foreground, changes)
 
 
 @main.group("data")

@@ -77,6 +77,14 @@ def means(table: pd.DataFrame) -> dict[str, float]:
     return {str(name): float(value) for name, value in table.drop(columns="image").mean().dropna().items()}
 
 
+def in_words(table: pd.DataFrame, split: str) -> str:
+    """The means of a table of scores in a line, such as `20 test images: SBD 0.831, …`."""
+    scores = means(table)
+    shown = {"SBD": "sbd", "foreground Dice": "fbd", "|DiC|": "abs_dic", "mAP": "map"}
+    values = ", ".join(f"{name} {scores[key]:.3f}" for name, key in shown.items() if key in scores)
+    return f"{len(table)} {split} images: {values}"
+
+
 class _PeakMemory:
     """Largest growth of this process's memory inside the block, read every few milliseconds.
 

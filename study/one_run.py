@@ -146,9 +146,10 @@ def start(job: Job) -> TrackedRun:
 
 
 def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> None:
-    """Log which images a run reads."""
+    """Log which images a run reads; the tag `data_digest` tells runs on the same ones."""
     counts = {split: len(records) for split, records in dataset.splits.items()}
     run.log_dataset(dataset.name, digest, root or dataset.name, counts)
+    run.set_tags({"data_digest": digest})
 
 
 def _result(job: Job, table: pd.DataFrame, pictures: list[np.ndarray], metrics: dict[str, float]) -> Result:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-import pandas as pd
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -16,7 +15,7 @@ from study.config import Settings
 from study.data import Dataset
 from study.data.batches import refuse_other_channels
 from study.errors import StudyError, unknown_name
-from study.evaluation import means
+from study.evaluation import in_words
 from study.inference import ImageMaps, predict_maps
 from study.kept import KeptTraining
 from study.loaded import network_images, opened, rebuilt_network, resolve
@@ -58,7 +57,7 @@ def train_one(settings: Settings) -> int:
     (outcome,) = work(Task((job,), tracking.current_store(), threads_for(settings, 1)))
     if isinstance(outcome, Failure):
         raise StudyError(outcome.reason)
-    _tell_scores(outcome.table, "test")
+    tqdm.write(in_words(outcome.table, "test"))
     return 0
 
 
@@ -87,7 +86,7 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
     with tracking.working_on(run):
         images = network_images(settings.data, split)
         table, _, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
-    _tell_scores(table, split)
+    tqdm.write(in_words(table, split))
     return 0
 
 
@@ -126,7 +125,7 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
             table, _, _ = score_split(maps["test"], tuned, run, "test", 0, reference)
     changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
     tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
-    _tell_scores(table, "test")
+    tqdm.write(in_words(table, "test"))
     return 0
 
 
@@ -150,10 +149,3 @@ def _network_of(trained: tracking.FinishedRun, settings: Settings, split: str) -
     for image in network_images(settings.data, split):
         refuse_other_channels(image, trained.channels)
     return rebuilt_network(trained.weights, trained.channels, settings)
-
-
-def _tell_scores(table: pd.DataFrame, split: str) -> None:
-    scores = means(table)
-    shown = {"SBD": "sbd", "foreground Dice": "fbd", "|DiC|": "abs_dic", "mAP": "map"}
-    values = ", ".join(f"{name} {scores[key]:.3f}" for name, key in shown.items() if key in scores)
-    tqdm.write(f"{len(table)} {split} images: {values}")

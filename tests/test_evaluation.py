@@ -9,7 +9,7 @@ from study import evaluation
 from study.config import Clustering
 from study.data.batches import NetworkImage, resize_labels
 from study.data.targets import distance_map
-from study.evaluation import evaluate, means
+from study.evaluation import evaluate, in_words, means
 from study.inference import ImageMaps
 from study.metrics import scores
 
@@ -82,6 +82,11 @@ def test_means():
 def test_means_pass_over_images_without_a_score():
     table = pd.DataFrame({"image": ["a", "b"], "neighbour_angle": [np.nan, 80.0], "sbd": [np.nan, np.nan]})
     assert means(table) == {"neighbour_angle": 80.0}
+
+
+def test_scores_in_words():
+    table = pd.DataFrame({"image": ["a", "b"], "sbd": [0.25, 0.75], "map": [0.0, 1.0], "abs_dic": [1.0, 2.0]})
+    assert in_words(table, "val") == "2 val images: SBD 0.500, |DiC| 1.500, mAP 0.500"
 
 
 def test_no_images():

@@ -12,7 +12,7 @@ import numpy as np
 from study.config import Data
 from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, Record, draw, seeded_splits
 from study.data.pairs import folder_in, keyed, paired, root_of
-from study.data.reading import as_image, as_labels
+from study.data.reading import as_image, as_labels, open_hdf5, read_hdf5
 from study.errors import StudyError
 
 IMAGES_FILE = "CVPPP2017_training_images.h5"
@@ -115,22 +115,11 @@ def _hdf5_records(images: Path, truth: Path, subset: str) -> tuple[Record, ...]:
 
 
 def _read_hdf5(images: Path, truth: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    image = as_image(_hdf5_array(images, f"{name}/rgb"), f"{images}:{name}/rgb")
-    return image, as_labels(_hdf5_array(truth, f"{name}/label"), f"{truth}:{name}/label")
-
-
-def _hdf5_array(path: Path, name: str) -> np.ndarray:
-    with _hdf5(path) as file:
-        try:
-            return np.asarray(file[name])
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise StudyError(f"cannot read {name} in {path}: replace the file, it is damaged ({error})") from error
+    image = as_image(read_hdf5(images, f"{name}/rgb"), f"{images}:{name}/rgb")
+    return image, as_labels(read_hdf5(truth, f"{name}/label"), f"{truth}:{name}/label")
 
 
 def _hdf5(path: Path) -> h5py.File:
     if not path.exists():
         raise StudyError(f"{path} is missing: put it beside {IMAGES_FILE if path.name == TRUTH_FILE else TRUTH_FILE}")
-    try:
-        return h5py.File(path)
-    except OSError as error:
-        raise StudyError(f"cannot open {path}: replace the file, it is damaged or no HDF5 file") from error
+    return open_hdf5(path)

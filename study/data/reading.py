@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import tifffile
 from PIL import Image
@@ -92,6 +93,37 @@ def _read_tiff(path: Path, palette_index: bool) -> np.ndarray:
 def _refuse_stack(path: Path, pages: int) -> None:
     if pages != 1:
         raise StudyError(f"{path} holds {pages} pages: save every page as an image of its own")
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """An HDF5 file, opened to be read.
+
+    Raises
+    ------
+    StudyError
+        If there is none, or it is damaged or of another format.
+    """
+    try:
+        return h5py.File(path)
+    except FileNotFoundError as error:
+        raise StudyError(f"{path} does not exist: check the path") from error
+    except OSError as error:
+        raise StudyError(f"cannot open {path}: replace the file, it is damaged or no HDF5 file") from error
+
+
+def read_hdf5(path: Path, name: str) -> np.ndarray:
+    """The dataset `name` of an HDF5 file.
+
+    Raises
+    ------
+    StudyError
+        If the file or the dataset cannot be read.
+    """
+    with open_hdf5(path) as file:
+        try:
+            return np.asarray(file[name])
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise StudyError(f"cannot read {name} in {path}: replace the file, it is damaged ({error})") from error
 
 
 def as_image(pixels: np.ndarray, source: Path | str) -> np.ndarray:

@@ -17,41 +17,54 @@ from study.figures.style import WIDTH
 TILES = ("image", "truth", "distance", "embedding", "prediction")  # of a panel, from the left
 _FOLDED = {"image": (0, 0), "embedding": (0, 1), "prediction": (0, 2), "distance": (1, 1), "truth": (1, 2)}
 _GAP = 4  # px between them
+_GREY = 128  # of a tile that a run has nothing for
 
 
 def panel(
-    image: np.ndarray, truth: np.ndarray, distance: np.ndarray, embedding: np.ndarray, prediction: np.ndarray
+    image: np.ndarray,
+    truth: np.ndarray,
+    distance: np.ndarray | None,
+    embedding: np.ndarray | None,
+    prediction: np.ndarray,
 ) -> np.ndarray:
     """Image, truth, distance map, embedding and prediction side by side; values that are not finite count as 0.
 
     Parameters
     ----------
-    image : (M, N, C) float array
-        Standardised.
+    image : (M, N, C) array
+        Of any range.
     truth, prediction : (M, N) int arrays
-    distance : (M, N) float array
-    embedding : (M, N, E) float array
+    distance : (M, N) float array or None
+        None, where there is no such map, is a tile of mid-grey.
+    embedding : (M, N, E) float array or None
 
     Returns
     -------
     (M', 5 N' + 16, 3) uint8 array
         Enlarged by a whole factor to at least 160 rows.
     """
-    distance, embedding = (
-        np.nan_to_num(maps.astype(np.float32), nan=0, posinf=0, neginf=0) for maps in (distance, embedding)
-    )
-    grey = (255 * np.clip(distance / max(float(distance.max()), 1e-6), 0, 1)).astype(np.uint8)
+    none = np.full((*truth.shape, 3), _GREY, np.uint8)
     tiles = [
         _picture(image),
         label_colours(truth),
-        np.repeat(grey[..., None], 3, axis=2),
-        embedding_colours(embedding),
+        none if distance is None else _brightness(_finite(distance)),
+        none if embedding is None else embedding_colours(_finite(embedding)),
         label_colours(matched_to(truth, prediction)),
     ]
     factor = -(-160 // image.shape[0])
     tiles = [tile.repeat(factor, axis=0).repeat(factor, axis=1) for tile in tiles]
     gap = np.full((tiles[0].shape[0], _GAP, 3), 255, np.uint8)
     return np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
+
+
+def _finite(maps: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(maps.astype(np.float32), nan=0, posinf=0, neginf=0)
+
+
+def _brightness(distance: np.ndarray) -> np.ndarray:
+    """A distance map (M, N) in grey, white at its maximum."""
+    grey = (255 * np.clip(distance / max(float(distance.max()), 1e-6), 0, 1)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def folded(strip: np.ndarray) -> np.ndarray:
@@ -89,7 +102,7 @@ def tile_of(strip: np.ndarray, name: str) -> np.ndarray:
 
 
 def _picture(image: np.ndarray) -> np.ndarray:
-    """A standardised image (M, N, C) in 8 bits of red, green and blue, between its 0.5 and 99.5 percentiles."""
+    """An image (M, N, C) in 8 bits of red, green and blue, between its 0.5 and 99.5 percentiles."""
     low, high = np.percentile(image.astype(np.float32), [0.5, 99.5])
     scaled = 255 * np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
     return np.broadcast_to(scaled, (*scaled.shape[:2], 3)).astype(np.uint8)

@@ -83,6 +83,15 @@ def children_of(parent: StoredRun) -> list[StoredRun]:
     return _search(experiment, f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
 
 
+def imported_runs(experiment_id: str, data_digest: str) -> list[StoredRun]:
+    """The finished imports of other software's labels of the test images of that data, of each name the newest."""
+    condition = f"tags.imported != '' and tags.split = 'test' and tags.data_digest = '{data_digest}'"
+    newest: dict[str, StoredRun] = {}
+    for run in _search(experiment_id, f"{condition} and attributes.status = 'FINISHED'"):
+        newest.setdefault(run.tags["imported"], run)
+    return list(newest.values())
+
+
 def _search(experiment_id: str, condition: str) -> list[StoredRun]:
     client, runs, token = MlflowClient(), [], None
     while True:

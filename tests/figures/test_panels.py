@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from study.figures import contact_sheet, embedding_colours, embedding_figure, folded, label_colours, panel
+from study.figures.panels import TILES, tile_of
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -49,6 +50,20 @@ def test_a_panel_of_a_network_that_has_exploded():
     tile = picture[:, 2 * 160 + 8 : 3 * 160 + 8]
     assert (tile[0, 0] == 255).all()
     assert not tile[:, 40:].any()
+
+
+@pytest.mark.parametrize("missing", [("distance",), ("embedding",), ("distance", "embedding")])
+def test_a_tile_of_what_a_run_does_not_have_is_grey(units, missing):
+    labels = np.ones((160, 2), int)
+    given = {"distance": np.eye(160, 2), "embedding": units(160, 2, 4)}
+    whole = panel(np.eye(160, 2)[..., None], labels, **given, prediction=labels)
+    picture = panel(np.eye(160, 2)[..., None], labels, **given | dict.fromkeys(missing), prediction=labels)
+    assert picture.shape == whole.shape
+    for name in TILES:
+        if name in missing:
+            assert (tile_of(picture, name) == 128).all()
+        else:
+            np.testing.assert_array_equal(tile_of(picture, name), tile_of(whole, name))
 
 
 def test_a_contact_sheet_has_a_row_per_variant(a_panel, png):

@@ -7,6 +7,7 @@ from study.tracking import (
     children_of,
     connect,
     files_in,
+    imported_runs,
     launches,
     metric_curve,
     start_run,
@@ -53,6 +54,26 @@ def test_states_of_runs():
         "running": "RUNNING",
         "dead": "KILLED (its process is dead)",
     }
+
+
+@pytest.mark.usefixtures("store")
+def test_of_imports_with_one_name_the_newest_finished_one_counts():
+    experiment = connect()
+
+    def imported(name, digest="d1", split="test", status="FINISHED"):
+        run = start_run(experiment, name, "", {"imported": name, "data_digest": digest, "split": split})
+        run.end(status)
+        return run.run_id
+
+    imported("StarDist")
+    others = [imported("Mask R-CNN"), imported("StarDist")]
+    imported("StarDist", status="FAILED")
+    imported("StarDist", split="val")
+    elsewhere = imported("StarDist", digest="d2")
+    start_run(experiment, "no import", "", {"data_digest": "d1", "split": "test"}).end("FINISHED")
+    assert [run.run_id for run in imported_runs(experiment, "d1")] == others[::-1]
+    assert [run.run_id for run in imported_runs(experiment, "d2")] == [elsewhere]
+    assert imported_runs(experiment, "d3") == []
 
 
 @pytest.mark.usefixtures("store")
