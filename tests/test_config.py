@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from study.config import CONCAT_LAYERS, Settings
+from study.config import CONCAT_LAYERS, Settings, parse_ranges
 from study.errors import StudyError
 from study.profiles import PRESETS, PROFILES, SYSTEMS, load_settings, parse_overrides
 
@@ -49,7 +49,7 @@ def test_later_layers_win():
         ("network.norm=layer", "choose one of batch, group, none"),
         (
             "clustering.method=kmeans",
-            "choose one of angular, components, growing, hdbscan, mean-shift, mutex-watershed",
+            "choose one of affinity-watershed, angular, components, growing, hdbscan, mean-shift, mutex-watershed",
         ),
         ("clustering.mutex_range=1", "at least 2"),
         ("clustering.mean_shift_bandwidth=3", "at most 2"),
@@ -67,8 +67,14 @@ def test_later_layers_win():
         ("network.name=three-class", "set clustering.method=components"),
         ("loss.name=discriminative", "clustering.method=angular goes by angles"),
         ("loss.name=discriminative,clustering.method=hdbscan", "choose mutex-watershed, mean-shift, components"),
-        ("clustering.metric=euclidean", "does not fit loss.name=cosine: set it to angle"),
+        ("clustering.metric=euclidean", "does not fit loss.name=cosine and network.name=wnet: set it to angle"),
         ("system=elc", "choose a system by --system"),
+        ("network.name=affinity,clustering.method=affinity-watershed", "set loss.name=affinity"),
+        ("loss.ranges=1+3+3", "ranges are ascending whole numbers"),
+        ("clustering.affinity_ranges=3+5", "ranges are ascending whole numbers"),
+        ("loss.ranges=one", "ranges are ascending whole numbers"),
+        ("loss.neighbourhood=6", "choose one of 4, 8"),
+        ("loss.name=affinity,training.epsilon=0.01", "set loss.affinity_scale=code"),
     ],
 )
 def test_a_wrong_override_is_refused_with_its_name(overrides, words):
@@ -97,6 +103,23 @@ def test_every_system_is_valid_and_keeps_its_own_settings(system, preset, profil
     }
 
 
+def test_predicted_affinities_are_those_of_the_training():
+    with pytest.raises(StudyError, match=r"knows only the affinities it was trained on: set clustering\.affinity"):
+        load_settings(system="affinity-learning", overrides="clustering.affinity_ranges=1+3")
+    other = "clustering.affinity_ranges=1+3,clustering.affinity_neighbourhood=8"
+    assert load_settings(system="pea", overrides=other).clustering.affinity_neighbourhood == 8
+    assert load_settings(system="affinity-learning").clustering.metric == "affinity"
+
+
+def test_the_large_epsilon_of_the_programs_comes_with_their_large_loss():
+    code = load_settings(profile="paper", preset="code", system="pea")
+    assert (code.training.epsilon, code.loss.affinity_scale) == (0.01, "code")
+
+
+def test_parse_ranges():
+    assert parse_ranges("1+3+27") == (1, 3, 27)
+
+
 def test_systems_differ():
     assert len({load_settings(system=system).digest() for system in SYSTEMS}) == len(SYSTEMS)
 
@@ -114,7 +137,7 @@ def test_an_override_of_the_network_leaves_the_systems_layer_out():
 
 
 def test_unknown_profile_preset_and_system():
-    with pytest.raises(StudyError, match="unknown system 'w-net': choose one of discriminative, elc, three-class"):
+    with pytest.raises(StudyError, match="unknown system 'w-net': choose one of affinity-learning, discriminative"):
         load_settings(system="w-net")
     with pytest.raises(StudyError, match="unknown profile 'fast': choose one of paper, quick, smoke"):
         load_settings(profile="fast")

@@ -10,13 +10,16 @@ from study.errors import StudyError
 PLAIN = Clustering(seed_smoothing=0, min_size=0, min_distance=0, foreground="none")
 ANGULAR = [replace(PLAIN, seeds=seeds) for seeds in ("peaks", "regions")]
 # without seeds, the background is a cluster like others, until its distance tells
-OF_EMBEDDING = [method for method in CLUSTERERS if method != "components"]  # which looks at the distance map alone
+# components looks at the distance map alone; the ranges of the affinity watershed are too long for small images
+OF_EMBEDDING = [method for method in CLUSTERERS if method not in ("components", "affinity-watershed")]
+SHORT = {"affinity_ranges": "1+2+3", "affinity_stride": 1, "fragment_size": 0}
 BY_ANGLE = ANGULAR + [replace(PLAIN, method=m, min_distance=0.1) for m in OF_EMBEDDING if m != "angular"]
 BY_DISTANCE = [
     replace(PLAIN, method=m, metric="euclidean", min_distance=0.1)
     for m in METHODS_OF_METRIC["euclidean"]
     if m in OF_EMBEDDING
 ]
+BY_ANGLE.append(replace(PLAIN, method="affinity-watershed", min_distance=0.1, **SHORT))
 METHODS = BY_ANGLE + BY_DISTANCE
 
 
@@ -212,7 +215,7 @@ def test_the_threshold_of_the_predicted_foreground_is_relative(perfect_maps, fou
 
 
 def test_refuses_unknown_method():
-    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of angular, components"):
+    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of affinity-watershed"):
         segment(np.ones((2, 2)), np.ones((2, 2, 3)), replace(PLAIN, method="kmeans"))
 
 

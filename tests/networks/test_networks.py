@@ -5,6 +5,7 @@ from torch import nn
 from study.config import CONCAT_LAYERS, Settings
 from study.networks import build_network, centre_embeddings
 from study.networks.unet import DistanceHead, with_coordinates
+from study.profiles import load_settings
 
 SMALL = {"network.base_width": 4, "network.depth": 2, "network.embedding_dim": 3}
 
@@ -165,3 +166,42 @@ def test_three_class_network():
     torch.testing.assert_close(maps.distance[:, 0], probability[:, 1] / (probability[:, 1] + others))
     maps.classes.sum().backward()
     assert not [name for name, weight in network.named_parameters() if weight.grad is None]
+
+
+def residual(name, **more):
+    flat = load_settings(profile="smoke", system={"residual": "pea", "affinity": "affinity-learning"}[name]).flat()
+    return Settings().with_(flat | {key.replace("__", "."): value for key, value in more.items()})
+
+
+def test_pixel_embedded_affinity():
+    torch.manual_seed(0)
+    network = build_network(3, residual("residual", network__depth=3, network__base_width=16))
+    maps = network(torch.randn(2, 3, 32, 24))
+    assert maps.embedding.shape == (2, 16, 32, 24)
+    assert [tuple(e.shape[2:]) for e in maps.pyramid] == [(16, 12), (8, 6), (4, 3)]
+    torch.testing.assert_close(maps.embedding.norm(dim=1), torch.ones(2, 32, 24))
+    torch.testing.assert_close(maps.distance, maps.mask.sigmoid())
+    (maps.mask.sum() + sum((e * torch.randn_like(e)).sum() for e in (maps.embedding, *maps.pyramid))).backward()
+    assert not [name for name, weight in network.named_parameters() if weight.grad is None]
+
+
+def test_the_papers_pixel_embedded_affinity_has_4_7_million_parameters():
+    network = build_network(3, load_settings(profile="paper", system="pea"))
+    parameters = sum(weight.numel() for name, weight in network.named_parameters() if "mask" not in name)
+    assert parameters == pytest.approx(4.7e6, rel=0.01)
+
+
+def test_the_same_backbone_with_the_discriminative_loss():
+    torch.manual_seed(0)
+    maps = build_network(1, load_settings(profile="smoke", system="ml-de"))(torch.randn(2, 1, 16, 16))
+    assert maps.embedding.norm(dim=1).std() > 0.01
+
+
+@pytest.mark.parametrize(("ranges", "neighbourhood", "channels"), [("1+3+9", 4, 6), ("1+2", 8, 8)])
+def test_affinities_in_place_of_an_embedding(ranges, neighbourhood, channels):
+    given = {"ranges": ranges, "neighbourhood": neighbourhood}
+    changes = {f"loss__{k}": v for k, v in given.items()} | {f"clustering__affinity_{k}": v for k, v in given.items()}
+    maps = build_network(1, residual("affinity", **changes))(torch.randn(2, 1, 16, 16))
+    assert maps.embedding.shape == (2, channels, 16, 16)
+    assert 0 <= maps.embedding.min() <= maps.embedding.max() <= 1
+    assert not maps.pyramid
