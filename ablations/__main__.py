@@ -15,6 +15,12 @@ from ablations.embedding_dim import ABLATION as EMBEDDING_DIM
 from ablations.loss import ABLATION as LOSS
 from ablations.loss_weight import ABLATION as LAMBDA
 from ablations.neighbour_distance import ABLATION as NEIGHBOUR_DISTANCE
+from ablations.pea import ABLATION as PEA
+from ablations.pea_adaptive import ABLATION as PEA_ADAPTIVE
+from ablations.pea_embedding_dim import ABLATION as PEA_EMBEDDING_DIM
+from ablations.pea_modules import ABLATION as PEA_MODULES
+from ablations.pea_ranges import ABLATION as PEA_RANGES
+from ablations.pea_views import ABLATION as PEA_VIEWS
 from ablations.subsets import ABLATION as SUBSETS
 from ablations.systems import ABLATION as SYSTEMS
 from study.ablation import parse_seeds
@@ -26,7 +32,9 @@ from study.runner import ask
 from study.tracking import current_store
 
 IN_ORDER = (CONCAT_LAYER, CONSTRAINTS, EMBEDDING_DIM, LAMBDA, CLUSTERING)  # of the paper
-ABLATIONS = {ablation.name: ablation for ablation in (*IN_ORDER, SUBSETS, NEIGHBOUR_DISTANCE, LOSS, SYSTEMS)}
+OF_CHEN = (NEIGHBOUR_DISTANCE, LOSS, SYSTEMS)
+OF_PEA = (PEA, PEA_MODULES, PEA_VIEWS, PEA_EMBEDDING_DIM, PEA_RANGES, PEA_ADAPTIVE)
+ABLATIONS = {ablation.name: ablation for ablation in (*IN_ORDER, SUBSETS, *OF_CHEN, *OF_PEA)}
 QUESTIONS = {**{name: (ablation,) for name, ablation in ABLATIONS.items()}, "all": IN_ORDER}  # what a user types
 
 

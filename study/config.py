@@ -44,6 +44,7 @@ class Data:
     name: str = "synthetic-leaves"  # a key of DATASETS
     root: str = ""  # folder of the data set; not part of the digest, the data's own digest is
     subsets: str = "A1"  # of CVPPP2017: joined by '+' such as A1+A2, or all that are there
+    test_subsets: str = ""  # of CVPPP2017: whole subsets to test on, such as A2; else the test split of `subsets`
     image_size: int = _setting(512, low=0, high=8192)  # every image is resized to this square; 0 keeps sizes
     crop_size: int = _setting(0, low=0, high=8192)  # side of training crops; 0 trains on whole images
     augmentation: str = _setting("none", choices=("none", "flips"))  # flips: mirror images and quarter turns

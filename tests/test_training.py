@@ -394,3 +394,44 @@ def test_the_leaky_gradient_keeps_a_head_alive_that_dies_without_it():
     harsh = {"network__norm": "none", "network__base_width": 8, "network__depth": 3, "training__learning_rate": 3e-2}
     seed = next(seed for seed in (0, 3, 4, 5, 1, 2) if largest_distance(seed, **harsh) == 0)
     assert largest_distance(seed, network__leaky_distance_gradient=True, **harsh) > 0.05
+
+
+def affine(**more):
+    """Pixel-embedded affinity on the same pictures."""
+    changes = {"network.name": "residual", "loss.name": "affinity", "clustering.method": "affinity-watershed"}
+    given = changes | {name.replace("__", "."): value for name, value in more.items()}
+    return tiny(network__norm="none").with_(given)
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_a_training_with_a_second_view_goes_on_as_if_nothing_had_happened(tmp_path, detach):
+    settings = affine(loss__cross_detach=detach)
+    whole, history = run(settings)
+    assert {"train/loss_self", "train/loss_cross", "train/loss_pyramid", "train/loss_mask"} < history.curve[0].keys()
+
+    class Stopped(Recorder):
+        def validated(self, step, values):
+            if step == 6:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, Stopped(), checkpoint=tmp_path / "c.pt")
+    resumed, again = run(settings, checkpoint=tmp_path / "c.pt")
+    assert_same_weights(whole, resumed)
+    assert without_time(history) == without_time(again)
+
+
+def test_views_that_do_not_differ_correlate_like_one():
+    """Without any transform the second view is the first, and the cross term equals the self term."""
+    same = dict.fromkeys(("loss__view_turns", "loss__view_intensity", "loss__view_cutout"), False)
+    _, history = run(affine(training__steps=1, training__validations=1, **same))
+    first = history.curve[0]
+    assert first["train/loss_cross"] == pytest.approx(first["train/loss_self"], rel=1e-5)
+    _, history = run(affine(training__steps=1, training__validations=1))
+    assert history.curve[0]["train/loss_cross"] != pytest.approx(history.curve[0]["train/loss_self"], rel=1e-3)
+
+
+def test_without_cross_correlation_there_is_no_second_view(monkeypatch):
+    monkeypatch.setattr("study.training.random_view", None)
+    _, history = run(affine(loss__cross_weight=0.0))
+    assert "train/loss_cross" not in history.curve[0]

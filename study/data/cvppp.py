@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def open_cvppp2017(data: Data) -> Dataset:
 
     Of A1, the 20 validation plants of Huang et al. 2022 are the test split and 16 of the other 108, by a fixed seed,
     the validation split; the other subsets are split by `data.split_seed`. Names are ``A1/plant001``. With
-    `data.subsets` = `all`, whichever of A1 to A5 are there are taken.
+    `data.subsets` = `all`, whichever of A1 to A5 are there are taken. `data.test_subsets` names other subsets, all of
+    whose images are test images in place of the others.
 
     Raises
     ------
@@ -53,7 +55,22 @@ def open_cvppp2017(data: Data) -> Dataset:
             parts, note = seeded_splits(records, data.split_seed), f"{subset}: {SEEDED_NOTE.format(data.split_seed)}"
         splits = {split: splits[split] + parts[split] for split in SPLITS}
         notes.append(note)
+    if data.test_subsets:
+        splits, notes = _tested_on(root, data, subsets, splits, notes)
     return Dataset(data.name, splits, foreground_given=True, split_note="; ".join(notes))
+
+
+def _tested_on(
+    root: Path, data: Data, subsets: Iterable[str], splits: dict[str, tuple[Record, ...]], notes: list[str]
+) -> tuple[dict[str, tuple[Record, ...]], list[str]]:
+    """Splits whose test images are all those of other subsets, and the notes on them."""
+    others = list(filter(None, (part.strip() for part in data.test_subsets.split("+"))))
+    if both := [subset for subset in others if subset in subsets]:
+        raise StudyError(
+            f"setting data.test_subsets names {'+'.join(both)}, as data.subsets does: name others than are trained on"
+        )
+    test = tuple(record for subset in others for record in _records(root, subset))
+    return splits | {"test": test}, [*notes, f"test images are instead all of {'+'.join(others)}"]
 
 
 def _present(root: Path) -> list[str]:

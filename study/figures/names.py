@@ -43,7 +43,21 @@ _VALUES = {
     ("network.concat_layer", "none"): "none (U-Net)",
     ("network.concat_layer", "coordinate"): "coordinate (U-Net)",
 }
+_VALUES |= {
+    (f"loss.view_{view}", there): f"{'with' if there else 'without'} {words}"
+    for view, words in (("turns", "turns"), ("cutout", "holes"), ("intensity", "light"))
+    for there in (True, False)
+}
+_VALUES |= {
+    ("loss.cross_weight", 0.0): "no cross",
+    ("loss.cross_weight", 1.0): "cross",
+    ("loss.pyramid_weight", 0.0): "no pyramid",
+    ("loss.pyramid_weight", 1.0): "pyramid",
+}
 _FORMS = {
+    "loss.ranges": "ranges {}",
+    "clustering.affinity_ranges": "ranges {}",
+    "clustering.affinity_neighbourhood": "N = {}",
     "loss.inter_weight": "λ = {}",
     "network.embedding_dim": "{} dimensions",
     "loss.constraints": "{} constraints",

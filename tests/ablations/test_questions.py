@@ -45,10 +45,33 @@ def test_all_are_asked_in_the_order_of_the_paper():
     one_by_one = {name: (ABLATIONS[name],) for name in ABLATIONS}
     assert one_by_one | {"all": QUESTIONS["all"]} == QUESTIONS
     assert ABLATIONS.keys() - {ablation.name for ablation in QUESTIONS["all"]} == {
-        "subsets",
-        "neighbour_distance",
-        "loss",
-        "systems",
+        *("subsets", "neighbour_distance", "loss", "systems"),
+        *("pea", "pea_modules", "pea_views", "pea_embedding_dim", "pea_ranges", "pea_adaptive"),
+    }
+
+
+def test_the_names_that_a_user_types():
+    of_ablations = {name for name, point in ENTRY_POINTS.items() if "-m ablations" in point["command"]}
+    asked = {point["command"].split()[3] for name, point in ENTRY_POINTS.items() if name in of_ablations}
+    assert asked == QUESTIONS.keys()
+
+
+def test_the_papers_tables_of_affinities():
+    """Rows of Table 2, 5, 6 and 7 of Huang et al. 2022, each with the settings that it names."""
+    rows = {name: [run.settings for run in plan(ABLATIONS[name], at("paper"), [0])] for name in ABLATIONS}
+    modules = [(s.loss.cross_weight, s.loss.pyramid_weight) for s in rows["pea_modules"]]
+    assert modules == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    views = {(s.loss.view_turns, s.loss.view_cutout, s.loss.view_intensity) for s in rows["pea_views"]}
+    assert views == {(True, True, True), (False, True, True), (True, False, True), (True, True, False)}
+    assert all(s.loss.ranges == s.clustering.affinity_ranges for s in rows["pea_ranges"])
+    assert len({s.digest(groups=("data", "network", "loss", "training")) for s in rows["pea_adaptive"]}) == 1
+    compared = {(s.network.name, s.loss.name, s.clustering.method) for s in rows["pea"]}
+    assert compared == {
+        ("residual", "affinity", "affinity-watershed"),
+        ("affinity", "affinity", "affinity-watershed"),
+        ("residual", "discriminative", "mutex-watershed"),
+        ("residual", "discriminative", "mean-shift"),
+        ("wnet", "cosine", "angular"),
     }
 
 

@@ -169,3 +169,16 @@ def test_hdf5_labels_are_checked_like_files(tmp_path, opened, image_2x3):
     _write_hdf5(tmp_path, ["A1/plant001"], image_2x3, np.zeros((2, 4), np.uint8))
     with pytest.raises(StudyError, match=r"A1/plant001: the image has 2 x 3 px but the labels have 2 x 4 px"):
         opened("cvppp2017").splits["train"][0].load()
+
+
+def test_other_subsets_to_test_on(tmp_path, opened, write_plant):
+    for plant in ("A1/plant001", "A1/plant002", "A1/plant003", "A2/plant001", "A2/plant002"):
+        write_plant(plant)
+    alone, across = opened("cvppp2017"), opened("cvppp2017", test_subsets="A2")
+    assert _names(across)["test"] == ["A2/plant001", "A2/plant002"]
+    assert {k: v for k, v in _names(across).items() if k != "test"} == {
+        k: v for k, v in _names(alone).items() if k != "test"
+    }
+    assert across.split_note.endswith("test images are instead all of A2")
+    with pytest.raises(StudyError, match=r"data\.test_subsets names A1, as data\.subsets does"):
+        opened("cvppp2017", test_subsets="A2+A1")
