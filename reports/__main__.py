@@ -11,8 +11,6 @@ from reports.making import make_reports
 from study.commands import exits
 from study.profiles import parse_overrides
 
-DEFAULT = ("wnet_tables", "wnet_figures")
-
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -22,8 +20,11 @@ DEFAULT = ("wnet_tables", "wnet_figures")
 @click.option("--output", default="outputs/reports", show_default=True, help="Folder for pages, figures and tables.")
 @exits
 def main(names: tuple[str, ...], run_ids: str, dataset: str, overrides: str, output: str) -> int:
-    """Make the reports NAME: wnet_tables and wnet_figures (both by default), run_card, compare."""
-    names = tuple(dict.fromkeys(part for name in names for part in name.split(",") if part)) or DEFAULT
+    """Make the reports NAME; without one, all that the launches given or present are shown in.
+
+    Of launches: wnet_tables, wnet_figures, chen_tables, loss_comparison, systems; of runs: run_card, compare.
+    """
+    names = tuple(dict.fromkeys(part for name in names for part in name.split(",") if part))
     return make_reports(names, run_ids, dataset, parse_overrides(overrides), Path(output))
 
 

@@ -1,22 +1,35 @@
-"""Which runs a report is about."""
+"""Which reports are made, and which runs they are about."""
 
 from __future__ import annotations
 
-from ablations.__main__ import ABLATIONS
+from collections.abc import Sequence
+
+from ablations.__main__ import ABLATIONS, IN_ORDER
 from reports.gathered import ablation_of
 from study import tracking
 from study.errors import StudyError
 from study.tracking import StoredRun
 
+WNET = (*(ablation.name for ablation in IN_ORDER), "subsets")
+REPORTS = {  # about launches -> the ablations that they show
+    "wnet_tables": WNET,
+    "wnet_figures": WNET,
+    "chen_tables": ("neighbour_distance",),
+    "loss_comparison": ("loss",),
+    "systems": ("systems",),
+}
 
-def chosen_runs(name: str, run_ids: str, dataset: str, experiment_id: str) -> list[str]:
-    """Ids of the runs that the report `name` is about; it is also logged to them.
+
+def chosen_reports(names: Sequence[str], run_ids: str, dataset: str, experiment_id: str) -> dict[str, list[str]]:
+    """Reports with the ids of the runs that they are about, and that they are logged to.
 
     Parameters
     ----------
-    name : str
+    names : sequence of str
+        Empty: all reports about the launches that are given, or else chosen.
     run_ids : str
-        Joined by commas. Empty: of each ablation the newest launch on the data set.
+        Joined by commas; of launches each report takes those that it shows. Empty: of each ablation the newest launch
+        on the data set.
     dataset : str
         Empty: that of the newest launch.
     experiment_id : str
@@ -24,13 +37,31 @@ def chosen_runs(name: str, run_ids: str, dataset: str, experiment_id: str) -> li
     Raises
     ------
     StudyError
-        If there is no such run, or it is of a kind that the report is not about.
+        If there is no such run, or it is of a kind that no report is about.
     """
     ids = list(dict.fromkeys(part.strip() for part in run_ids.split(",") if part.strip()))
-    if name.startswith("wnet_"):
-        return _launches(ids) if ids else newest_launches(experiment_id, dataset)
+    if dataset and ids:
+        raise StudyError("--dataset chooses launches where --run_ids names none: give one of the two")
+    if not names:
+        ids = ids or newest_launches(experiment_id, dataset)
+        given, dataset = {ablation_of(tracking.stored_run(run_id)) for run_id in ids}, ""
+        names = [name for name, shown in REPORTS.items() if given & {*shown}]
+    chosen = {name: _runs(name, ids, dataset, experiment_id) for name in names}
+    for run_id in ids:
+        if not any(run_id in of_report for of_report in chosen.values()):
+            name = ablation_of(tracking.stored_run(run_id))
+            raise StudyError(
+                f"--run_ids: run {run_id} is a launch of the ablation {name!r}, which {', '.join(names)} does not show"
+            )
+    return chosen
+
+
+def _runs(name: str, ids: list[str], dataset: str, experiment_id: str) -> list[str]:
+    """The runs of one report."""
+    if name in REPORTS:
+        return _shown_launches(name, ids) if ids else newest_launches(experiment_id, dataset, REPORTS[name])
     if dataset:
-        raise StudyError(f"--dataset chooses launches for wnet_tables and wnet_figures; {name} takes --run_ids")
+        raise StudyError(f"--dataset chooses launches for {', '.join(REPORTS)}; {name} takes --run_ids")
     runs = [tracking.stored_run(run_id) for run_id in ids]
     if name == "run_card":
         if len(runs) != 1:
@@ -51,33 +82,36 @@ def _is_launch(run: StoredRun) -> bool:
     return run.parent_id is None and "control" in run.tags
 
 
-def _launches(ids: list[str]) -> list[str]:
-    for run_id in ids:
-        ablation_of(tracking.stored_run(run_id))
-    return ids
+def _shown_launches(name: str, ids: Sequence[str]) -> list[str]:
+    """Those of the launches that a report shows, at least one."""
+    shown = [run_id for run_id in ids if ablation_of(tracking.stored_run(run_id)) in REPORTS[name]]
+    if not shown:
+        raise StudyError(f"--run_ids names no launch that {name} shows: it is about {', '.join(REPORTS[name])}")
+    return shown
 
 
-def newest_launches(experiment_id: str, dataset: str = "") -> list[str]:
-    """Of each ablation the newest launch that has finished, or else the newest.
+def newest_launches(experiment_id: str, dataset: str = "", of: Sequence[str] = tuple(ABLATIONS)) -> list[str]:
+    """Of each of some ablations the newest launch that has finished, or else the newest.
 
     Raises
     ------
     StudyError
         If there is no launch at all, or none on that data set.
     """
-    there = [run for run in tracking.launches(experiment_id) if run.tags.get("ablation") in ABLATIONS]
+    what, start = ("an ablation", "all") if len(of) > 1 else (f"the ablation {of[0]}", of[0])
+    there = [run for run in tracking.launches(experiment_id) if run.tags.get("ablation") in of]
     if not there:
         raise StudyError(
-            f"{tracking.current_store()} holds no launch of an ablation: start one with python -m ablations all, or "
+            f"{tracking.current_store()} holds no launch of {what}: start one with python -m ablations {start}, or "
             "name another store by MLFLOW_TRACKING_URI"
         )
     dataset = dataset or there[0].tags["dataset"]
     of_dataset = [run for run in there if run.tags["dataset"] == dataset]
     if not of_dataset:
         known = ", ".join(sorted({run.tags["dataset"] for run in there}))
-        raise StudyError(f"--dataset {dataset}: no launch of an ablation is on it; there are some on {known}")
+        raise StudyError(f"--dataset {dataset}: no launch of {what} is on it; there are some on {known}")
     chosen = []
-    for name in ABLATIONS:
+    for name in of:
         own = [run for run in of_dataset if run.tags["ablation"] == name]
         finished = [run for run in own if run.state == "FINISHED"]
         chosen += [run.run_id for run in (finished or own)[:1]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -56,9 +57,23 @@ class Gathered:
         return answer(self.ablation, self.results) if self.results else pd.DataFrame()
 
     @cached_property
+    def trainings(self) -> dict[tuple[str, int], StoredRun]:
+        """(Name of the variant, seed) -> the run that shows its training; without those whose run is gone."""
+        found = {}
+        for key, run_id in self.run_ids.items():
+            with suppress(StudyError):
+                found[key] = tracking.training_of(tracking.stored_run(run_id))
+        return found
+
+    @cached_property
     def printed(self) -> pd.DataFrame | None:
         """The paper's values."""
         return pd.read_csv(self.ablation.printed) if self.ablation.printed else None
+
+    @property
+    def control_rows(self) -> list[int]:
+        """The place of the control among the variants."""
+        return [i for i, variant in enumerate(self.ablation.variants()) if variant == self.ablation.control]
 
     def seeds(self) -> list[int]:
         """Seeds of the results."""
@@ -71,6 +86,18 @@ class Gathered:
     def of(self, variant: dict[str, Any]) -> list[Result]:
         """The results of a variant by ascending seed."""
         return of_variant(self.results, variant)
+
+    def run_of(self, result: Result) -> str:
+        """Id of the run that a result is of."""
+        return self.run_ids[variant_name(result.variant), result.seed]
+
+    def missing_of(self, variant: dict[str, Any]) -> str:
+        """Why runs of a variant have no scores; the sentences of `missing` begin with its name."""
+        name = variant_name(variant)
+        about = [sentence for sentence in self.missing if sentence.startswith(f"{name}, seed ")]
+        if not about and not self.of(variant):
+            return "no finished run"
+        return "; ".join(sentence.removeprefix(f"{name}, ") for sentence in about)
 
     def measured_on(self) -> str:
         """Data set, split, images, seeds and foreground rule, in a sentence."""
@@ -104,6 +131,20 @@ def gather(parent_ids: Sequence[str]) -> dict[str, Gathered]:
             raise StudyError(f"--run_ids names two launches of the ablation {name!r}: a report shows one of each")
         found[name] = _gathered(ABLATIONS[name], parent)
     return {name: found[name] for name in ABLATIONS if name in found}
+
+
+def gather_one(parent_ids: Sequence[str], name: str) -> Gathered:
+    """The launch of the ablation `name`.
+
+    Raises
+    ------
+    StudyError
+        If the ids are not those of one such launch.
+    """
+    found = gather(parent_ids)
+    if list(found) != [name]:
+        raise StudyError(f"--run_ids: this report takes one launch of the ablation {name!r}, not of {', '.join(found)}")
+    return found[name]
 
 
 def ablation_of(run: StoredRun) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from reports.choosing import chosen_runs
+from reports.choosing import chosen_reports
 from reports.render import NAMES, TEMPLATES, NotebookError, checked_parameters, own_kernel, render
 from study import tracking
 from study.errors import StudyError, unknown_name
@@ -25,7 +25,7 @@ def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapp
     ----------
     names : sequence of str
     run_ids, dataset : str
-        As of `chosen_runs`.
+        All three as of `chosen_reports`.
     further : dict
         Parameters of the notebooks.
     output : Path
@@ -44,11 +44,11 @@ def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapp
     for name in names:
         if name not in NAMES:
             raise unknown_name("report", name, NAMES)
+    tasks = chosen_reports(names, run_ids, dataset, tracking.connect())
+    for name in tasks:
         checked_parameters(TEMPLATES / f"{name}.ipynb", further)
-    experiment = tracking.connect()
-    tasks = {name: chosen_runs(name, run_ids, dataset, experiment) for name in names}
     about = sorted({run_id for ids in tasks.values() for run_id in ids})
-    tracking.name_given_run(f"report: {', '.join(names)}", f"Pages that are artifacts of the runs {', '.join(about)}.")
+    tracking.name_given_run(f"report: {', '.join(tasks)}", f"Pages that are artifacts of the runs {', '.join(about)}.")
     with own_kernel() as kernel, ThreadPoolExecutor(2) as pool:
         made = {name: pool.submit(_make, name, ids, further, output / name, kernel) for name, ids in tasks.items()}
     failed = 0

@@ -77,7 +77,7 @@ def number(value: float, form: str = ".3f") -> str:
     if pd.isna(value):
         return "–"
     text = f"{value:{form}}"
-    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
+    return (text.lstrip("-") if not text.strip("+-0.") else text).replace("-", "−")
 
 
 def with_interval(value: float, low: float, high: float, form: str = ".3f") -> str:

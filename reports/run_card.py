@@ -118,11 +118,9 @@ class RunCard:
 
     def curves(self) -> Block:
         """Losses and validation scores over the training."""
-        title, names = heading("Training"), sorted(self.run.metrics)
-        holder, source = self.run.run_id, ""
-        if "train/loss" not in names and self.run.tags.get("network_from"):
-            holder = self.run.tags["network_from"]
-            names, source = sorted(tracking.stored_run(holder).metrics), f" The training is that of run {holder}."
+        title, shown = heading("Training"), tracking.training_of(self.run)
+        holder, names = shown.run_id, sorted(shown.metrics)
+        source = f" The training is that of run {holder}." if holder != self.run.run_id else ""
         losses = {n: tracking.metric_curve(holder, n) for n in names if n.startswith("train/loss")}
         scores = {n: tracking.metric_curve(holder, n) for n in ("val/sbd", "val/map") if n in names}
         if not losses:

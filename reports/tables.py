@@ -1,4 +1,4 @@
-"""Tables of an ablation: the printed values and ours, never a legacy score in one column with a true one."""
+"""Tables of the W-Net paper: the printed values and ours, never a legacy score in one column with a true one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pandas as pd
 
 from reports.gathered import Gathered
 from reports.page import Block, Column, number, table_block, with_interval
-from study.ablation import variant_name
 
 LEGACY, TRUE = "legacy score", "true SBD"  # groups of columns
 PRINTED = "printed_sbd_legacy"
@@ -47,7 +46,7 @@ def score_frame(gathered: Gathered, variants: Sequence[dict[str, Any]]) -> pd.Da
     for variant in variants:
         ours = {name: value for name, value in gathered.row(variant).items() if not name.endswith("_seeds")}
         ours["paired_seeds"] = gathered.row(variant).get("paired_seeds", 0)
-        rows.append({**variant, PRINTED: _printed(gathered, variant), **ours, "missing": _missing(gathered, variant)})
+        rows.append({**variant, PRINTED: _printed(gathered, variant), **ours, "missing": gathered.missing_of(variant)})
     frame = pd.DataFrame(rows)
     for name in ("sbd", "sbd_legacy", "sbd_diff"):
         for column in (name, f"{name}_low", f"{name}_high"):
@@ -64,15 +63,6 @@ def _printed(gathered: Gathered, variant: dict[str, Any]) -> float:
     # a column that holds words too is read as text, 1.0 as "1.0"
     texts = {name: str(value) for name, value in variant.items()}
     return next((row["value"] for row in rows if all(str(row[n]) == t for n, t in texts.items())), np.nan)
-
-
-def _missing(gathered: Gathered, variant: dict[str, Any]) -> str:
-    """Why runs of a variant have no scores; the sentences of `Gathered.missing` begin with its name."""
-    name = variant_name(variant)
-    about = [sentence for sentence in gathered.missing if sentence.startswith(f"{name}, seed ")]
-    if not about and not gathered.row(variant):
-        return "no finished run"
-    return "; ".join(sentence.removeprefix(f"{name}, ") for sentence in about)
 
 
 def score_columns(frame: pd.DataFrame) -> list[Column]:

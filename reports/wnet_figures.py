@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +10,12 @@ import pandas as pd
 from reports.gathered import Gathered, gather
 from reports.launches import cover
 from reports.page import Block, figure_block, heading, paragraph, remarks
+from reports.pictures import NO_PICTURES, embeddings, shown_images, strips_of
 from reports.subsets import NETWORKS, control_of
 from reports.tables import PRINTED, score_frame
 from study import figures, tracking
-from study.ablation import Result, variant_name
-from study.figures.names import value_label, variant_label
+from study.ablation import Result
+from study.figures.names import value_label
 from study.statistics import bootstrap_interval
 
 PARTS = {  # ablation -> what it redoes here
@@ -37,7 +37,6 @@ _PICTURES = {
     "figure_5": ("Fig. 5: embeddings under constraints", "Fig. 5. Embeddings under local and global constraints."),
     "figure_7": ("Fig. 7: embeddings by λ", "Fig. 7. Embeddings by the weight of the between-instance term."),
 }
-_EMBEDDING = "A colour stands for a direction of the embedding, the same in all pictures."
 
 
 class WnetFigures:
@@ -84,25 +83,7 @@ class WnetFigures:
         """Embeddings of the same test images by some variants."""
         if (gathered := self.found.get(name)) is None:
             return None
-        title, caption = _PICTURES[file]
-        variants = gathered.ablation.pictures[file]
-        shown = {variant_name(v): r for v in variants if (r := self._first(gathered, v)) is not None}
-        absent = [variant_label(v) for v in variants if variant_name(v) not in shown]
-        missing = remarks("Missing here:", [f"{label}: no finished run with pictures" for label in absent])
-        there = [variant for variant in variants if variant_name(variant) in shown]
-        if not there:
-            return heading(title) + missing
-        results = [shown[variant_name(variant)] for variant in there]
-        figure = figures.embedding_figure(there, [result.panels for result in results], "")
-        data = pd.concat([_shown_images(gathered, result).head(2) for result in results], ignore_index=True)
-        images = ", ".join(dict.fromkeys(data["image"]))
-        seeds = ", ".join(map(str, sorted({result.seed for result in results})))
-        caption = f"{caption} {_EMBEDDING} Images {images}; seed {seeds}. {gathered.dataset}."
-        return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
-
-    def _first(self, gathered: Gathered, variant: dict[str, Any]) -> Result | None:
-        """The result of a variant with the lowest seed that has pictures."""
-        return next((result for result in gathered.of(variant) if result.panels), None)
+        return embeddings(gathered, file, *_PICTURES[file], self.folder)
 
     def _both(self) -> tuple[Gathered, dict[str, list[Result]]] | None:
         """The first launch that has the U-Net and the W-Net in its control's settings, and their results."""
@@ -125,16 +106,15 @@ class WnetFigures:
                 "Missing: no launch has finished runs of both networks in its control's settings.", "soft"
             )
         gathered, own = both
-        strips: dict[str, dict[str, np.ndarray]] = {}
-        for network, results in own.items():
-            for image, strip in zip(results[0].table["image"], results[0].panels, strict=False):
-                strips.setdefault(image, {})[_label(network)] = strip
-        if not strips:
-            return heading(title) + paragraph("Missing: the runs keep no pictures of test images.", "soft")
-        figure = figures.prediction_figure(list(strips.items()))
-        data = pd.concat([_shown_images(gathered, results[0]) for results in own.values()], ignore_index=True)
+        shown = {_label(network): results[0] for network, results in own.items()}
+        if not (strips := strips_of(shown)):
+            return heading(title) + paragraph(NO_PICTURES, "soft")
+        figure = figures.prediction_figure(strips)
+        parts = [shown_images(result, gathered.run_of(result)) for result in shown.values()]
+        data = pd.concat(parts, ignore_index=True)
+        images, seed = ", ".join(image for image, _ in strips), own["wnet"][0].seed
         caption = (
-            f"Fig. 8. Test images {', '.join(strips)}; seed {own['wnet'][0].seed}, ablation {gathered.ablation.name}. "
+            f"Fig. 8. Test images {images}; seed {seed}, ablation {gathered.ablation.name}. "
             f"Over all test images and seeds: {'; '.join(_means(network, own[network]) for network in NETWORKS)}. "
             f"{gathered.measured_on()}"
         )
@@ -160,13 +140,6 @@ def _label(network: str) -> str:
 def _means(network: str, results: list[Result]) -> str:
     tables = pd.concat([result.table for result in results])
     return f"{_label(network)}: SBD {tables['sbd'].mean():.3f}, mAP {tables['map'].mean():.3f}"
-
-
-def _shown_images(gathered: Gathered, result: Result) -> pd.DataFrame:
-    """The images that a result has pictures of: run, image, scores."""
-    table = result.table.head(len(result.panels))[["image", "sbd", "map"]]
-    run_id = gathered.run_ids[variant_name(result.variant), result.seed]
-    return table.assign(variant=variant_name(result.variant), seed=result.seed, run_id=run_id)
 
 
 def _precision(network: str, results: list[Result]) -> pd.DataFrame:

@@ -53,8 +53,8 @@ class WnetTables:
         frame = score_frame(gathered, gathered.ablation.variants())
         layers = [value_label("network.concat_layer", layer) for layer in frame["network.concat_layer"]]
         caption = f"Table 1. Concatenative layer. Ours: {gathered.measured_on()}"
-        controls = [i for i, v in enumerate(gathered.ablation.variants()) if v == gathered.ablation.control]
-        block = score_table(frame, [Column("concatenative layer", layers, numeric=False)], caption, controls)
+        labels = [Column("concatenative layer", layers, numeric=False)]
+        block = score_table(frame, labels, caption, gathered.control_rows)
         return self._written("table_1", "Table 1: concatenative layer", frame, block, gathered)
 
     def table_2(self) -> Block | None:
@@ -96,8 +96,7 @@ class WnetTables:
         caption = (
             f"Fig. 6{letter} in numbers. The paper draws a curve, and prints few of its values in tables and text."
         )
-        controls = [i for i, variant in enumerate(ablation.variants()) if variant == ablation.control]
-        block = score_table(frame, labels, f"{caption} Ours: {gathered.measured_on()}", controls)
+        block = score_table(frame, labels, f"{caption} Ours: {gathered.measured_on()}", gathered.control_rows)
         return self._written(f"figure_6{letter}_values", f"Fig. 6{letter} in numbers: {part}", frame, block, gathered)
 
     def table_3(self) -> Block | None:

@@ -35,7 +35,8 @@ class Ablation:
     beside : list of dict
         Further variants, which need not name all of the varied settings, nor only these.
     axis : str, optional
-        The varied setting along the axis of the figure, a curve; without one the figure has a row per variant.
+        The varied setting along the axis of the figure, a curve, where variants that do not name it are level lines;
+        without one the figure has a row per variant.
     printed : Path, optional
         CSV file of the paper's values: the varied settings, `value` and `source`.
     follows : dict

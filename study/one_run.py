@@ -211,7 +211,8 @@ class _Training:
             if self._shown_by != run.run_id:  # by a run that did not get to its end
                 run.log_metrics(*(Point(*point) for point in history.points()))
             last = int(history.validations[-1]["step"])
-            run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
+            parameters = sum(weight.numel() for weight in network.parameters())
+            run.log_metrics(Point(0, {"perf/training_seconds": history.seconds, "perf/parameters": parameters}))
         else:
             run.set_tags({"network_from": holder})
         reference, maps = None, self._maps_of("val", run)

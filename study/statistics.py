@@ -116,7 +116,9 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
         for score in scores:
             row |= _about_score(score, _by_seed(own, score), _by_seed(others, score).reindex(columns=sorted(paired)))
         rows.append(row | pd.DataFrame([result.perf for result in own]).mean().to_dict())
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    unnamed = [name for name in ablation.names() if name not in table]
+    return table.assign(**dict.fromkeys(unnamed, np.nan))
 
 
 def of_variant(results: Sequence[Result], variant: dict[str, Any]) -> list[Result]:

@@ -64,6 +64,7 @@ def test_the_curves_of_a_run(asked):
         for name in (
             "test/sbd",
             "perf/training_seconds",
+            "perf/parameters",
             "perf/test_maps_seconds_per_image",
             "perf/clustering_seconds",
             "perf/clustering_mib",

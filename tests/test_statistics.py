@@ -171,6 +171,15 @@ def test_further_scores_of_images_that_have_them(name):
     assert not any(column.startswith(name) for column in without)
 
 
+def test_settings_that_no_variant_with_results_names_have_a_column():
+    beside = {"system": "three-class"}
+    ablation = Ablation("x", "Which?", ABLATION.varied, CONTROL, beside=[beside])
+    names = ["network.name", "loss.inter_weight"]
+    table = answer(ablation, [result(beside, 0, [0.5])])
+    assert table["system"].tolist() == ["three-class"]
+    assert table[names].isna().all(axis=None)
+
+
 def test_costs_are_averaged_over_seeds():
     results = [
         result(CONTROL, 0, [0.5], {"clustering_seconds": 1.0, "clustering_mib": 30.0}),

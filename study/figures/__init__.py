@@ -3,6 +3,7 @@
 from study.figures.colours import embedding_colours, label_colours, matched_to
 from study.figures.panels import contact_sheet, embedding_figure, folded, panel
 from study.figures.report import (
+    angle_figure,
     paired_figure,
     precision_figure,
     prediction_figure,
@@ -15,6 +16,7 @@ from study.figures.search import search_contour, search_front, search_history, s
 from study.figures.style import save
 
 __all__ = [
+    "angle_figure",
     "contact_sheet",
     "embedding_colours",
     "embedding_figure",

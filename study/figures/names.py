@@ -10,6 +10,7 @@ NETWORK_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue o
 _SETTINGS = {
     "loss.inter_weight": "weight λ of the between-instance term",
     "network.embedding_dim": "dimensions of the embedding",
+    "loss.neighbour_distance": "distance d of neighbours, px",
     "clustering.seed_threshold": "seed threshold",
     "clustering.seed_smoothing": "smoothing of seeds, px",
     "clustering.angle": "angle, °",

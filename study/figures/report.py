@@ -120,6 +120,29 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
     return figure
 
 
+def angle_figure(curves: pd.DataFrame, colour: str, style: str | None = None) -> Figure:
+    """Mean angle between the embeddings of neighbours over a training: Chen et al. 2019, Fig. 1e.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Columns `step`, `angle` (degrees), and those that tell the lines apart. Rows of several seeds are averaged.
+    colour, style : str
+        Columns whose values have a colour and a kind of line each; they are the titles in the legend.
+    """
+    print_style()
+    figure = Figure(figsize=(0.9 * WIDTH, 2.9), layout="constrained", dpi=DPI)
+    axis = figure.subplots()
+    palette = list(COLOURS[: len(set(curves[colour]))])
+    sns.lineplot(curves, x="step", y="angle", hue=colour, style=style, palette=palette, errorbar=("pi", 100),
+                 marker="o", ms=4, ax=axis)  # fmt: skip
+    axis.axhline(90, color=_PALE, ls=":", lw=1.2, zorder=1)
+    axis.set(xlabel="step", ylabel="angle between neighbours, °", ylim=(0, None))
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    sns.move_legend(axis, "center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return figure
+
+
 def _few_of_a_decade(value: float, _: int) -> str:
     """Text of a tick between powers of ten: of 2 and 5 alone."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""

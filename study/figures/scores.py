@@ -12,23 +12,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.figures.names import NETWORK_COLOURS, is_number, setting_label, value_label, variant_label
-from study.figures.style import DPI, WIDTH, print_style
+from study.figures.style import COLOURS, DPI, WIDTH, print_style
 
 _OTHER = "0.3"
-_LEGACY = "legacy mSBD\n(leaderboard before 2022)"
+_TITLES = {"sbd": "SBD", "sbd_legacy": "legacy mSBD\n(leaderboard before 2022)", "map": "mAP"}
 _STARS = " Stars: the paper's values, on its own images."
 
 
 def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd.DataFrame | None = None) -> Figure:
     """Score against one varied setting, a line per value of another: Wu et al. 2020, Fig. 6.
 
-    Left the symmetric best Dice, right the legacy score of the leaderboard: only beside that may printed values stand.
+    Left the symmetric best Dice, right the mean average precision; with printed values the legacy score of the
+    leaderboard: only beside that may they stand.
 
     Parameters
     ----------
     table : DataFrame
-        A row per variant: the columns `x` and `hue`, and for `sbd` and `sbd_legacy` the columns `{score}` (mean),
-        `{score}_low`, `{score}_high` (interval) and `{score}_seeds` (list: mean of each seed).
+        A row per variant: the columns `x` and `hue`, and for `sbd` and the score on the right (`map` or `sbd_legacy`)
+        the columns `{score}` (mean), `{score}_low`, `{score}_high` (interval) and `{score}_seeds` (list: mean of each
+        seed). A variant without a value of `x` is a level line, named by its `system`.
     x, hue : str
         Dotted names of the varied settings. The values of `x` stand at equal distances, numbers by size before words.
     caption : str
@@ -38,17 +40,23 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     """
     print_style()
     figure = Figure(figsize=(WIDTH, 3.3), layout="constrained", dpi=DPI)
-    axes = figure.subplots(1, 2, sharey=True)
-    ticks = _in_order(table[x])
-    for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=True):
-        groups = list(table.groupby(hue, sort=False))
+    axes = figure.subplots(1, 2, sharey=printed is not None)
+    scores = _scores(printed)
+    level = [row for row in table.to_dict("records") if pd.isna(row[x])]
+    along = table.dropna(subset=[x])
+    ticks, groups = _in_order(along[x]), list(along.groupby(hue, sort=False))
+    for axis, score in zip(axes, scores, strict=True):
         for i, (value, rows) in enumerate(groups):
             places = np.array([ticks.index(v) for v in rows[x]]) + 0.12 * (i - (len(groups) - 1) / 2)
-            _draw_line(axis, places, rows, score, NETWORK_COLOURS.get(str(value), _OTHER), value_label(hue, value))
-        axis.set(xticks=range(len(ticks)), xlim=(-0.5, len(ticks) - 0.5), xlabel=setting_label(x))
+            colour = NETWORK_COLOURS.get(str(value), COLOURS[i % len(COLOURS)])
+            _draw_line(axis, places, rows, score, colour, value_label(hue, value))
+        for i, row in enumerate(level, start=len(groups)):
+            label = value_label("system", row["system"])
+            axis.axhline(row[score], color=COLOURS[i % len(COLOURS)], ls="--", lw=1.2, zorder=1, label=label)
+        axis.set(xticks=range(len(ticks)), xlim=(-0.5, max(1, len(ticks)) - 0.5), xlabel=setting_label(x))
         axis.set_xticklabels([f"{tick:g}" if is_number(tick) else str(tick) for tick in ticks])
-    axes[0].set(ylabel="SBD", ylim=(None, 1))
-    axes[1].set(ylabel=_LEGACY)
+    for axis, score in zip(axes, scores, strict=True):
+        axis.set(ylabel=_TITLES[score], ylim=(None, 1))
     note = "Squares: means; circles: seeds."
     if printed is not None:
         note += _STARS
@@ -56,10 +64,18 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
             colour, label = NETWORK_COLOURS.get(str(value), _OTHER), f"{value_label(hue, value)}, printed"
             places = [ticks.index(v) for v in rows[x]]
             axes[1].plot(places, rows["value"], "*", ms=12, mfc=colour, mec="black", mew=0.6, zorder=4, label=label)
-    for axis in axes:
-        axis.legend(frameon=True)
+    if level:  # so many lines that a legend would cover them
+        axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    else:
+        for axis in axes:
+            axis.legend(frameon=True)
     write_under(figure, f"{note} {caption}")
     return figure
+
+
+def _scores(printed: pd.DataFrame | None) -> tuple[str, str]:
+    """What is drawn left and right."""
+    return "sbd", "map" if printed is None else "sbd_legacy"
 
 
 def _in_order(values: Iterable[Any]) -> list:
@@ -89,13 +105,14 @@ def score_rows(
 ) -> Figure:
     """A row per variant with its scores: Wu et al. 2020, Tables 1 and 2.
 
-    Left the symmetric best Dice, beside it the legacy score of the leaderboard: only there may printed values stand.
+    Left the symmetric best Dice, beside it the mean average precision; with printed values the legacy score of the
+    leaderboard: only there may they stand.
     Where the clustering is varied and the table has `clustering_seconds`, they are drawn too, on a logarithmic axis.
 
     Parameters
     ----------
     table : DataFrame
-        A row per variant as in `score_curve`: the columns `varied`, and those of `sbd` and `sbd_legacy`.
+        A row per variant: the columns `varied`, and those of both scores, as in `score_curve`.
     varied : sequence of str
         Dotted names of the varied settings; a variant that does not name one has NaN there.
     control : dict
@@ -111,13 +128,15 @@ def score_rows(
     size = (WIDTH, 0.26 * len(table) + 1.3)
     figure = Figure(figsize=size, layout="constrained", dpi=DPI)
     axes = figure.subplots(1, 3 if timed else 2, sharey=True)
-    axes[0].sharex(axes[1])
+    if printed is not None:
+        axes[0].sharex(axes[1])
+    scores = _scores(printed)
     colours = [NETWORK_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
-    for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=False):
+    for axis, score in zip(axes, scores, strict=False):
         _draw_rows(axis, table, score, colours)
     note = "Squares: means; circles: seeds."
     if control in variants:
-        _mark_control(axes, table, variants.index(control))
+        _mark_control(axes, table, scores, variants.index(control))
         note += " Shaded: the control."
     stars = [] if printed is None else _rows_of(printed, variants)
     for place, value in stars:
@@ -125,9 +144,10 @@ def score_rows(
     note += _STARS if stars else ""
     if timed:
         _draw_seconds(axes[2], table["clustering_seconds"].to_numpy(float), colours)
-    axes[0].set(yticks=range(len(variants)), ylim=(len(variants) - 0.5, -0.5), xlabel="SBD", xlim=(None, 1))
+    axes[0].set(yticks=range(len(variants)), ylim=(len(variants) - 0.5, -0.5))
     axes[0].set_yticklabels([variant_label(variant) for variant in variants])
-    axes[1].set(xlabel=_LEGACY)
+    for axis, score in zip(axes, scores, strict=False):
+        axis.set(xlabel=_TITLES[score], xlim=(None, 1))
     write_under(figure, f"{note} {caption}")
     return figure
 
@@ -154,11 +174,11 @@ def _draw_seconds(axis: Axes, seconds: np.ndarray, colours: Sequence[str]) -> No
     axis.xaxis.set_major_formatter("{x:g}")
 
 
-def _mark_control(axes: Sequence[Axes], table: pd.DataFrame, place: int) -> None:
+def _mark_control(axes: Sequence[Axes], table: pd.DataFrame, scores: Sequence[str], place: int) -> None:
     """Shade the row of the control, and draw a line through its means."""
     for axis in axes:
         axis.axhspan(place - 0.5, place + 0.5, color="0.93", zorder=0)
-    for axis, score in zip(axes, ("sbd", "sbd_legacy"), strict=False):
+    for axis, score in zip(axes, scores, strict=False):
         axis.axvline(table[score].iloc[place], color="0.4", ls=":", lw=1.2, zorder=1)
 
 

@@ -13,6 +13,7 @@ from study.tracking.reading import (
     stored_run,
     stored_scores,
     stored_settings,
+    training_of,
 )
 from study.tracking.run import (
     Point,
@@ -55,6 +56,7 @@ __all__ = [
     "stored_run",
     "stored_scores",
     "stored_settings",
+    "training_of",
     "tuned_settings",
     "use_store",
     "working_on",

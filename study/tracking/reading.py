@@ -30,6 +30,7 @@ class StoredRun:
         FINISHED, FAILED, KILLED or RUNNING; KILLED too where the process died and the store still says RUNNING.
     failure : str
         Why it has not finished; empty where nothing is known.
+    experiment_id : str
     started : int
         Milliseconds since 1970.
     tags, params : dict of str
@@ -41,6 +42,7 @@ class StoredRun:
     name: str
     state: str
     failure: str
+    experiment_id: str
     started: int
     tags: dict[str, str]
     params: dict[str, str]
@@ -79,8 +81,19 @@ def launches(experiment_id: str) -> list[StoredRun]:
 
 def children_of(parent: StoredRun) -> list[StoredRun]:
     """The runs of a launch, the oldest first."""
-    experiment = MlflowClient().get_run(parent.run_id).info.experiment_id
-    return _search(experiment, f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
+    return _search(parent.experiment_id, f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
+
+
+def training_of(run: StoredRun) -> StoredRun:
+    """The run that shows the training of a run: itself, or the one that it has its network from.
+
+    Raises
+    ------
+    StudyError
+        If that one is gone.
+    """
+    holder = run.tags.get("network_from", "")
+    return run if "train/loss" in run.metrics or not holder else stored_run(holder)
 
 
 def imported_runs(experiment_id: str, data_digest: str) -> list[StoredRun]:
@@ -111,6 +124,7 @@ def _read(run: Run) -> StoredRun:
         run.info.run_name or "",
         state,
         failure,
+        run.info.experiment_id,
         run.info.start_time,
         data.tags,
         data.params,

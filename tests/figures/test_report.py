@@ -4,6 +4,7 @@ import pytest
 from matplotlib.text import Text
 
 from study.figures import (
+    angle_figure,
     paired_figure,
     precision_figure,
     prediction_figure,
@@ -51,6 +52,24 @@ def test_precision_by_overlap():
     assert lines == {"U-Net": [0.6, 0.2], "W-Net": [0.7, 0.3]}
 
 
+@pytest.mark.parametrize("style", [None, "dims"])
+def test_angles_are_means_over_seeds(style, png):
+    rows = [
+        {"step": step, "d": f"d = {d}", "dims": f"{dims} dimensions", "angle": 10.0 * step + d + dims + 2 * seed}
+        for d in (10, 30) for dims in (16, 4)[: 1 + bool(style)] for seed in (0, 1) for step in (1, 2)
+    ]  # fmt: skip
+    figure = angle_figure(pd.DataFrame(rows), "d", style)
+    (axis,) = figure.axes
+    drawn = sorted(list(line.get_ydata()) for line in axis.get_lines() if list(line.get_xdata()) == [1, 2])
+    assert drawn == sorted([11.0 + n, 21.0 + n] for n in ((26, 46) if style is None else (26, 46, 14, 34)))
+    words = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert words == (["d = 10", "d = 30"] if style is None else
+                     ["d", "d = 10", "d = 30", "dims", "16 dimensions", "4 dimensions"])  # fmt: skip
+    figure.draw_without_rendering()
+    assert axis.get_legend().get_window_extent().x1 <= figure.bbox.x1
+    assert png(figure).std() > 10
+
+
 @pytest.mark.parametrize(("losses", "scale"), [([3.0, 0.2], "log"), ([1.0, -1.0], "linear")])
 def test_losses_and_scores_of_a_training(losses, scale, png):
     figure = training_figure({"train/loss": curve(*losses)}, {"val/sbd": curve(0.1, 0.5)})
@@ -88,7 +107,7 @@ def test_pairs_have_a_panel_per_run(count, png):
 def test_figures_are_readable_in_print(a_panel, tmp_path):
     """At most as wide as a page, and no letter below 7 points."""
     table = pd.DataFrame({"x": [1, 2], "h": ["unet", "unet"]})
-    for score in ("sbd", "sbd_legacy"):
+    for score in ("sbd", "map"):
         table = table.assign(**{score: 0.5, f"{score}_low": 0.4, f"{score}_high": 0.6})
         table[f"{score}_seeds"] = [[0.5], [0.5]]
     pairs = {"a": pd.DataFrame({"first": [0.1], "other": [0.2]})}
@@ -99,6 +118,7 @@ def test_figures_are_readable_in_print(a_panel, tmp_path):
         training_figure({"a": curve(1.0, 0.1)}, {"b": curve(0.5)}),
         spread_figure([0.5], "SBD"),
         paired_figure(pairs, "first", "SBD"),
+        angle_figure(pd.DataFrame({"step": [1, 2], "angle": [3.0, 4.0], "d": ["a", "b"]}), "d"),
     ]
     for figure in figures:
         assert figure.get_figwidth() <= WIDTH

@@ -13,7 +13,7 @@ def table(seeds, weights=(0.5, 10.0, "only"), networks=("unet", "wnet")):
     for network in networks:
         for weight in weights:
             row = {"network.name": network, "loss.inter_weight": weight}
-            for score in ("sbd", "sbd_legacy"):
+            for score in ("sbd", "sbd_legacy", "map"):
                 found = rng.uniform(0.4, 0.8, seeds)
                 row |= {score: found.mean(), f"{score}_low": found.mean() - 0.1, f"{score}_high": found.mean() + 0.05}
                 row[f"{score}_seeds"] = found.tolist()
@@ -41,6 +41,10 @@ def rows_of_clusterings(answer):
     return score_rows(answer, ["network.name", "clustering.method"], control, "leaves, 4 images")
 
 
+def drawn_scores(printed):
+    return "sbd", "map" if printed is None else "sbd_legacy"
+
+
 def lines(axis, marker):
     return [line for line in axis.get_lines() if line.get_marker() == marker]
 
@@ -50,13 +54,15 @@ def lines(axis, marker):
 def test_a_score_curve_shows_means_and_seeds(png, seeds, printed):
     answer = table(seeds)
     figure = curve(answer, printed)
-    for axis, score in zip(figure.axes, ("sbd", "sbd_legacy"), strict=True):
+    for axis, score in zip(figure.axes, drawn_scores(printed), strict=True):
         means = np.concatenate([line.get_ydata() for line in lines(axis, "s")])
         np.testing.assert_array_equal(means, answer[score])
         dots = np.concatenate([line.get_ydata() for line in lines(axis, "o")])
         np.testing.assert_array_equal(dots, np.concatenate(answer[f"{score}_seeds"].to_list()))
         assert [tick.get_text() for tick in axis.get_xticklabels()] == ["0.5", "10", "only"]
-    assert figure.axes[0].get_ylim()[0] == figure.axes[1].get_ylim()[0]  # so that the two can be compared
+    shared = figure.axes[0].get_ylim()[0] == figure.axes[1].get_ylim()[0]
+    assert shared == (printed is not None)  # so that two kinds of best Dice can be compared
+    assert figure.axes[1].get_ylabel().startswith("mAP" if printed is None else "legacy")
     assert png(figure).std() > 10
 
 
@@ -86,9 +92,10 @@ def test_every_value_of_the_second_setting_is_drawn():
 @pytest.mark.parametrize("draw", [curve, rows_of])
 def test_perfect_scores_stay_inside_the_axes(draw):
     answer = table(1)
-    answer[["sbd", "sbd_low", "sbd_high", "sbd_legacy", "sbd_legacy_low", "sbd_legacy_high"]] = 1.0
-    answer["sbd_seeds"] = answer["sbd_legacy_seeds"] = [[1.0]] * len(answer)
-    for axis in draw(answer).axes:
+    for score in ("sbd", "sbd_legacy", "map"):
+        answer[[score, f"{score}_low", f"{score}_high"]] = 1.0
+        answer[f"{score}_seeds"] = [[1.0]] * len(answer)
+    for axis in [*draw(answer).axes, *draw(answer, printed=PRINTED).axes]:
         low, high = axis.get_ylim() if draw is curve else axis.get_xlim()
         assert low < 1 <= high
 
@@ -109,6 +116,26 @@ def test_dimensions_stand_by_size():
     assert true.get_xlabel() == "dimensions of the embedding"
 
 
+def test_variants_beside_the_axis_are_level_lines(png):
+    along = table(2, weights=(10.0, 30.0)).rename(columns={"loss.inter_weight": "loss.neighbour_distance"})
+    beside = table(1, weights=(np.nan,)).rename(columns={"loss.inter_weight": "loss.neighbour_distance"})
+    beside = beside.assign(**{"network.name": np.nan}, system=["three-class", "StarDist (imported)"])
+    figure = score_curve(pd.concat([along, beside]), "loss.neighbour_distance", "network.name", "cells")
+    for axis, score in zip(figure.axes, ("sbd", "map"), strict=True):
+        level = [line for line in axis.get_lines() if line.get_linestyle() == "--"]
+        assert [line.get_ydata() for line in level] == [[value] * 2 for value in beside[score]]
+        assert len(lines(axis, "s")) == 2
+        assert [tick.get_text() for tick in axis.get_xticklabels()] == ["10", "30"]
+    (legend,) = [axis.get_legend() for axis in figure.axes if axis.get_legend()]
+    assert {"three-class U-Net", "StarDist (imported)"} <= {text.get_text() for text in legend.get_texts()}
+    figure.draw_without_rendering()
+    box = legend.get_window_extent()
+    assert figure.axes[1].bbox.x1 <= box.x0 < box.x1 <= figure.bbox.x1
+    alone = score_curve(beside, "loss.neighbour_distance", "network.name", "cells")
+    assert not lines(alone.axes[0], "s")
+    assert png(alone).std() > 5
+
+
 @pytest.mark.parametrize("networks", [["wnet"], ["unet", "wnet"]])
 @pytest.mark.parametrize("weights", [(10.0,), (0.5, 10.0)])
 def test_a_score_curve_of_a_single_value(png, networks, weights):
@@ -125,7 +152,7 @@ def test_score_rows_show_means_and_seeds(png, seeds, printed):
     answer = table(seeds)
     figure = rows_of(answer, printed=printed)
     assert len(figure.axes) == 2
-    for axis, score in zip(figure.axes, ("sbd", "sbd_legacy"), strict=True):
+    for axis, score in zip(figure.axes, drawn_scores(printed), strict=True):
         means = lines(axis, "s")
         assert [line.get_xdata()[0] for line in means] == answer[score].to_list()
         assert [line.get_ydata()[0] for line in means] == list(range(6))
@@ -133,7 +160,7 @@ def test_score_rows_show_means_and_seeds(png, seeds, printed):
         assert axis.yaxis.get_inverted()  # the first variant on top
     names = ["U-Net, λ = 0.5", "U-Net, λ = 10", "U-Net, λ = only", "W-Net, λ = 0.5", "W-Net, λ = 10", "W-Net, λ = only"]
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == names
-    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()  # so that the two can be compared
+    assert (figure.axes[0].get_xlim() == figure.axes[1].get_xlim()) == (printed is not None)
     assert png(figure).std() > 10
 
 
@@ -160,7 +187,7 @@ def test_the_control_is_marked():
     answer = table(1)
     control = {"network.name": "wnet", "loss.inter_weight": 10.0}
     figure = rows_of(answer, control=control)
-    for axis, score in zip(figure.axes, ("sbd", "sbd_legacy"), strict=True):
+    for axis, score in zip(figure.axes, ("sbd", "map"), strict=True):
         (band,) = axis.patches
         assert (band.get_y(), band.get_height()) == (3.5, 1)
         assert [line.get_xdata()[0] for line in lines(axis, "None") if line.get_linestyle() == ":"] == [

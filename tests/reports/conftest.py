@@ -21,20 +21,42 @@ def made_up(rng, images=IMAGES, thresholds=False):
     table = pd.DataFrame({"image": images})
     for name, (low, high) in {"sbd": TRUE, "sbd_legacy": LEGACY, "fbd": (0.9, 1.0), "map": (0.0, 0.1)}.items():
         table[name] = rng.uniform(low, high, len(images)).round(6)
-    for iou in (50, 70, 90):
+    for iou in range(50, 95, 5):
         table[f"ap_{iou}"] = (table["map"] * (100 - iou) / 50).round(6)
+    table["dic"] = rng.integers(-3, 3, len(images)).astype(float)
     table["abs_dic"], table["n_true"], table["n_pred"] = 2.0, 7.0, 9.0
+    table["neighbour_angle"] = rng.uniform(60, 90, len(images)).round(6)
     if thresholds:
         table["sbd_paper_thresholds"] = table["sbd"] - 0.01
         table["sbd_legacy_paper_thresholds"] = table["sbd_legacy"] - 0.01
     return table
 
 
-def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=None):
+def log_training(run, settings, holders):
+    """Log the curves of a made-up training; a run after the first of a training has them from there, by `holders`."""
+    digest = settings.digest(groups=("data", "network", "loss", "training"))
+    if digest in holders:
+        run.set_tags({"network_from": holders[digest]})
+        run.log_metrics(Point(0, {"val/neighbour_angle": 1.0}))  # of the final scores
+        return
+    holders[digest] = run.run_id
+    start = 10.0 * len(holders)
+    run.log_metrics(*(Point(s, {"train/loss": 1 / s, "val/neighbour_angle": start + s}) for s in (1, 2)))
+    run.log_metrics(Point(0, {"perf/training_seconds": start, "perf/parameters": 1000 * len(holders)}))
+
+
+def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=None, digest=""):
     """A launch of an ablation with made-up scores; `fates` by name of the variant: status and reason of runs."""
+    holders = {}
     experiment, ablation, rng = connect(), ABLATIONS[name], np.random.default_rng(len(name))
     control = variant_name(ablation.control)
-    tags = {"ablation": name, "dataset": dataset, "control": control, "split_note": "a fixed split"}
+    tags = {
+        "ablation": name,
+        "dataset": dataset,
+        "control": control,
+        "split_note": "a fixed split",
+        "data_digest": digest,
+    }
     parent = start_run(experiment, f"{name} on {dataset}", "Which?", tags)
     children = {}
     for seed in seeds:
@@ -42,7 +64,8 @@ def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=
             label = variant_name(variant)
             if label in skip:
                 continue
-            settings = load_settings(profile="smoke").with_({**ablation.settings_of(variant), "seed": seed})
+            settings = load_settings(profile="smoke", system=variant.get("system", ablation.system))
+            settings = settings.with_({**ablation.settings_of(variant), "seed": seed})
             tags = {"ablation": name, "variant": label, "seed": seed, "dataset": dataset}
             run = start_run(experiment, f"{label}, seed {seed}", "A variant.", tags, settings, variant, parent.run_id)
             status, reason = (fates or {}).get(label, ("FINISHED", ""))
@@ -51,6 +74,8 @@ def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=
                 picture = rng.integers(0, 255, (20, 116, 3), dtype=np.uint8)
                 run.log_scores("test", made_up(rng, images, thresholds), [picture, picture])
                 run.log_metrics(Point(0, {"perf/clustering_seconds": 0.01}))
+                if digest:
+                    log_training(run, settings, holders)
             if status != "RUNNING":
                 run.end(status, reason)
             children[label, seed] = run.run_id
@@ -58,10 +83,26 @@ def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=
     return SimpleNamespace(id=parent.run_id, children=children, ablation=ablation)
 
 
+def labels_of(name, digest, images=IMAGES, foreground="truth"):
+    """An import with made-up scores; gives the id of its run."""
+    tags = {"imported": name, "data_digest": digest, "split": "test", "foreground": foreground}
+    run, rng = start_run(connect(), f"{name} (imported), test", "", tags), np.random.default_rng(len(name))
+    run.log_scores("test", made_up(rng, images).assign(neighbour_angle=np.nan), [np.zeros((20, 116, 3), np.uint8)])
+    run.end("FINISHED")
+    return run.run_id
+
+
 FATES = {
     "unet, inter_weight 0.5": ("FAILED", "no image is left"),
     "unet, inter_weight 10": ("KILLED", "its process was killed"),
     "wnet, inter_weight 500": ("RUNNING", ""),
+}
+
+
+NOT_BEGUN = ("constraints local, method mean-shift", "constraints global, method angular")
+BROKEN = {
+    "constraints local, method angular": ("FAILED", "no image is left"),
+    "discriminative, method mean-shift": ("KILLED", "its process was killed"),
 }
 
 
@@ -72,6 +113,12 @@ def _made(empty_store, tmp_path_factory, work_in):
     with pytest.MonkeyPatch.context() as monkeypatch:
         client = work_in(folder, monkeypatch)
         made = SimpleNamespace(
+            on_cells=launch("neighbour_distance", dataset="dsb2018", seeds=(0, 1), thresholds=True, digest="cells"),
+            losses=launch("loss", dataset="dsb2018", digest="cells"),
+            broken_losses=launch("loss", fates=BROKEN, skip=NOT_BEGUN, digest="x"),
+            systems=launch("systems", dataset="dsb2018", seeds=(0, 1), thresholds=True, digest="cells"),
+            labels={name: labels_of(name, "cells") for name in ("star-dist", "Cellpose")},
+            other_labels=labels_of("Mask-RCNN", "others"),
             concat_layer=launch("concat_layer", seeds=(0, 1)),
             partial=launch("lambda", fates=FATES, skip=("wnet, inter_weight only",)),
             on_cvppp=launch("clustering", dataset="cvppp2017", thresholds=True),
@@ -85,7 +132,9 @@ def made(_made, monkeypatch, work_in, tmp_path):
     """Launches with made-up scores, their store in use.
 
     `concat_layer` is whole and has two seeds; `partial` (lambda) has runs that failed, were killed, are running or were
-    never begun; `on_cvppp` (clustering) has scores with the paper's thresholds; `constraints` has no run.
+    never begun; `on_cvppp` (clustering) has scores with the paper's thresholds; `constraints` has no run. `on_cells`
+    (neighbour_distance), `losses`, `broken_losses` and `systems` have curves of trainings; `labels` are imports on the
+    images of those on dsb2018, `other_labels` on other images.
     """
     folder, _, found = _made
     found.client = work_in(folder, monkeypatch)

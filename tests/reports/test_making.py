@@ -141,7 +141,7 @@ def test_files_of_an_earlier_report_go(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["moon"], "unknown report 'moon': choose one of compare, run_card, wnet_figures, wnet_tables"),
+        (["moon"], "unknown report 'moon': choose one of chen_tables, compare, loss_comparison, run_card"),
         (["--set", "moon=1"], "unknown parameter 'moon' of the notebook wnet_tables"),
         (["--run_ids", "abc"], "there is no run 'abc'"),
     ],
@@ -160,3 +160,15 @@ def test_the_given_run_is_named(monkeypatch, made):
     ended = CliRunner().invoke(main, ["compare", "--run_ids", made.partial.id])
     assert ended.exit_code == 0, ended.output
     assert made.client.get_run(run_id).info.run_name == "report: compare"
+
+
+def test_pages_of_launches_are_chosen_by_them(made):
+    ids = {"chen_tables": made.on_cells.id, "loss_comparison": made.broken_losses.id, "systems": made.systems.id}
+    ended = CliRunner().invoke(main, ["--run_ids", ",".join(ids.values()), "--output", str(made.folder / "pages")])
+    assert ended.exit_code == 0, ended.output
+    figures = {"chen_tables": 2, "loss_comparison": 3, "systems": 3}
+    for name, run_id in ids.items():
+        page = made.folder / "pages" / name / f"{name}.html"
+        assert self_contained(page).count("<img") == figures[name]
+        kept = {item.path.rpartition("/")[2] for item in made.client.list_artifacts(run_id, f"reports/{name}")}
+        assert kept == {file.name for file in page.parent.iterdir()}

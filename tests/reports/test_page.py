@@ -12,6 +12,7 @@ from reports.page import Block, Column, number, picture_block, remarks, table_bl
         (-0.0001, ".3f", "0.000"),
         (np.nan, ".3f", "–"),
         (3, ".0f", "3"),
+        (-1234567.0, ",.0f", "−1,234,567"),
     ],
 )
 def test_numbers(value, form, text):

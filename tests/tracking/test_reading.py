@@ -15,6 +15,7 @@ from study.tracking import (
     stored_run,
     stored_scores,
     stored_settings,
+    training_of,
 )
 
 
@@ -74,6 +75,20 @@ def test_of_imports_with_one_name_the_newest_finished_one_counts():
     assert [run.run_id for run in imported_runs(experiment, "d1")] == others[::-1]
     assert [run.run_id for run in imported_runs(experiment, "d2")] == [elsewhere]
     assert imported_runs(experiment, "d3") == []
+
+
+@pytest.mark.usefixtures("store")
+def test_the_training_of_a_run():
+    experiment = connect()
+    trained, other = (start_run(experiment, name, "", {}) for name in ("trained", "other"))
+    assert training_of(stored_run(other.run_id)).run_id == other.run_id  # which shows none
+    trained.log_metrics(Point(1, {"train/loss": 1.0}))
+    for run in (trained, other):
+        run.set_tags({"network_from": trained.run_id if run is other else "gone"})
+        assert training_of(stored_run(run.run_id)).run_id == trained.run_id
+    other.set_tags({"network_from": "gone"})
+    with pytest.raises(StudyError, match="there is no run 'gone'"):
+        training_of(stored_run(other.run_id))
 
 
 @pytest.mark.usefixtures("store")
