@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablations.__main__ import ABLATIONS, IN_ORDER
+from ablations.__main__ import ABLATIONS, IN_ORDER, OF_PEA
 from reports.gathered import ablation_of
 from study import tracking
 from study.errors import StudyError
@@ -17,6 +17,7 @@ REPORTS = {  # about launches -> the ablations that they show
     "chen_tables": ("neighbour_distance",),
     "loss_comparison": ("loss",),
     "systems": ("systems",),
+    "pea_tables": tuple(ablation.name for ablation in OF_PEA),
 }
 
 

@@ -26,6 +26,8 @@ _COLUMNS = {  # of a table: column of the frame -> title, group, format, whether
     "abs_dic": ("|DiC|", OTHER, ".2f", False),
     "ap_50": ("AP.50", OTHER, ".3f", False),
     "ap_75": ("AP.75", OTHER, ".3f", False),
+    "aji": ("AJI", OTHER, ".3f", False),
+    "pq": ("PQ", OTHER, ".3f", False),
     "map": ("mAP", OTHER, ".3f", False),
     "neighbour_angle": ("angle, °", OTHER, ".1f", False),
     "parameters": ("parameters", COST, ",.0f", False),

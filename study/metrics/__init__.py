@@ -49,7 +49,7 @@ def scores(true: np.ndarray, pred: np.ndarray) -> dict[str, float]:
     dict of str to float
         ``sbd``, ``sbd_legacy``, ``best_dice_true`` and ``best_dice_pred`` (means over the true and over the
         predicted objects), ``fbd``, ``dic``, ``abs_dic``, ``ap_50`` to ``ap_90`` in steps of 5, ``map``,
-        ``n_true``, ``n_pred``. All finite; see the functions for empty images.
+        ``aji``, ``pq``, ``sq``, ``rq``, ``n_true``, ``n_pred``. All finite; see the functions for empty images.
 
     Raises
     ------
@@ -60,6 +60,7 @@ def scores(true: np.ndarray, pred: np.ndarray) -> dict[str, float]:
     of_true, of_pred = best_dice(table), best_dice(table.transposed)
     difference = float(count_difference(table))
     precision = average_precision(table)
+    panoptic = panoptic_quality(table)
     return {
         "sbd": min(of_true, of_pred),
         "sbd_legacy": max(of_true, of_pred),
@@ -70,6 +71,8 @@ def scores(true: np.ndarray, pred: np.ndarray) -> dict[str, float]:
         "abs_dic": abs(difference),
         **{f"ap_{round(100 * t)}": float(value) for t, value in zip(THRESHOLDS, precision, strict=True)},
         "map": float(precision.mean()),
+        "aji": aggregated_jaccard(table),
+        **panoptic._asdict(),
         "n_true": float(table.true_area.size),
         "n_pred": float(table.pred_area.size),
     }

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from study.metrics import (
+    aggregated_jaccard,
     average_precision,
     best_dice,
     count_difference,
     foreground_dice,
     mean_average_precision,
+    panoptic_quality,
     scores,
     symmetric_best_dice,
     symmetric_best_dice_legacy,
@@ -14,7 +16,8 @@ from study.metrics import (
 
 KEYS = [
     *("sbd", "sbd_legacy", "best_dice_true", "best_dice_pred", "fbd", "dic", "abs_dic"),
-    *("ap_50", "ap_55", "ap_60", "ap_65", "ap_70", "ap_75", "ap_80", "ap_85", "ap_90", "map", "n_true", "n_pred"),
+    *("ap_50", "ap_55", "ap_60", "ap_65", "ap_70", "ap_75", "ap_80", "ap_85", "ap_90", "map"),
+    *("aji", "pq", "sq", "rq", "n_true", "n_pred"),
 ]
 
 
@@ -32,6 +35,8 @@ def test_equal_to_the_single_metrics(label_pair):
     assert result["abs_dic"] == abs(count_difference(true, pred))
     assert [result[key] for key in KEYS[7:16]] == average_precision(true, pred).tolist()
     assert result["map"] == mean_average_precision(true, pred)
+    assert result["aji"] == aggregated_jaccard(true, pred)
+    assert (result["pq"], result["sq"], result["rq"]) == panoptic_quality(true, pred)
     assert (result["n_true"], result["n_pred"]) == (len(np.setdiff1d(true, [0])), len(np.setdiff1d(pred, [0])))
 
 

@@ -113,6 +113,8 @@ def _made(empty_store, tmp_path_factory, work_in):
     with pytest.MonkeyPatch.context() as monkeypatch:
         client = work_in(folder, monkeypatch)
         made = SimpleNamespace(
+            pea=launch("pea", dataset="cvppp2017", thresholds=True),
+            ranges=launch("pea_ranges", dataset="cells"),
             on_cells=launch("neighbour_distance", dataset="dsb2018", seeds=(0, 1), thresholds=True, digest="cells"),
             losses=launch("loss", dataset="dsb2018", digest="cells"),
             broken_losses=launch("loss", fates=BROKEN, skip=NOT_BEGUN, digest="x"),

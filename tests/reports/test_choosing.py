@@ -54,7 +54,12 @@ def test_no_launch_at_all():
         ),
         ("run_card", "", "", "run_card takes one run, by --run_ids ID, not 0"),
         ("run_card", "parent", "", "is the launch of an ablation; run_card takes one of the runs below it"),
-        ("run_card", "", "leaves", "--dataset chooses launches for wnet_tables, .*systems; run_card takes --run_ids"),
+        (
+            "run_card",
+            "",
+            "leaves",
+            "--dataset chooses launches for wnet_tables, .*pea_tables; run_card takes",
+        ),
         ("run_card", "child", "leaves", "--dataset chooses launches where --run_ids names none"),
         ("chen_tables", "parent", "", "names no launch that chen_tables shows: it is about neighbour_distance"),
         ("chen_tables", "", "leaves", "--dataset leaves: no launch of the ablation neighbour_distance is on it; there"),
