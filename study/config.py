@@ -32,7 +32,7 @@ METHODS_OF_METRIC = {
 CONCAT_LAYERS = ("none", "coordinate", "distmap", "dfeat.8", "dfeat.32", "efeat.32", "dfeat.16+efeat.16")
 
 
-def _setting(default: Any, *, low: float | None = None, high: float | None = None, choices: tuple = (), also=()):
+def setting(default: Any, *, low: float | None = None, high: float | None = None, choices: tuple = (), also=()):
     """A field with its range [low, high], its `choices`, or words allowed beside numbers (`also`)."""
     return field(default=default, metadata={"low": low, "high": high, "choices": choices, "also": also})
 
@@ -45,11 +45,11 @@ class Data:
     root: str = ""  # folder of the data set; not part of the digest, the data's own digest is
     subsets: str = "A1"  # of CVPPP2017: joined by '+' such as A1+A2, or all that are there
     test_subsets: str = ""  # of CVPPP2017: whole subsets to test on, such as A2; else the test split of `subsets`
-    image_size: int = _setting(512, low=0, high=8192)  # every image is resized to this square; 0 keeps sizes
-    crop_size: int = _setting(0, low=0, high=8192)  # side of training crops; 0 trains on whole images
-    augmentation: str = _setting("none", choices=("none", "flips"))  # flips: mirror images and quarter turns
-    images: int = _setting(0, low=0)  # at most this many images of each split; 0 = all
-    split_seed: int = _setting(2020, low=0)  # of the splits that the data set does not publish itself
+    image_size: int = setting(512, low=0, high=8192)  # every image is resized to this square; 0 keeps sizes
+    crop_size: int = setting(0, low=0, high=8192)  # side of training crops; 0 trains on whole images
+    augmentation: str = setting("none", choices=("none", "flips"))  # flips: mirror images and quarter turns
+    images: int = setting(0, low=0)  # at most this many images of each split; 0 = all
+    split_seed: int = setting(2020, low=0)  # of the splits that the data set does not publish itself
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ class Network:
     with embeddings at all scales or with affinities (Huang et al. 2022).
     """
 
-    name: str = _setting("wnet", choices=("unet", "wnet", "three-class", "residual", "affinity"))
-    concat_layer: str = _setting("dfeat.32", choices=CONCAT_LAYERS)  # what W-Net forwards (Table 1)
-    embedding_dim: int = _setting(8, low=1, high=1024)
-    base_width: int = _setting(32, low=1, high=512)  # channels of the first level, doubled at each pooling
-    depth: int = _setting(4, low=1, high=7)  # number of poolings
-    norm: str = _setting("none", choices=("none", "batch", "group"))
-    dropout: float = _setting(0.5, low=0, high=0.95)  # at the two deepest levels and before each head
-    head_layers: int = _setting(1, low=1, high=4)  # convolutions of a head
-    decoders: str = _setting("shared", choices=("shared", "separate"))  # of the U-Net with two heads
+    name: str = setting("wnet", choices=("unet", "wnet", "three-class", "residual", "affinity"))
+    concat_layer: str = setting("dfeat.32", choices=CONCAT_LAYERS)  # what W-Net forwards (Table 1)
+    embedding_dim: int = setting(8, low=1, high=1024)
+    base_width: int = setting(32, low=1, high=512)  # channels of the first level, doubled at each pooling
+    depth: int = setting(4, low=1, high=7)  # number of poolings
+    norm: str = setting("none", choices=("none", "batch", "group"))
+    dropout: float = setting(0.5, low=0, high=0.95)  # at the two deepest levels and before each head
+    head_layers: int = setting(1, low=1, high=4)  # convolutions of a head
+    decoders: str = setting("shared", choices=("shared", "separate"))  # of the U-Net with two heads
     stop_gradient: bool = False  # W-Net: no gradient through the forwarded features
     centre_embedding: bool = False  # start the embedding head at zero mean over the first batch
     leaky_distance_gradient: bool = False  # let the gradient pass where the distance head gives zero
@@ -76,34 +76,34 @@ class Network:
 class Loss:
     """Distance loss plus embedding loss; the three-class U-Net has a loss of its own, which `balance` applies to."""
 
-    name: str = _setting("cosine", choices=tuple(METRIC_OF_LOSS))  # of the embedding
-    inter_weight: float | str = _setting(1.0, low=0, high=1e6, also=("only",))  # lambda; only: no within-instance term
-    constraints: str = _setting("local", choices=("local", "global"))
-    neighbour_distance: int = _setting(10, low=1, high=4096)  # px at the network's scale; closer objects are neighbours
-    similarity: str = _setting("absolute", choices=("absolute", "signed", "squared"))
-    intra_reduction: str = _setting("object", choices=("object", "pixel"))
-    inter_reduction: str = _setting("object", choices=("object", "pair"))
+    name: str = setting("cosine", choices=tuple(METRIC_OF_LOSS))  # of the embedding
+    inter_weight: float | str = setting(1.0, low=0, high=1e6, also=("only",))  # lambda; only: no within-instance term
+    constraints: str = setting("local", choices=("local", "global"))
+    neighbour_distance: int = setting(10, low=1, high=4096)  # px at the network's scale; closer objects are neighbours
+    similarity: str = setting("absolute", choices=("absolute", "signed", "squared"))
+    intra_reduction: str = setting("object", choices=("object", "pixel"))
+    inter_reduction: str = setting("object", choices=("object", "pair"))
     background_as_object: bool = True
-    embedding_weight: float = _setting(1.0, low=0, high=1e6)  # of the embedding loss, beside the distance loss
+    embedding_weight: float = setting(1.0, low=0, high=1e6)  # of the embedding loss, beside the distance loss
     # give foreground and background equal weight, pixel by pixel: in the distance loss, in the embedding loss too
     # (where it has a mean over pixels), or nowhere
-    balance: str = _setting("none", choices=("none", "distance", "both"))
-    distance_scale: float = _setting(10.0, low=1e-3, high=1e3)  # the network learns the target times this
+    balance: str = setting("none", choices=("none", "distance", "both"))
+    distance_scale: float = setting(10.0, low=1e-3, high=1e3)  # the network learns the target times this
     # discriminative: an object's pixels may be this far from its mean, the means of two objects must be twice ...
-    pull_margin: float = _setting(0.5, low=0, high=100)
-    push_margin: float = _setting(1.5, low=1e-3, high=100)  # ... this far apart
+    pull_margin: float = setting(0.5, low=0, high=100)
+    push_margin: float = setting(1.5, low=1e-3, high=100)  # ... this far apart
     # affinity: pairs of pixels these distances apart, at the coarser scales without the largest ones ...
     ranges: str = "1+3+5+9+27"
-    neighbourhood: int = _setting(4, choices=(4, 8))  # ... along rows and columns, or along diagonals too
-    cross_weight: float = _setting(1.0, low=0, high=1e6)  # of the correlation with a second view
+    neighbourhood: int = setting(4, choices=(4, 8))  # ... along rows and columns, or along diagonals too
+    cross_weight: float = setting(1.0, low=0, high=1e6)  # of the correlation with a second view
     cross_detach: bool = False  # the second view gets no gradient, and costs less
-    pyramid_weight: float = _setting(1.0, low=0, high=1e6)  # of the coarser scales
+    pyramid_weight: float = setting(1.0, low=0, high=1e6)  # of the coarser scales
     pair_balance: bool = False  # pairs in one object and pairs of two weigh the same, for each offset
-    affinity_scale: str = _setting("paper", choices=("paper", "code"))  # mean, or mean times the image's side
+    affinity_scale: str = setting("paper", choices=("paper", "code"))  # mean, or mean times the image's side
     view_turns: bool = True  # how the second view differs: mirrored and turned by quarters ...
     view_intensity: bool = True  # ... in other light ...
     view_cutout: bool = True  # ... with holes
-    regulariser_weight: float = _setting(1e-3, low=0, high=1e3)  # of the length of the means
+    regulariser_weight: float = setting(1e-3, low=0, high=1e3)  # of the length of the means
     aux_embedding_loss: bool = False  # an embedding head and loss on W-Net's first net too
 
 
@@ -111,64 +111,62 @@ class Loss:
 class Training:
     """Optimiser, schedule and budget."""
 
-    steps: int = _setting(0, low=0)  # 0: as many as `epochs` make
-    epochs: int = _setting(500, low=1)
-    batch_size: int = _setting(4, low=1, high=4096)
-    learning_rate: float = _setting(1e-4, low=1e-8, high=10)
-    schedule: str = _setting("staircase", choices=("staircase", "one-cycle"))
-    epsilon: float = _setting(1e-8, low=1e-12, high=1)  # of Adam
-    weight_decay: float = _setting(0.0, low=0, high=1)
+    steps: int = setting(0, low=0)  # 0: as many as `epochs` make
+    epochs: int = setting(500, low=1)
+    batch_size: int = setting(4, low=1, high=4096)
+    learning_rate: float = setting(1e-4, low=1e-8, high=10)
+    schedule: str = setting("staircase", choices=("staircase", "one-cycle"))
+    epsilon: float = setting(1e-8, low=1e-12, high=1)  # of Adam
+    weight_decay: float = setting(0.0, low=0, high=1)
     amsgrad: bool = False
-    decay: float = _setting(0.9, low=0.01, high=1)  # staircase: factor ...
-    decay_steps: int = _setting(5000, low=1)  # ... applied every so many steps
-    gradient_clip: float = _setting(0.0, low=0)  # largest gradient norm; 0 = off
-    precision: str = _setting("auto", choices=("auto", "float32", "bfloat16"))  # auto: bfloat16 where it is fast
+    decay: float = setting(0.9, low=0.01, high=1)  # staircase: factor ...
+    decay_steps: int = setting(5000, low=1)  # ... applied every so many steps
+    gradient_clip: float = setting(0.0, low=0)  # largest gradient norm; 0 = off
+    precision: str = setting("auto", choices=("auto", "float32", "bfloat16"))  # auto: bfloat16 where it is fast
     compile: bool = False  # torch.compile of the network
-    checkpoint: str = _setting("last", choices=("last", "best"))  # weights kept: final, or best on validation images
-    validations: int = _setting(10, low=1, high=1000)  # how often over a training validation images are scored
-    validation_images: int = _setting(16, low=1)  # at most this many of them, for the curve
-    device: str = _setting("auto", choices=("auto", "cpu", "cuda"))  # not part of the digest
-    threads: int = _setting(0, low=0, high=1024)  # CPU threads of a run; 0 = all; not part of the digest
+    checkpoint: str = setting("last", choices=("last", "best"))  # weights kept: final, or best on validation images
+    validations: int = setting(10, low=1, high=1000)  # how often over a training validation images are scored
+    validation_images: int = setting(16, low=1)  # at most this many of them, for the curve
+    device: str = setting("auto", choices=("auto", "cpu", "cuda"))  # not part of the digest
+    threads: int = setting(0, low=0, high=1024)  # CPU threads of a run; 0 = all; not part of the digest
 
 
 @dataclass(frozen=True)
 class Clustering:
     """From maps to labels. Pixel sizes are at the network's scale."""
 
-    method: str = _setting("angular", choices=CLUSTERING_METHODS)
-    seeds: str = _setting("peaks", choices=("peaks", "regions"))
-    seed_threshold: float = _setting(0.7, low=0, high=1)  # relative to the image's largest distance
-    seed_smoothing: float = _setting(1.0, low=0, high=50)  # sigma of a Gaussian on the distance map, px
-    seed_min_distance: int = _setting(3, low=1, high=500)  # between two peaks, px
-    angle: float = _setting(45.0, low=0.1, high=180)  # degrees around the seed's or seed region's embedding
+    method: str = setting("angular", choices=CLUSTERING_METHODS)
+    seeds: str = setting("peaks", choices=("peaks", "regions"))
+    seed_threshold: float = setting(0.7, low=0, high=1)  # relative to the image's largest distance
+    seed_smoothing: float = setting(1.0, low=0, high=50)  # sigma of a Gaussian on the distance map, px
+    seed_min_distance: int = setting(3, low=1, high=500)  # between two peaks, px
+    angle: float = setting(45.0, low=0.1, high=180)  # degrees around the seed's or seed region's embedding
     growing_overwrite: bool = False  # growing: a later object takes pixels from an earlier one
-    mutex_range: int = _setting(4, low=2, high=500)  # between pixels that repel each other, px along rows and columns
-    mutex_bias: float = _setting(0.2, low=0, high=3.14)  # radians that a repulsive angle is reduced by
-    mutex_stride: int = _setting(1, low=1, high=500)  # repulsive pairs start on every so many rows and columns
-    mean_shift_bandwidth: float = _setting(0.5, low=0.01, high=2)  # between unit embeddings
-    hdbscan_min_cluster: int = _setting(100, low=1)  # px of a 512 x 512 image, scaled to the area of others
+    mutex_range: int = setting(4, low=2, high=500)  # between pixels that repel each other, px along rows and columns
+    mutex_bias: float = setting(0.2, low=0, high=3.14)  # radians that a repulsive angle is reduced by
+    mutex_stride: int = setting(1, low=1, high=500)  # repulsive pairs start on every so many rows and columns
+    mean_shift_bandwidth: float = setting(0.5, low=0.01, high=2)  # between unit embeddings
+    hdbscan_min_cluster: int = setting(100, low=1)  # px of a 512 x 512 image, scaled to the area of others
     affinity_ranges: str = "1+3+5+9+27"  # affinity-watershed: distances of the pairs; the first ones attract
-    affinity_neighbourhood: int = _setting(4, choices=(4, 8))
-    affinity_stride: int = _setting(5, low=1, high=500)  # repulsive pairs start on every so many rows and columns
-    fragment_size: int = _setting(20, low=0)  # affinity-watershed: smaller objects join a neighbour, px
-    component_threshold: float = _setting(0.5, low=0, high=1)  # components: of the map whose pieces are the objects
-    component_expansion: int = _setting(0, low=0, high=100)  # components: px that objects are widened by
-    metric: str = _setting("angle", choices=tuple(METHODS_OF_METRIC))  # follows from loss and network
-    min_size: int = _setting(10, low=0)  # smaller objects are dropped, px
-    min_distance: float = _setting(0.1, low=0, high=1)  # objects of smaller mean distance, relative to the maximum
-    foreground: str = _setting("auto", choices=("auto", "truth", "predicted", "none"))
-    foreground_threshold: float = _setting(
-        0.08, low=0, high=1
-    )  # of predicted: relative to the image's largest distance
+    affinity_neighbourhood: int = setting(4, choices=(4, 8))
+    affinity_stride: int = setting(5, low=1, high=500)  # repulsive pairs start on every so many rows and columns
+    fragment_size: int = setting(20, low=0)  # affinity-watershed: smaller objects join a neighbour, px
+    component_threshold: float = setting(0.5, low=0, high=1)  # components: of the map whose pieces are the objects
+    component_expansion: int = setting(0, low=0, high=100)  # components: px that objects are widened by
+    metric: str = setting("angle", choices=tuple(METHODS_OF_METRIC))  # follows from loss and network
+    min_size: int = setting(10, low=0)  # smaller objects are dropped, px
+    min_distance: float = setting(0.1, low=0, high=1)  # objects of smaller mean distance, relative to the maximum
+    foreground: str = setting("auto", choices=("auto", "truth", "predicted", "none"))
+    foreground_threshold: float = setting(0.08, low=0, high=1)  # of predicted: relative to the image's largest distance
 
 
 @dataclass(frozen=True)
 class Tuning:
     """Search of the clustering's thresholds on validation images (`study.tuning`)."""
 
-    trials: int = _setting(100, low=0)  # at most; 0 = no search, the clustering's settings are taken as they are
-    patience: int = _setting(40, low=1)  # the search stops after so many trials that brought nothing better
-    images: int = _setting(0, low=0)  # at most this many validation images; 0 = all
+    trials: int = setting(100, low=0)  # at most; 0 = no search, the clustering's settings are taken as they are
+    patience: int = setting(40, low=1)  # the search stops after so many trials that brought nothing better
+    images: int = setting(0, low=0)  # at most this many validation images; 0 = all
 
 
 @dataclass(frozen=True)
@@ -182,7 +180,7 @@ class Settings:
     training: Training = field(default_factory=Training)
     clustering: Clustering = field(default_factory=Clustering)
     tuning: Tuning = field(default_factory=Tuning)
-    seed: int = _setting(0, low=0, high=2**31 - 1)
+    seed: int = setting(0, low=0, high=2**31 - 1)
 
     def flat(self) -> dict[str, Any]:
         """Dotted name -> value, in the order of definition."""
@@ -200,7 +198,7 @@ class Settings:
         for name, value in changes.items():
             if name not in _SETTING_FIELDS:
                 raise unknown_name("setting", name, _SETTING_FIELDS)
-            value = _checked(name, value, _SETTING_FIELDS[name])
+            value = checked(name, value, _SETTING_FIELDS[name])
             group, _, leaf = name.rpartition(".")
             if group:
                 value = replace(getattr(result, group), **{leaf: value})
@@ -239,7 +237,7 @@ def _get(settings: Settings, name: str) -> Any:
     return value
 
 
-def _checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
+def checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
     """`value` converted to the type of the field's default and checked against its metadata."""
     meta = spec.metadata
     if value in meta.get("also", ()):

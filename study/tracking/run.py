@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import mlflow
 import numpy as np
@@ -176,6 +176,14 @@ def picture_key(image: str) -> str:
     return "images/val " + re.sub(r"[^\w\-./ ]", "_", image, flags=re.ASCII)  # MLflow refuses other characters
 
 
+class AnySettings(Protocol):
+    """Settings of a kind of run; its class, called without arguments, gives the paper's."""
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted name -> value; `seed` is one of the names."""
+        ...
+
+
 class _Stacked(nn.Module):
     """A network whose distance map and embedding are one tensor, as a model server wants it."""
 
@@ -193,7 +201,7 @@ def start_run(
     name: str,
     note: str,
     tags: dict[str, Any],
-    settings: Settings | None = None,
+    settings: AnySettings | None = None,
     varied: Iterable[str] = (),
     parent_id: str | None = None,
 ) -> TrackedRun:
@@ -207,7 +215,7 @@ def start_run(
     name, note : str
         Name and description on the MLflow page.
     tags : dict
-    settings : Settings, optional
+    settings : AnySettings, optional
         Logged whole as `settings.json`, and as tags where they are not the paper's; none for an ablation's parent.
     varied : iterable of str
         Dotted names of the settings that are params, beside the seed. The page writes all params of a run above its
@@ -226,7 +234,7 @@ def start_run(
     run = TrackedRun(run_id)
     run.set_tags(own)
     if settings is not None:
-        flat, paper = settings.flat(), Settings().flat()
+        flat, paper = settings.flat(), type(settings)().flat()
         run.set_tags({k: v for k, v in flat.items() if v != paper[k] and k != "data.root"})
         run.client.log_batch(run_id, params=[Param(k, str(flat[k])) for k in (*varied, "seed")])
         run.client.log_dict(run_id, flat, SETTINGS)

@@ -1,0 +1,171 @@
+"""The training loop on volumes, readable from top to bottom; without the elastic augmentation of the paper."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+
+from study.affinities import label_pairs
+from study.data.batches import standardise
+from study.data.views import random_view
+from study.data.volumes import Volume
+from study.em.settings import Training, VolumeSettings
+from study.errors import StudyError
+from study.losses.affinity import cross_loss, pyramid_loss, self_loss
+from study.networks.residual import ResidualUNet
+
+READS = 50  # how often over a training the loss is read
+
+
+class TrainingVolume:
+    """A volume on the device; crops are index operations there.
+
+    Parameters
+    ----------
+    volume : Volume
+    device : torch.device
+
+    Attributes
+    ----------
+    raw : (P, M, N) float32 tensor
+        Standardised.
+    labels : (P, M, N) int32 tensor
+    """
+
+    def __init__(self, volume: Volume, device: torch.device):
+        self.raw = torch.from_numpy(standardise(volume.raw)).to(device)
+        self.labels = torch.from_numpy(np.ascontiguousarray(volume.labels)).to(device)
+
+    def crops(self, count: int, shape: Sequence[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Random crops, each of them mirrored along any axis and turned by quarters in plane.
+
+        Parameters
+        ----------
+        count : int
+        shape : (planes, rows, columns)
+            As many rows as columns.
+        generator : torch.Generator
+            On the CPU, so that the draws are the same on every device.
+
+        Returns
+        -------
+        raw : (B, 1, *shape) float32 tensor
+        labels : (B, *shape) int32 tensor
+        """
+        room = [own - side + 1 for own, side in zip(self.raw.shape, shape, strict=True)]
+        corners = torch.stack([torch.randint(n, (count,), generator=generator) for n in room], dim=1).tolist()
+        blocks = [tuple(slice(c, c + side) for c, side in zip(corner, shape, strict=True)) for corner in corners]
+        raw, labels = (torch.stack([array[block] for block in blocks]) for array in (self.raw, self.labels))
+        turned = random_view(raw.unsqueeze(1), labels, generator, intensity=False, cutout=False)
+        return turned.images, turned.labels
+
+
+def train(
+    volume: TrainingVolume, settings: VolumeSettings, told: Callable[[int, dict[str, float]], None]
+) -> tuple[ResidualUNet, float]:
+    """Train a network on crops of a volume.
+
+    Parameters
+    ----------
+    volume : TrainingVolume
+    settings : VolumeSettings
+    told : callable
+        Takes the step and the mean loss terms and speed since its last call, 50 times over the training.
+
+    Returns
+    -------
+    network : ResidualUNet
+        In evaluation mode.
+    seconds : float
+
+    Raises
+    ------
+    StudyError
+        If the loss is no longer finite.
+    """
+    plan, device = settings.training, volume.raw.device
+    generator = torch.Generator().manual_seed(settings.seed)
+    torch.manual_seed(settings.seed)
+    network = build_network(settings).to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, fused=True)
+    schedule = _schedule(optimizer, plan)
+    reads = {math.ceil(plan.steps * i / READS) for i in range(1, READS + 1)}
+    start = clock = time.perf_counter()
+    since, total = 0, None
+    for step in range(1, plan.steps + 1):
+        raw, labels = volume.crops(plan.batch_size, settings.crop, generator)
+        with autocast(device):
+            terms = loss_terms(network, raw, labels, settings, generator)
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        optimizer.step()
+        schedule.step()
+        values = torch.stack([term.detach() for term in terms.values()])
+        total = values if total is None else total + values
+        if step not in reads:
+            continue
+        # the only place where the host waits for the device
+        averages = {f"train/{k}": v for k, v in zip(terms, (total / (step - since)).tolist(), strict=True)}
+        if not math.isfinite(averages["train/loss"]):
+            raise StudyError(f"the loss is not finite after {step} steps: lower training.learning_rate")
+        now = time.perf_counter()
+        speed = (step - since) * raw.numel() / (now - clock)
+        told(step, averages | {"perf/voxels_per_second": speed})
+        since, total, clock = step, None, now
+    return network.eval(), time.perf_counter() - start
+
+
+def build_network(settings: VolumeSettings) -> ResidualUNet:
+    """An untrained network, from torch's default generator."""
+    plan = settings.network
+    widths = [plan.base_width * 2**level for level in range(plan.depth + 1)]
+    return ResidualUNet(1, dims=3, widths=widths, embedding_dim=plan.embedding_dim, unit=True)
+
+
+def loss_terms(
+    network: ResidualUNet, raw: Tensor, labels: Tensor, settings: VolumeSettings, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Loss of a batch and its terms (Huang et al. 2022, Eq. 3, 5, 6); unlabelled voxels do not count.
+
+    The second view gets no gradient, as in the authors' program, so that it costs a forward pass alone.
+
+    Returns
+    -------
+    dict of 0-d tensors
+        `loss`, and unweighted `loss_self`, `loss_pyramid`, `loss_cross`, where their weights are not 0.
+    """
+    plan, (offsets, *coarser_offsets) = settings.loss, settings.offsets
+    valid = labels > 0
+    pairs = label_pairs(labels, offsets, valid)
+    embedding, *coarser = network(raw).embeddings
+    terms = {"loss_self": self_loss(embedding, pairs, balance=plan.balance)}
+    loss = terms["loss_self"]
+    if plan.pyramid_weight:
+        pyramid = pyramid_loss(coarser, labels, coarser_offsets, valid, balance=plan.balance)
+        terms["loss_pyramid"], loss = pyramid, loss + plan.pyramid_weight * pyramid
+    if plan.cross_weight:
+        view = random_view(raw, labels, generator)
+        with torch.no_grad():
+            other = view.back(network(view.images).embeddings[0])
+        cross = cross_loss(embedding, other, pairs, balance=plan.balance)
+        terms["loss_cross"], loss = cross, loss + plan.cross_weight * cross
+    return {"loss": loss, **terms}
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """The context in which the network runs: bfloat16 on a GPU that has it."""
+    wanted = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+
+
+def _schedule(optimizer: torch.optim.Optimizer, plan: Training) -> LRScheduler:
+    if plan.schedule == "constant":
+        return ConstantLR(optimizer, factor=1)
+    steps = max(plan.steps, 20)  # torch divides by zero in shorter cycles
+    return OneCycleLR(optimizer, plan.learning_rate, total_steps=steps, pct_start=0.1, cycle_momentum=False)

@@ -1,0 +1,165 @@
+import io
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from mlflow.artifacts import download_artifacts, load_text
+
+import study.em.run
+from study.__main__ import main
+from study.data.neurites import neurites
+from study.em.settings import VolumeSettings, load_volume_settings
+from study.em.training import build_network
+from study.errors import StudyError
+from study.tracking import connect
+
+SCORES = {
+    f"{name}{kind}" for name in ("voi_split", "voi_merge", "voi", "arand", "n_pred") for kind in ("", "_components")
+}
+
+
+def train_em(*options, overrides=""):
+    arguments = ["train-em", "--profile", "smoke", "--set", f"training.threads=1,{overrides}", *options]
+    return CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+
+def run_of(store, number=0):
+    return store.search_runs([connect()])[number]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data set of files, partly unlabelled, with large ids and gaps between them."""
+    folder = tmp_path / "volumes"
+    folder.mkdir()
+    for seed, split in enumerate(("train", "test")):
+        raw, labels = neurites(np.random.default_rng(seed), (9, 40, 36))
+        labels = np.where(labels == 1, 0, 10_000_000 * labels.astype(np.int64) // 2)
+        with h5py.File(folder / f"{split}.h5", "w") as file:
+            file["raw"], file["labels"] = raw.astype(np.uint16) * 10, labels
+    return str(folder)
+
+
+def test_a_run_on_the_synthetic_volume(store):
+    found = train_em("--seed", "3")
+    assert found.exit_code == 0
+    lines = found.stdout.splitlines()
+    assert lines[0].startswith("em, seed 3 on neurites; store sqlite:///")
+    assert lines[-1].startswith("test volume: VOI ")
+    run = run_of(store)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"data.name": "neurites", "seed": "3"}
+    assert run.data.tags["dataset"] == "neurites"
+    assert run.data.tags["network.base_width"] == "2"
+    assert run.data.tags["mlflow.note.content"].startswith("Neurons by pixel-embedded affinity")
+    metrics = run.data.metrics
+    assert {f"{split}/{name}" for split in ("val", "test") for name in (*SCORES, "n_true")} <= set(metrics)
+    assert metrics["test/voi"] == pytest.approx(metrics["test/voi_split"] + metrics["test/voi_merge"])
+    assert {"chosen/threshold", "chosen/min_size", "chosen/component_threshold"} <= set(metrics)
+    assert {"perf/training_seconds", "perf/inference_seconds", "perf/clustering_seconds"} <= set(metrics)
+    curve = store.get_metric_history(run.info.run_id, "train/loss")
+    assert [point.step for point in curve] == [1, 2, 3, 4]
+    table = pd.read_csv(io.StringIO(load_text(f"runs:/{run.info.run_id}/scores_test.csv")))
+    assert len(table) == 1
+    assert set(table) == {"image", "n_true", *SCORES}
+    assert table["arand"][0] == pytest.approx(metrics["test/arand"])
+    kept = VolumeSettings().with_(json.loads(load_text(f"runs:/{run.info.run_id}/settings.json")))
+    assert kept == load_volume_settings(profile="smoke", overrides="training.threads=1").with_({"seed": 3})
+    (data,) = run.inputs.dataset_inputs
+    assert json.loads(data.dataset.profile) == {"train": 8, "val": 8, "test": 8}
+    assert {item.path for item in store.list_artifacts(run.info.run_id, "test_pictures")} == {
+        f"test_pictures/{i}.png" for i in range(3)
+    }
+    assert len([item for item in store.list_artifacts(run.info.run_id, "images") if item.path.endswith(".png")]) == 3
+
+
+def test_the_weights_are_kept(store):
+    train_em()
+    file = download_artifacts(f"runs:/{run_of(store).info.run_id}/network/weights.pt")
+    network = build_network(load_volume_settings(profile="smoke"))
+    network.load_state_dict(torch.load(file, weights_only=True))
+
+
+def test_the_same_seed_gives_the_same_scores(store, monkeypatch):
+    monkeypatch.setattr(study.em.run.tracking, "finished_run", lambda _: None)
+    for seed in ("0", "0", "1"):
+        assert train_em("--seed", seed).exit_code == 0
+    other, again, one = (
+        {name: value for name, value in run_of(store, i).data.metrics.items() if not name.startswith("perf/")}
+        for i in range(3)
+    )
+    assert one == again
+    assert one["train/loss"] != other["train/loss"]
+
+
+def test_what_has_been_run_before_is_taken_from_there(store, monkeypatch):
+    train_em()
+    monkeypatch.setattr(study.em.run, "train", None)
+    found = train_em("--set", "training.threads=2")
+    assert found.exit_code == 0
+    again, first = (run_of(store, i) for i in range(2))
+    assert f"the same has been run before: its results are taken from run {first.info.run_id}" in found.stdout
+    assert again.data.tags["reused_from"] == first.info.run_id
+    assert again.data.metrics == first.data.metrics
+
+
+def test_a_run_on_files(store, root):
+    found = train_em("--dataset", "volume", "--data_root", root, overrides="data.planes=0,data.side=0")
+    assert found.exit_code == 0
+    run = run_of(store)
+    assert run.data.tags["dataset"] == "volume"
+    assert run.data.metrics["test/n_true"] >= 2
+    (data,) = run.inputs.dataset_inputs
+    assert json.loads(data.dataset.profile) == {"train": 7, "val": 2, "test": 9}
+    assert "the last 2 of the 9 planes of train.h5 are validation" in run.data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(StudyError("mend this"), "mend this"), (KeyboardInterrupt(), "KeyboardInterrupt"), (MemoryError("x"), "x")],
+)
+def test_a_run_that_fails_is_marked_so(store, monkeypatch, error, reason):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(study.em.run, "train", fail)
+    with pytest.raises(type(error)):
+        study.em.run.train_em(load_volume_settings(profile="smoke", overrides="training.threads=1"))
+    run = run_of(store)
+    assert run.info.status == "FAILED"
+    assert reason in run.data.tags["failure"]
+
+
+@pytest.mark.parametrize(
+    ("options", "overrides", "words"),
+    [
+        (("--dataset", "leaves"), "", "unknown data set of volumes 'leaves': choose one of neurites, volume"),
+        (("--dataset", "volume"), "", "data set volume needs data_root"),
+        (("--profile", "fast"), "", "unknown profile 'fast'"),
+        ((), "network.dept=2", "unknown setting 'network.dept'"),
+        ((), "data.crop_planes=12", "train is too small: it has 8 x 32 x 32 voxels, and a training crop needs 12 x 16"),
+        ((), "training.device=cuda", "torch finds no GPU here"),
+    ],
+)
+def test_faults_are_told_in_a_sentence(store, monkeypatch, options, overrides, words):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found = train_em(*options, overrides=overrides)
+    assert found.exit_code == 1
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert words in line
+    assert not store.search_runs([connect()])
+
+
+def test_test_planes_that_the_network_cannot_pool(store, root):
+    with h5py.File(f"{root}/test.h5", "a") as file:
+        for name in ("raw", "labels"):
+            array = file[name][:, 5:6]
+            del file[name]
+            file[name] = array
+    found = train_em("--dataset", "volume", "--data_root", root, overrides="data.planes=0,data.side=0")
+    assert "test.h5 is too small: it has 9 x 1 x 36 voxels, and the network needs 1 x 2 x 2" in found.stderr
