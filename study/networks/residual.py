@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from study.affinities import unit_vectors
 
 WIDTHS = (16, 32, 64, 128, 256)
-SKIPS = ("add", "concat")
 _CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORMS = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOLS = {2: F.max_pool2d, 3: F.max_pool3d}
@@ -69,17 +68,16 @@ def _blocks(dims: int, width: int) -> nn.Sequential:
 
 
 class UpStep(nn.Module):
-    """One level up: nearest upsampling, a convolution, the skip connection, residual blocks."""
+    """One level up: nearest upsampling, a convolution, the skip connection added, residual blocks."""
 
-    def __init__(self, dims: int, inputs: int, width: int, skips: str):
+    def __init__(self, dims: int, inputs: int, width: int):
         super().__init__()
         self.up = _activated(dims, inputs, width, (1, 3))
-        self.joint = _activated(dims, 2 * width, width, (1, 1)) if skips == "concat" else None
         self.blocks = _blocks(dims, width)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.up(F.interpolate(x, size=skip.shape[2:]))
-        return self.blocks(x + skip if self.joint is None else self.joint(torch.cat([skip, x], dim=1)))
+        return self.blocks(x + skip)
 
 
 class ResidualUNet(nn.Module):
@@ -97,9 +95,6 @@ class ResidualUNet(nn.Module):
         Images or volumes.
     widths : sequence of int
         Channels at each scale, the finest first.
-    skips : `add` or `concat`
-        What a level takes from the contracting path is added, or is concatenated and brought back to the level's width
-        by a 1 x 1 convolution.
     embedding_dim : int
     unit : bool
         Whether embeddings are scaled to unit vectors.
@@ -112,7 +107,7 @@ class ResidualUNet(nn.Module):
     Raises
     ------
     ValueError
-        If `dims` or `skips` is unknown.
+        If `dims` is neither 2 nor 3.
     """
 
     def __init__(
@@ -121,7 +116,6 @@ class ResidualUNet(nn.Module):
         *,
         dims: int = 2,
         widths: Sequence[int] = WIDTHS,
-        skips: str = "add",
         embedding_dim: int = 16,
         unit: bool = False,
         affinity_channels: int = 0,
@@ -130,15 +124,13 @@ class ResidualUNet(nn.Module):
         super().__init__()
         if dims not in _CONVOLUTIONS:
             raise ValueError(f"dims must be 2 or 3, not {dims}")
-        if skips not in SKIPS:
-            raise ValueError(f"skips must be one of {', '.join(SKIPS)}, not {skips!r}")
         self.pool, self.halved, self.unit = _POOLS[dims], (2, 2) if dims == 2 else (1, 2, 2), unit
         self.down = nn.ModuleList(
             nn.Sequential(_activated(dims, before, width, (1, 3)), _blocks(dims, width))
             for before, width in zip([channels, *widths], widths, strict=False)
         )
         steps = list(zip(widths[1:], widths, strict=False))
-        self.up = nn.ModuleList(UpStep(dims, below, width, skips) for below, width in reversed(steps))
+        self.up = nn.ModuleList(UpStep(dims, below, width) for below, width in reversed(steps))
 
         def head(width: int, outputs: int) -> nn.Module:
             return _convolution(dims, width, outputs, (1, 1), bias=True)

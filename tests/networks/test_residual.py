@@ -20,13 +20,11 @@ def test_the_papers_size():
     norms = 5 * 2 * (256 + 2 * (16 + 32 + 64 + 128))
     heads = sum(16 * width + 16 for width in WIDTHS)
     assert parameters(network) == convolutions + norms + heads == 4_725_184
-    assert parameters(ResidualUNet(3, skips="concat")) / 1e6 == pytest.approx(4.7, abs=0.1)
 
 
 @BOTH
-@pytest.mark.parametrize("skips", ["add", "concat"])
-def test_an_embedding_at_every_scale(dims, planes, skips):
-    network = ResidualUNet(2, dims=dims, skips=skips, **SMALL)
+def test_an_embedding_at_every_scale(dims, planes):
+    network = ResidualUNet(2, dims=dims, **SMALL)
     maps = network(torch.randn(2, 2, *planes, 16, 12))
     sizes = [(2, 3, *planes, 16 // 2**k, 12 // 2**k) for k in range(3)]
     assert [embedding.shape for embedding in maps.embeddings] == sizes
@@ -57,11 +55,10 @@ def test_affinity_and_mask_heads(dims, planes):
 
 
 @BOTH
-@pytest.mark.parametrize("skips", ["add", "concat"])
 @pytest.mark.parametrize("heads", [{"mask_head": True}, {"affinity_channels": 4}])
-def test_every_weight_gets_a_gradient(dims, planes, skips, heads):
+def test_every_weight_gets_a_gradient(dims, planes, heads):
     torch.manual_seed(0)
-    network = ResidualUNet(1, dims=dims, skips=skips, **heads, **SMALL)
+    network = ResidualUNet(1, dims=dims, **heads, **SMALL)
     maps = network(torch.randn(2, 1, *planes, 16, 16))
     outputs = [*maps.embeddings, *(output for output in maps[1:] if output is not None)]
     sum((output * torch.randn_like(output)).sum() for output in outputs).backward()
@@ -100,9 +97,7 @@ def test_he_normal_weights():
     assert not network.embedding[0].bias.any()
 
 
-@pytest.mark.parametrize(
-    ("bad", "message"), [({"dims": 4}, "dims must be 2 or 3"), ({"skips": "sum"}, "skips must be")]
-)
+@pytest.mark.parametrize(("bad", "message"), [({"dims": 4}, "dims must be 2 or 3")])
 def test_refuses(bad, message):
     with pytest.raises(ValueError, match=message):
         ResidualUNet(1, **bad)
