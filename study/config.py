@@ -194,15 +194,7 @@ class Settings:
         StudyError
             If a name is unknown, a value has the wrong type, is out of range or contradicts another setting.
         """
-        result = self
-        for name, value in changes.items():
-            if name not in _SETTING_FIELDS:
-                raise unknown_name("setting", name, _SETTING_FIELDS)
-            value = checked(name, value, _SETTING_FIELDS[name])
-            group, _, leaf = name.rpartition(".")
-            if group:
-                value = replace(getattr(result, group), **{leaf: value})
-            result = replace(result, **{group or leaf: value})
+        result = changed(self, changes, _SETTING_FIELDS)
         if "network.name" in changes and "network.concat_layer" not in changes:
             layer = "dfeat.32" if result.network.name == "wnet" else "none"
             result = replace(result, network=replace(result.network, concat_layer=layer))
@@ -235,6 +227,33 @@ def _get(settings: Settings, name: str) -> Any:
     for part in name.split("."):
         value = getattr(value, part)
     return value
+
+
+def changed(settings: Any, changes: dict[str, Any], known: dict[str, dataclasses.Field]) -> Any:
+    """A copy of nested dataclasses with `changes` (dotted name -> value, or its text), each one `checked`.
+
+    Parameters
+    ----------
+    settings : dataclass
+        Its fields are values, or dataclasses of values.
+    changes : dict
+    known : dict
+        Dotted name -> field.
+
+    Raises
+    ------
+    StudyError
+        If a name is unknown, or a value has the wrong type or is out of range.
+    """
+    for name, value in changes.items():
+        if name not in known:
+            raise unknown_name("setting", name, known)
+        value = checked(name, value, known[name])
+        group, _, leaf = name.rpartition(".")
+        if group:
+            value = replace(getattr(settings, group), **{leaf: value})
+        settings = replace(settings, **{group or leaf: value})
+    return settings
 
 
 def checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
@@ -290,6 +309,11 @@ def _check_affinities(settings: Settings) -> None:
     loss, clustering, by_affinity = settings.loss, settings.clustering, settings.network.name == "affinity"
     for text in (loss.ranges, clustering.affinity_ranges):
         parse_ranges(text)
+    if loss.name == "affinity" and settings.network.name not in ("residual", "affinity"):
+        raise StudyError(
+            f"loss.name=affinity needs embeddings at all scales, which network.name={settings.network.name} does not "
+            "have: set network.name=residual"
+        )
     if by_affinity and loss.name != "affinity":
         raise StudyError("network.name=affinity predicts affinities: set loss.name=affinity")
     wanted = (loss.ranges, loss.neighbourhood)

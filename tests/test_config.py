@@ -70,11 +70,12 @@ def test_later_layers_win():
         ("clustering.metric=euclidean", "does not fit loss.name=cosine and network.name=wnet: set it to angle"),
         ("system=elc", "choose a system by --system"),
         ("network.name=affinity,clustering.method=affinity-watershed", "set loss.name=affinity"),
+        ("network.name=unet,loss.name=affinity", "which network.name=unet does not have: set network.name=residual"),
         ("loss.ranges=1+3+3", "ranges are ascending whole numbers"),
         ("clustering.affinity_ranges=3+5", "ranges are ascending whole numbers"),
         ("loss.ranges=one", "ranges are ascending whole numbers"),
         ("loss.neighbourhood=6", "choose one of 4, 8"),
-        ("loss.name=affinity,training.epsilon=0.01", "set loss.affinity_scale=code"),
+        ("network.name=residual,loss.name=affinity,training.epsilon=0.01", "set loss.affinity_scale=code"),
     ],
 )
 def test_a_wrong_override_is_refused_with_its_name(overrides, words):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from study.affinities import Offset, pyramid_offsets
-from study.config import checked, setting
+from study.config import changed, setting
 from study.errors import StudyError, unknown_name
 from study.profiles import parse_overrides
 
@@ -102,14 +102,7 @@ class VolumeSettings:
         StudyError
             If a name is unknown, a value has the wrong type, is out of range or contradicts another setting.
         """
-        result = self
-        for name, value in changes.items():
-            if name not in _FIELDS:
-                raise unknown_name("setting", name, _FIELDS)
-            value = checked(name, value, _FIELDS[name])
-            group, _, leaf = name.rpartition(".")
-            changed = replace(getattr(result, group), **{leaf: value}) if group else value
-            result = replace(result, **{group or leaf: changed})
+        result = changed(self, changes, _FIELDS)
         _check_together(result)
         return result
 
