@@ -151,7 +151,11 @@ _LEAVES = {
     "training.gradient_clip": 1.0,
     "clustering.seed_threshold": 0.7,
     "clustering.angle": 45.0,
+    # steps of 5 px are half a leaf at this size (chosen on the synthetic validation images)
+    "clustering.affinity_stride": 1,
 }
+# the ranges of Huang et al. 2022 for nuclei, which are smaller than leaves
+_NUCLEI = {"loss.ranges": "1+3+5+9+11", "clustering.affinity_ranges": "1+3+5+9+11"}
 DATASET_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
     ("quick", "synthetic-leaves"): {
         "data.image_size": 96,
@@ -159,6 +163,8 @@ DATASET_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
         **_LEAVES,
     },
     ("quick", "cvppp2017"): {"data.image_size": 128, **_LEAVES},
+    ("quick", "bbbc039"): _NUCLEI,
+    ("paper", "bbbc039"): _NUCLEI,
 }
 
 
