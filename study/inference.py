@@ -35,9 +35,16 @@ class ImageMaps:
     embedding: np.ndarray
 
 
-@torch.no_grad()
 def predict_maps(
     network: nn.Module, images: Sequence[NetworkImage], settings: Settings, *, pixels_at_once: int = 0
+) -> list[ImageMaps]:
+    """Maps of each image, as of `maps_of_pixels`."""
+    return maps_of_pixels(network, [image.pixels for image in images], settings, pixels_at_once=pixels_at_once)
+
+
+@torch.no_grad()
+def maps_of_pixels(
+    network: nn.Module, images: Sequence[np.ndarray], settings: Settings, *, pixels_at_once: int = 0
 ) -> list[ImageMaps]:
     """Maps of each image, in evaluation mode.
 
@@ -47,7 +54,8 @@ def predict_maps(
     Parameters
     ----------
     network : Module
-    images : sequence of NetworkImage
+    images : sequence of (M, N, C) float16 arrays
+        Standardised, at the network's scale.
     settings : Settings
     pixels_at_once : int
         Bound on the pixels of a batch; 0 chooses: a GPU is quicker with many, a CPU needs less memory with few.
@@ -59,13 +67,13 @@ def predict_maps(
     maps: list[ImageMaps | None] = [None] * len(images)
     by_shape: dict[tuple, list[int]] = {}
     for i, image in enumerate(images):
-        by_shape.setdefault(image.pixels.shape, []).append(i)
+        by_shape.setdefault(image.shape, []).append(i)
     for shape, indices in by_shape.items():
         _return_freed_memory()
         size = max(1, pixels_at_once // (shape[0] * shape[1]))
         for start in range(0, len(indices), size):
             chunk = indices[start : start + size]
-            stack = torch.from_numpy(np.stack([images[i].pixels for i in chunk])).to(device)
+            stack = torch.from_numpy(np.stack([images[i] for i in chunk])).to(device)
             for i, result in zip(chunk, _predict(network, stack, settings), strict=True):
                 maps[i] = result
     network.train(was_training)
@@ -142,8 +150,15 @@ def label_image(maps: ImageMaps, image: NetworkImage, settings: Clustering) -> n
     -------
     (M', N') int32 array
     """
-    truth = settings.foreground == "truth"
-    foreground = image.labels > 0 if truth else None
-    labels = segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), settings, foreground)
-    labels = resize_labels(labels, image.original.shape)
-    return compact_labels(np.where(image.original > 0, labels, 0)) if truth else labels
+    foreground = image.original > 0 if settings.foreground == "truth" else None
+    return labels_of_maps(maps, image.original.shape, settings, foreground)
+
+
+def labels_of_maps(
+    maps: ImageMaps, shape: tuple[int, int], settings: Clustering, foreground: np.ndarray | None = None
+) -> np.ndarray:
+    """Labels at the size `shape` of an image, as of `label_image`, inside of a mask of that size where there is one."""
+    mask = None if foreground is None else resize_labels(foreground, maps.distance.shape)
+    labels = segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), settings, mask)
+    labels = resize_labels(labels, shape)
+    return labels if foreground is None else compact_labels(np.where(foreground, labels, 0))

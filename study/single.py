@@ -114,6 +114,7 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
     with kept.alone():
         maps = {split: _maps_of(trained, settings, split, kept) for split in ("val", "test")}
         tags = {"searched_run": run_id, "dataset": dataset.name, "seed": settings.seed}
+        tags |= {"network_from": trained.holder, "training_digest": trained.training_digest}
         run = tracking.start_run(experiment, name, note, tags, settings, ("clustering.method",))
         log_dataset(run, dataset, digest, settings.data.root)
         with tracking.working_on(run):

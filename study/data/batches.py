@@ -77,10 +77,19 @@ def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return labels[np.ix_(rows, columns)]
 
 
+def network_pixels(image: np.ndarray, image_size: int) -> np.ndarray:
+    """(M, N, C) image at the network's scale, standardised, in float16.
+
+    That is a square of `image_size` pixels, or the image's own size where that is 0.
+    """
+    shape = (image_size, image_size) if image_size else image.shape[:2]
+    return standardise(resize_image(image, shape)).astype(np.float16)
+
+
 def network_image(sample: Sample, image_size: int) -> NetworkImage:
-    """`sample` at the network's scale: a square of `image_size` pixels, or its own size where that is 0."""
-    shape = (image_size, image_size) if image_size else sample.labels.shape
-    pixels = standardise(resize_image(sample.image, shape)).astype(np.float16)
+    """`sample` at the network's scale, as of `network_pixels`."""
+    pixels = network_pixels(sample.image, image_size)
+    shape = pixels.shape[:2]
     labels = compact_labels(resize_labels(sample.labels, shape))
     original = labels if shape == sample.labels.shape else sample.labels  # one array less in memory
     return NetworkImage(sample.name, pixels, labels, original)

@@ -15,6 +15,7 @@ from study.tracking.reading import (
     stored_settings,
     training_of,
 )
+from study.tracking.registry import MODEL_FOLDER, Registered, fetch_model, register_model
 from study.tracking.run import (
     Point,
     TrackedRun,
@@ -28,8 +29,10 @@ from study.tracking.run import (
 from study.tracking.store import connect, current_store, share_view, use_store
 
 __all__ = [
+    "MODEL_FOLDER",
     "FinishedRun",
     "Point",
+    "Registered",
     "Scores",
     "StoredRun",
     "TrackedRun",
@@ -39,6 +42,7 @@ __all__ = [
     "copy_run",
     "current_store",
     "end_abandoned",
+    "fetch_model",
     "files_in",
     "finished_run",
     "imported_runs",
@@ -49,6 +53,7 @@ __all__ = [
     "picture_key",
     "read_scores",
     "reason_of",
+    "register_model",
     "run_with_network",
     "share_view",
     "start_run",

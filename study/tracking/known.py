@@ -102,12 +102,15 @@ class FinishedRun(NamedTuple):
     weights : dict of Tensor
     training_digest : str
         Under which its maps may be kept.
+    holder : str
+        The run that keeps the network.
     """
 
     settings: Settings
     channels: int
     weights: dict[str, Tensor]
     training_digest: str
+    holder: str
 
 
 def load_run(run_id: str) -> FinishedRun:
@@ -130,7 +133,7 @@ def load_run(run_id: str) -> FinishedRun:
         ) from error
     weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
     channels = signature.inputs.inputs[0].shape[1]
-    return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"])
+    return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"], holder)
 
 
 def get_run(run_id: str) -> Run:

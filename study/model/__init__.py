@@ -1,0 +1,1 @@
+"""A finished run as a tool: predict, submit, serve."""

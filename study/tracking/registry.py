@@ -1,0 +1,118 @@
+"""Registered models: a folder of files becomes a version of a model with an alias, and is fetched again."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import mlflow
+import torch
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
+
+from study.errors import StudyError
+from study.tracking.store import current_store
+
+MODEL_FOLDER = "segmenter"
+FILES = Path("data") / MODEL_FOLDER  # where MLflow puts a folder of that name
+_SERVED_BY = "study.model.served"  # module that MLflow loads the files with, in place of a pickled object
+
+
+class Registered(NamedTuple):
+    """A version of a registered model.
+
+    Attributes
+    ----------
+    name : str
+    version : int
+    uri : str
+        `models:/name@alias`.
+    """
+
+    name: str
+    version: int
+    uri: str
+
+
+def register_model(folder: Path, run_id: str, name: str, alias: str, tags: dict[str, str]) -> Registered:
+    """Register the files of a folder as the next version of the model `name`.
+
+    Parameters
+    ----------
+    folder : Path
+        Named `MODEL_FOLDER`, as of `study.model.package`.
+    run_id : str
+        The run that it comes from; its page links to the model.
+    name : str
+    alias : str
+        Moved here from any version that has it.
+    tags : dict
+        Of the version.
+
+    Raises
+    ------
+    StudyError
+        If the store refuses the name or the alias.
+    """
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(AnyType(), "image")]), outputs=Schema([ColSpec(AnyType(), "labels")])
+    )
+    client = MlflowClient()
+    try:
+        experiment_id = client.get_run(run_id).info.experiment_id
+        logged = client.create_logged_model(experiment_id, name=MODEL_FOLDER, source_run_id=run_id)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's, of its own type hints
+            info = Model.log(
+                artifact_path=None,
+                flavor=mlflow.pyfunc,
+                name=MODEL_FOLDER,
+                model_id=logged.model_id,
+                run_id=run_id,
+                registered_model_name=name,
+                loader_module=_SERVED_BY,
+                data_path=str(folder),
+                signature=signature,
+                # the study itself is installed beside it
+                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            )
+        version = info.registered_model_version or 0
+        client.set_registered_model_alias(name, alias, str(version))
+        for key, value in tags.items():
+            client.set_model_version_tag(name, str(version), key, value)
+    except MlflowException as error:
+        raise StudyError(f"{current_store()} refuses to register {name!r} as {alias!r}: {error.message}") from error
+    return Registered(name, version, f"models:/{name}@{alias}")
+
+
+def fetch_model(uri: str) -> Path:
+    """The folder with the files of a model, downloaded where it is not on this machine.
+
+    Parameters
+    ----------
+    uri : str
+        `models:/name@alias`, `models:/name/version`, or a folder.
+
+    Raises
+    ------
+    StudyError
+        If there is no such model, or it was not registered by `register_model`.
+    """
+    try:
+        if Path(uri).is_dir():
+            model = Path(uri)
+        elif uri.startswith("models:/"):
+            model = Path(download_artifacts(artifact_uri=uri))
+        else:
+            raise FileNotFoundError(uri)
+    except (MlflowException, OSError) as error:
+        raise StudyError(
+            f"there is no model {uri!r} in {current_store()}: take a name such as models:/NAME@best from the page "
+            "Models, or register a run by python -m study promote"
+        ) from error
+    return model / FILES if (model / FILES).is_dir() else model
