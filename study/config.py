@@ -150,6 +150,7 @@ class Clustering:
     affinity_ranges: str = "1+3+5+9+27"  # affinity-watershed: distances of the pairs; the first ones attract
     affinity_neighbourhood: int = setting(4, choices=(4, 8))
     affinity_stride: int = setting(5, low=1, high=500)  # repulsive pairs start on every so many rows and columns
+    affinity_bias: float = setting(0.0, low=-2, high=2)  # added to the weight of repulsive pairs: above 0 objects part
     fragment_size: int = setting(20, low=0)  # affinity-watershed: smaller objects join a neighbour, px
     component_threshold: float = setting(0.5, low=0, high=1)  # components: of the map whose pieces are the objects
     component_expansion: int = setting(0, low=0, high=100)  # components: px that objects are widened by

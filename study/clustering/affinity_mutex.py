@@ -39,4 +39,11 @@ def affinity_watershed(
     if settings.metric != "affinity":
         channels = affinities(torch.from_numpy(np.ascontiguousarray(channels))[None], offsets)[0].numpy()
     strides = [settings.affinity_stride] * 2
-    return watershed(channels, offsets, strides=strides, min_size=settings.fragment_size, mask=known)
+    return watershed(
+        channels,
+        offsets,
+        strides=strides,
+        bias=settings.affinity_bias,
+        min_size=settings.fragment_size,
+        mask=known,
+    )

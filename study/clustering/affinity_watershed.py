@@ -17,16 +17,17 @@ def affinity_watershed(
     offsets: Sequence[Offset],
     *,
     strides: Sequence[int] | None = None,
+    bias: float = 0.0,
     min_size: int = 0,
     mask: np.ndarray | None = None,
 ) -> np.ndarray:
     """Objects of an image or volume from the affinities of its pixels.
 
     Pixels that are at most 1 apart along every axis attract each other by their affinity a, those farther apart repel
-    each other by 1 - a. All pairs are visited by falling weight: an attractive pair merges the objects of its pixels
-    unless they are parted, a repulsive one parts them for good if they are still two (Wolf et al. 2018). So touching
-    objects between which no repulsive pair lies are merged, whatever their affinity. Fragments below `min_size` are
-    then merged by `merge_fragments`.
+    each other by 1 - a + `bias`. All pairs are visited by falling weight: an attractive pair merges the objects of its
+    pixels unless they are parted, a repulsive one parts them for good if they are still two (Wolf et al. 2018). So
+    touching objects between which no repulsive pair lies are merged, whatever their affinity. Fragments below
+    `min_size` are then merged by `merge_fragments`.
 
     Parameters
     ----------
@@ -38,6 +39,9 @@ def affinity_watershed(
         over corners only.
     strides : sequence of int, optional
         Steps along each axis between the pixels whose repulsive pairs count, which saves time; default is 1.
+    bias : float
+        0 in the paper. A network that learns from many more pairs of one object than of two merges rather than parts,
+        one that learns from both equally does the opposite.
     min_size : int
         In pixels.
     mask : (*S) bool array, optional
@@ -58,9 +62,9 @@ def affinity_watershed(
     attracts = np.array([max(map(abs, offset)) == 1 for offset in offsets])
     if not attracts.any():
         raise ValueError(f"no offset of range 1 among {list(offsets)}: nothing would attract")
-    weights = np.concatenate([affinity[attracts], 1 - affinity[~attracts]]).astype(np.float32, copy=False)
+    weights = np.concatenate([affinity[attracts], 1 + bias - affinity[~attracts]]).astype(np.float32, copy=False)
     np.nan_to_num(weights[: attracts.sum()], copy=False, nan=0, posinf=0, neginf=0)
-    np.nan_to_num(weights[attracts.sum() :], copy=False, nan=1, posinf=1, neginf=1)
+    np.nan_to_num(weights[attracts.sum() :], copy=False, nan=1 + bias, posinf=1 + bias, neginf=1 + bias)
     near = [offset for offset, attractive in zip(offsets, attracts, strict=True) if attractive]
     far = [offset for offset, attractive in zip(offsets, attracts, strict=True) if not attractive]
     labels = segmentation.mutex_watershed(weights, [*near, *far], len(near), strides=strides, mask=mask)

@@ -13,7 +13,7 @@ _COMMON: dict[str, BaseDistribution] = {
     "min_size": IntDistribution(0, 100, step=5),
     "min_distance": FloatDistribution(0.0, 0.5, step=0.02),
 }
-_PREDICTED: dict[str, BaseDistribution] = {"foreground_threshold": FloatDistribution(0.02, 0.4, step=0.02)}
+_PREDICTED: dict[str, BaseDistribution] = {"foreground_threshold": FloatDistribution(0.02, 0.8, step=0.02)}
 _SEEDED: dict[str, BaseDistribution] = {
     "seed_threshold": FloatDistribution(0.2, 0.95, step=0.05),
     "seed_smoothing": FloatDistribution(0.0, 5.0, step=0.5),
@@ -32,6 +32,7 @@ SPACES: dict[str, dict[str, BaseDistribution]] = {
     "hdbscan": {"hdbscan_min_cluster": IntDistribution(50, 300, step=10)},
     "affinity-watershed": {
         "affinity_stride": IntDistribution(1, 10),
+        "affinity_bias": FloatDistribution(-0.8, 0.8, step=0.1),
         "fragment_size": IntDistribution(0, 200, step=20),
     },
     "components": {

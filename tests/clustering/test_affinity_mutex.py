@@ -36,3 +36,17 @@ def test_fragments_join_their_neighbour(perfect_maps, four_objects):
     apart, joined = (segment(distance, embedding, replace(PEA, min_size=0, fragment_size=size)) for size in (0, 5))
     assert (apart.max(), joined.max()) == (5, 4)
     assert joined[4, 2] == joined[4, 3]
+
+
+def test_bias_parts_or_merges():
+    """Touching objects whose embeddings are 60 degrees apart: affinity 0.5 attracts as much as it repels."""
+    labels = np.zeros((8, 12), np.int32)
+    labels[2:6, 2:6], labels[2:6, 6:10] = 1, 2
+    embedding = np.zeros((*labels.shape, 2), np.float32)
+    embedding[labels == 1] = [1, 0]
+    embedding[labels == 2] = [0.5, 0.75**0.5]
+    distance = (labels > 0).astype(np.float32)
+    settings = replace(PEA, affinity_ranges="1+2", min_size=0)
+    parted, merged = (segment(distance, embedding, replace(settings, affinity_bias=bias)) for bias in (0.2, -0.2))
+    np.testing.assert_array_equal(parted, labels)
+    np.testing.assert_array_equal(merged, labels > 0)
