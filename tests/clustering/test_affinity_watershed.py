@@ -31,7 +31,7 @@ def random_affinities(shape, offsets, seed):
     return affinities(unit_vectors(torch.from_numpy(embedding)[None]), offsets)[0].numpy()
 
 
-def by_pairs(affinity, offsets, strides, mask):
+def by_pairs(affinity, offsets, strides, mask, bias=0):
     """`affinity_watershed` without merging of fragments, pair by pair."""
     pairs = []
     for n, offset in enumerate(offsets):
@@ -42,7 +42,7 @@ def by_pairs(affinity, offsets, strides, mask):
             on_grid = attractive or all(a % step == 0 for a, step in zip(i, strides, strict=True))
             if inside and mask[j] and on_grid:
                 value = np.float32(affinity[n, *i])
-                pairs.append((value if attractive else 1 - value, attractive, i, j))
+                pairs.append((value if attractive else 1 - value + bias, attractive, i, j))
     object_of = {i: {i} for i in map(tuple, np.argwhere(mask))}
     parted = []
     for _, attractive, i, j in sorted(pairs, key=lambda pair: -pair[0]):
@@ -89,14 +89,14 @@ def merged_by_loops(labels, affinity, offsets, min_size):
 @pytest.mark.parametrize(
     ("shape", "offsets", "strides"), [((9, 10), OFFSETS, (2, 3)), ((3, 6, 7), VOLUME_OFFSETS, (1, 2, 2))]
 )
-@pytest.mark.parametrize("masked", [False, True])
-def test_against_pairs(canonical, shape, offsets, strides, seed, masked):
+@pytest.mark.parametrize(("masked", "bias"), [(False, 0), (True, 0), (False, 0.25), (True, -0.25)])
+def test_against_pairs(canonical, shape, offsets, strides, seed, masked, bias):
     affinity = random_affinities(shape, offsets, seed)
     mask = np.random.default_rng(seed).random(shape) < (0.8 if masked else 1)
-    labels = affinity_watershed(affinity, offsets, strides=strides, mask=mask if masked else None)
+    labels = affinity_watershed(affinity, offsets, strides=strides, bias=bias, mask=mask if masked else None)
     assert labels.dtype == np.int32
     assert labels.max() > 2
-    assert canonical(labels) == canonical(by_pairs(affinity, offsets, strides, mask))
+    assert canonical(labels) == canonical(by_pairs(affinity, offsets, strides, mask, bias))
 
 
 def test_perfect_affinities_are_recovered(four_objects, volume, canonical):
