@@ -1,8 +1,9 @@
-"""`python -m study train | evaluate | search | import-labels | train-em | data check`."""
+"""`python -m study train | evaluate | search | import-labels | train-em | promote | predict | submit | data check`."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -13,6 +14,9 @@ from study.data.volumes import VOLUMES
 from study.em.run import train_em
 from study.em.settings import PROFILES, load_volume_settings
 from study.imported import import_labels
+from study.model.predict import predict
+from study.model.promote import load_model, promote
+from study.model.submission import check_submission, submit
 from study.profiles import SYSTEMS, load_settings, parse_overrides
 from study.single import evaluate_run, search_run, train_one
 
@@ -85,6 +89,59 @@ def import_command(
 def train_em_command(seed: int, **options: str) -> int:
     """Train a network on a volume, score it on another one and log both to MLflow."""
     return train_em(load_volume_settings(**options).with_({"seed": seed}))
+
+
+@main.command("promote")
+@click.option("--run_id", default="", help="A finished run, from the MLflow page.")
+@click.option("--ablation", default="", help="Or an ablation, whose best run on validation images is taken: lambda.")
+@click.option("--name", default="", help="Of the model; by default after the data set.")
+@click.option("--alias", default="best", show_default=True, help="By which the model is found.")
+@exits
+def promote_command(**options: str) -> int:
+    """Register the network of a finished run, with its clustering and thresholds, as a model."""
+    return promote(**options)
+
+
+_MODEL = click.option("--model", required=True, help="models:/NAME@best, models:/NAME/1, or a folder.")
+_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+
+
+@main.command("predict")
+@_MODEL
+@click.option("--images", required=True, type=Path, help="Folder of images, or one image: PNG, JPEG, TIFF.")
+@click.option("--out", required=True, type=Path, help="Folder for the labels.")
+@click.option("--format", default="png", show_default=True, help="png or tif.")
+@click.option("--overlay", default=False, type=bool, help="1: pictures of the outlines, too.")
+@click.option("--table", default=False, type=bool, help="1: tables of objects and counts, too.")
+@click.option("--overwrite", default=False, type=bool, help="1: images that have labels are segmented again.")
+@_DEVICE
+@exits
+def predict_command(model: str, device: str, **options) -> int:
+    """Segment the images of a folder."""
+    return predict(load_model(model, device), **options)
+
+
+@main.command("submit")
+@_MODEL
+@click.option("--images", required=True, type=Path, help="CVPPP2017_testing_images.h5, or its folder.")
+@click.option("--out", required=True, type=Path, help="HDF5 file to write.")
+@click.option("--subsets", default="", help="A1+A4; images of others are submitted without objects. All by default.")
+@_DEVICE
+@exits
+def submit_command(model: str, device: str, **options) -> int:
+    """Label the test images of the leaf challenge, and check the file for its server."""
+    return submit(load_model(model, device), **options)
+
+
+@main.command("check-submission")
+@click.option("--submission", required=True, type=Path, help="HDF5 file.")
+@click.option("--images", required=True, type=Path, help="CVPPP2017_testing_images.h5, or its folder.")
+@exits
+def check_submission_command(submission: Path, images: Path) -> int:
+    """List what the server of the leaf challenge would stumble over in a submission."""
+    defects = check_submission(submission, images)
+    click.echo("\n".join(defects) or "no defects")
+    return len(defects)
 
 
 @main.group("data")

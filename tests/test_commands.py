@@ -266,7 +266,11 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
         return Asked(0, [])
 
     monkeypatch.setattr("ablations.__main__.ask", asked)
-    for target in ("train_one", "evaluate_run", "search_run", "import_labels", "train_em"):
+    monkeypatch.setattr("study.__main__.load_model", lambda *_: None)
+    for target in (
+        *("train_one", "evaluate_run", "search_run", "import_labels", "train_em"),
+        *("promote", "predict", "submit"),
+    ):
         monkeypatch.setattr(f"study.__main__.{target}", called(0))
     monkeypatch.setattr("reports.__main__.make_reports", called(0))
     entry_point = ENTRY_POINTS[name]
