@@ -41,7 +41,7 @@ def open_cvppp2017(data: Data) -> Dataset:
         If a subset is not there or a file's structure is not the challenge's.
     """
     root = root_of(data, f"A1/ or {IMAGES_FILE}")
-    subsets = dict.fromkeys(filter(None, (part.strip() for part in data.subsets.split("+"))))
+    subsets = subset_names(data.subsets)
     if data.subsets == "all":
         subsets = _present(root)
     if not subsets:
@@ -60,11 +60,21 @@ def open_cvppp2017(data: Data) -> Dataset:
     return Dataset(data.name, splits, foreground_given=True, split_note="; ".join(notes))
 
 
+def subset_names(text: str) -> list[str]:
+    """A1 and A2 of ``A1 + A2``, each once."""
+    return list(dict.fromkeys(filter(None, (part.strip() for part in text.split("+")))))
+
+
+def read_rgb(file: Path, name: str) -> np.ndarray:
+    """(M, N, C) image ``A1/plant001`` of one of the challenge's HDF5 files, see `study.data.reading.as_image`."""
+    return as_image(read_hdf5(file, f"{name}/rgb"), f"{file}:{name}/rgb")
+
+
 def _tested_on(
     root: Path, data: Data, subsets: Iterable[str], splits: dict[str, tuple[Record, ...]], notes: list[str]
 ) -> tuple[dict[str, tuple[Record, ...]], list[str]]:
     """Splits whose test images are all those of other subsets, and the notes on them."""
-    others = list(filter(None, (part.strip() for part in data.test_subsets.split("+"))))
+    others = subset_names(data.test_subsets)
     if both := [subset for subset in others if subset in subsets]:
         raise StudyError(
             f"setting data.test_subsets names {'+'.join(both)}, as data.subsets does: name others than are trained on"
@@ -132,8 +142,7 @@ def _hdf5_records(images: Path, truth: Path, subset: str) -> tuple[Record, ...]:
 
 
 def _read_hdf5(images: Path, truth: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    image = as_image(read_hdf5(images, f"{name}/rgb"), f"{images}:{name}/rgb")
-    return image, as_labels(read_hdf5(truth, f"{name}/label"), f"{truth}:{name}/label")
+    return read_rgb(images, name), as_labels(read_hdf5(truth, f"{name}/label"), f"{truth}:{name}/label")
 
 
 def _hdf5(path: Path) -> h5py.File:

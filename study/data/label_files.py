@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from study.data.dataset import Record, Sample
-from study.data.reading import SUFFIXES, as_labels, open_hdf5, read_hdf5, read_labels
+from study.data.reading import SUFFIXES, as_labels, read_hdf5, read_labels, reading_hdf5
 from study.errors import StudyError
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -181,9 +181,6 @@ def _datasets(file: Path) -> dict[str, tuple[int, str]]:
         if isinstance(item, h5py.Dataset):
             found[name] = item.ndim, item.dtype.kind
 
-    with open_hdf5(file) as opened:
-        try:
-            opened.visititems(note)
-        except (OSError, KeyError, RuntimeError, TypeError) as error:
-            raise StudyError(f"cannot read {file}: replace the file, it is damaged ({error})") from error
+    with reading_hdf5(file) as opened:
+        opened.visititems(note)
     return found

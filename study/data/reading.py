@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -111,6 +113,22 @@ def open_hdf5(path: Path) -> h5py.File:
         raise StudyError(f"cannot open {path}: replace the file, it is damaged or no HDF5 file") from error
 
 
+@contextmanager
+def reading_hdf5(path: Path, what: str = "") -> Iterator[h5py.File]:
+    """An HDF5 file, opened to be read; what its library raises in the block becomes a sentence, beginning by `what`.
+
+    Raises
+    ------
+    StudyError
+        If there is none, or it is damaged or of another format.
+    """
+    with open_hdf5(path) as file:
+        try:
+            yield file
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise StudyError(f"cannot read {what}{path}: replace the file, it is damaged ({error})") from error
+
+
 def read_hdf5(path: Path, name: str) -> np.ndarray:
     """The dataset `name` of an HDF5 file.
 
@@ -119,11 +137,20 @@ def read_hdf5(path: Path, name: str) -> np.ndarray:
     StudyError
         If the file or the dataset cannot be read.
     """
-    with open_hdf5(path) as file:
-        try:
-            return np.asarray(file[name])
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise StudyError(f"cannot read {name} in {path}: replace the file, it is damaged ({error})") from error
+    with reading_hdf5(path, f"{name} in ") as file:
+        return np.asarray(file[name])
+
+
+def read_hdf5_text(path: Path, name: str) -> str:
+    """The text in the dataset `name` of an HDF5 file, which may be a string, bytes or an array of one; else empty.
+
+    Raises
+    ------
+    StudyError
+        If the file or the dataset cannot be read.
+    """
+    text = next(iter(np.ravel(read_hdf5(path, name)).tolist()), "")
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
 
 def as_image(pixels: np.ndarray, source: Path | str) -> np.ndarray:

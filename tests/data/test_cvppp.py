@@ -180,5 +180,6 @@ def test_other_subsets_to_test_on(tmp_path, opened, write_plant):
         k: v for k, v in _names(alone).items() if k != "test"
     }
     assert across.split_note.endswith("test images are instead all of A2")
+    assert _names(opened("cvppp2017", test_subsets="A2 + A2")) == _names(across)
     with pytest.raises(StudyError, match=r"data\.test_subsets names A1, as data\.subsets does"):
         opened("cvppp2017", test_subsets="A2+A1")
