@@ -48,7 +48,7 @@ _SEARCH = {
 
 
 class RunCard:
-    """The card, for one notebook.
+    """The card of a run on images, for one notebook.
 
     Parameters
     ----------
@@ -59,6 +59,9 @@ class RunCard:
     folder : str
         Where figures and tables are written.
     """
+
+    unit = "image"  # what a row of the scores is about
+    paper = Settings().flat()
 
     def __init__(self, store: str, run_ids: str, folder: str):
         tracking.use_store(store)
@@ -89,7 +92,7 @@ class RunCard:
             "data set": escape(run.tags.get("dataset", "unknown")),
             "started (UTC)": day(run.started),
             "training, s": number(run.metrics.get("perf/training_seconds", np.nan), ".1f"),
-            "clustering, s per image": number(run.metrics.get("perf/clustering_seconds", np.nan), ".3g"),
+            f"clustering, s per {self.unit}": number(run.metrics.get("perf/clustering_seconds", np.nan), ".3g"),
         }
         columns = [Column(title, [cell], numeric=False) for title, cell in facts.items()]
         block = heading(run.name) + paragraph(run.note.replace("**", "")) + table_block(columns, "The run.")
@@ -104,7 +107,7 @@ class RunCard:
         title = heading("Settings that differ from the paper's")
         if not self.kept:
             return title + paragraph("Missing: the run keeps no settings.json.", "soft")
-        paper = Settings().flat()
+        paper = self.paper
         names = [name for name, value in self.kept.items() if name in paper and value != paper[name]]
         names = [name for name in names if name != "data.root"]
         frame = pd.DataFrame({"setting": names, "value": [self.kept[name] for name in names]})
@@ -127,7 +130,7 @@ class RunCard:
             return title + paragraph("Missing: the run has logged no training loss.", "soft")
         data = pd.concat([curve.assign(metric=name) for name, curve in (losses | scores).items()], ignore_index=True)
         figure = figures.training_figure(losses, scores)
-        caption = f"Training losses, and scores of validation images.{source}"
+        caption = f"Training losses{', and scores of validation images' if scores else ''}.{source}"
         return title + figure_block(self.folder, "curves", figure, caption, data)
 
     def scores(self) -> Block:
@@ -194,10 +197,9 @@ class RunCard:
         tuned = tracking.tuned_settings(self.run.tags)
         if not files and not tuned:
             return None
-        paper = Settings().flat()
         columns = [
             Column("setting", [f"<code>{escape(name)}</code>" for name in tuned], numeric=False),
-            Column("paper", [escape(str(paper.get(name, ""))) for name in tuned]),
+            Column("paper", [escape(str(self.paper.get(name, ""))) for name in tuned]),
             Column("tuned", [escape(value) for value in tuned.values()]),
         ]
         block = heading("Search of thresholds")

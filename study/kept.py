@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,10 +12,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
+from study.checkpoint import History, written
 from study.config import Settings
 from study.errors import StudyError
 from study.inference import ImageMaps
-from study.training import History
 
 TRAININGS = Path("trainings")
 
@@ -35,6 +35,7 @@ class KeptTraining:
     def __init__(self, digest: str):
         self.folder = TRAININGS / digest
         self.checkpoint = self.folder / "checkpoint.pt"
+        self._lock = self.folder / "lock"
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -44,10 +45,10 @@ class KeptTraining:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / "lock")
+            lock = FileLock(self._lock)
             lock.acquire()
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise StudyError(f"cannot write into {self.folder}: {error}; free disk space or rights") from error
         try:
             yield
         finally:
@@ -87,15 +88,11 @@ class KeptTraining:
         """Where the trials of a search of thresholds are kept, a file for each start, budget and aim."""
         return self.folder / f"search_{settings.digest(*objectives, groups=('clustering', 'tuning'))}.log"
 
-    @contextmanager
-    def _written(self, name: str) -> Iterator[Path]:
-        """A file to write that gets its name when it is whole, so that a kill leaves the old one or the new one."""
-        partial = self.folder / f"{name}.partial"
-        try:
-            yield partial
-            partial.replace(self.folder / name)
-        except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
-            raise self._cannot_write(error) from error
+    def clear(self) -> None:
+        """Delete what is kept; the lock stays, others may wait for it."""
+        for file in self.folder.glob("*"):
+            if file != self._lock:
+                file.unlink(missing_ok=True)
 
-    def _cannot_write(self, error: Exception) -> StudyError:
-        return StudyError(f"cannot write into {self.folder}: {error}; free disk space or rights")
+    def _written(self, name: str) -> AbstractContextManager[Path]:
+        return written(self.folder / name, f"into {self.folder}")

@@ -10,12 +10,12 @@ from torch import nn
 from tqdm import tqdm
 
 from study import figures
+from study.checkpoint import History
 from study.config import Settings
 from study.data.batches import NetworkImage, resize_labels
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
 from study.tracking import Point, TrackedRun, picture_key
-from study.training import History
 
 PICTURES = 3  # images of a split that are drawn
 _bar = {"position": 0}  # line of the terminal on which this process shows its progress

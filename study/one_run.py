@@ -15,6 +15,7 @@ from torch import nn
 
 from study import __version__, tracking
 from study.ablation import PlannedRun, Result, perf_of
+from study.checkpoint import History
 from study.config import Clustering, Settings
 from study.data import Dataset
 from study.data.batches import NetworkImage
@@ -26,7 +27,7 @@ from study.loaded import choose_device, images_to_train, network_images, opened,
 from study.monitor import RunMonitor, log_pictures, panels
 from study.thresholds import search_thresholds
 from study.tracking import Point, TrackedRun
-from study.training import History, number_of_steps, train
+from study.training import number_of_steps, train
 from study.tuning import paper_thresholds
 
 OBJECTIVE = ("sbd",)  # of the search that is a part of every run

@@ -6,17 +6,16 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from study.checkpoint import History, TrainingState, pauses
 from study.config import Settings, Training
 from study.data.batches import Batch, TrainingImages
 from study.data.views import random_view
-from study.errors import StudyError
 from study.inference import autocast
 from study.losses import total_loss
 from study.networks import Maps, build_network, centre_embeddings
@@ -36,30 +35,6 @@ class Monitor(Protocol):
 
     def validated(self, step: int, values: dict[str, float]) -> None:
         """Validation scores after `step` steps."""
-
-
-@dataclass
-class History:
-    """How a training went.
-
-    Attributes
-    ----------
-    seconds : float
-        Time of the training steps, without validations.
-    curve : list of dict
-        Step, and what `Monitor.step` was told.
-    validations : list of dict
-        Step, seconds of training until then, and validation scores.
-    """
-
-    seconds: float = 0.0
-    curve: list[dict[str, float]] = field(default_factory=list)
-    validations: list[dict[str, float]] = field(default_factory=list)
-
-    def points(self) -> list[tuple[int, dict[str, float]]]:
-        """Steps and what was found after them, by the names under which it is logged."""
-        found = (*self.curve, *self.validations)
-        return [(int(values["step"]), {k: v for k, v in values.items() if "/" in k}) for values in found]
 
 
 def train(
@@ -115,7 +90,7 @@ def train(
     else:
         monitor.started(network)
     forward = torch.compile(network) if plan.compile else network
-    pauses = _pauses(steps, plan.validations)
+    reads = pauses(steps, plan.validations)
     since, total, clock = run.step, None, time.perf_counter()
     for step in range(run.step, steps):
         optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
@@ -131,20 +106,20 @@ def train(
         optimizer.step()
         values = torch.stack([term.detach() for term in terms.values()])
         total = values if total is None else total + values
-        if step + 1 not in pauses:
+        if step + 1 not in reads:
             continue
         # the only places where the host waits for the device
         averages = dict(zip(terms, (total / (step + 1 - since)).tolist(), strict=True))
         now = time.perf_counter()
         run.history.seconds += now - clock
         speed = (step + 1 - since) * plan.batch_size / (now - clock)
-        _refuse_non_finite(averages, network, step + 1, checkpoint if run.step else None)
+        run.refuse_non_finite(averages, step + 1, "lower training.learning_rate or set training.gradient_clip")
         told = {f"train/{k}": v for k, v in averages.items()} | {"perf/images_per_second": speed}
         run.history.curve.append({"step": step + 1, **told})
         monitor.step(step + 1, told)
-        if pauses[step + 1]:
+        if reads[step + 1]:
             scores = validate(network)
-            run.keep(step + 1, scores)
+            run.validated(step + 1, scores)
             monitor.validated(step + 1, scores)
         since, total, clock = step + 1, None, time.perf_counter()
     if run.keep_best:
@@ -193,73 +168,27 @@ def learning_rate(plan: Training, step: int, steps: int) -> float:
     return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def _pauses(steps: int, validations: int) -> dict[int, bool]:
-    """Steps after which losses are read -> whether validation images are scored too."""
-    reads = {math.ceil(steps * i / 50): False for i in range(1, 51)}
-    return reads | {math.ceil(steps * i / validations): True for i in range(1, validations + 1)}
-
-
-def _refuse_non_finite(averages: dict[str, float], network: nn.Module, step: int, checkpoint: Path | None) -> None:
-    bad = [name for name, value in averages.items() if not math.isfinite(value)]
-    if not all(weight.isfinite().all() for weight in network.parameters()):
-        bad.append("a weight")
-    if bad:
-        kept = f"; the last good checkpoint is {checkpoint}" if checkpoint else ""
-        raise StudyError(
-            f"{', '.join(bad)} is not finite after {step} steps: lower training.learning_rate or set "
-            f"training.gradient_clip{kept}"
-        )
-
-
-class _State:
-    """What a checkpoint holds."""
+class _State(TrainingState):
+    """With the best weights on validation images, where they are asked for."""
 
     def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None, *, keep_best: bool):
-        self.network, self.optimizer, self.path, self.keep_best = network, optimizer, path, keep_best
-        self.step, self.history = 0, History()
+        super().__init__(network, optimizer, path)
+        self.keep_best = keep_best
         self.best: dict[str, Tensor] = {}
         self.best_score = -math.inf
 
-    def keep(self, step: int, scores: dict[str, float]) -> None:
-        """Note a validation, and write the checkpoint so that a kill leaves the old one or the new one whole."""
-        self.step = step
+    def content(self) -> dict[str, Any]:
+        return super().content() | {"best": self.best, "best_score": self.best_score}
+
+    def take(self, content: dict[str, Any]) -> None:
+        super().take(content)
+        self.best, self.best_score = content["best"], content["best_score"]
+
+    def validated(self, step: int, scores: dict[str, float]) -> None:
+        """Note a validation, and keep the state."""
         self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
         # the later of equals; the last without validation images
         if self.keep_best and scores.get("val/sbd", 0.0) >= self.best_score:
             self.best_score = scores.get("val/sbd", 0.0)
             self.best = copy.deepcopy(self.network.state_dict())
-        if self.path is None:
-            return
-        state = {
-            "step": step,
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "best": self.best,
-            "best_score": self.best_score,
-            "history": asdict(self.history),
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all(),
-        }
-        partial = self.path.with_suffix(".partial")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(state, partial)
-            partial.replace(self.path)
-        except (OSError, RuntimeError) as error:
-            raise StudyError(f"cannot write the checkpoint {self.path}: {error}; free disk space or rights") from error
-
-    def resume(self, device: torch.device) -> bool:
-        """Take up the checkpoint, if there is one."""
-        if self.path is None or not self.path.exists():
-            return False
-        try:
-            state = torch.load(self.path, map_location=device, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.best, self.best_score = state["step"], state["best"], state["best_score"]
-            self.history = History(**state["history"])
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise StudyError(f"cannot read the checkpoint {self.path}: delete it to start afresh") from error
-        torch.set_rng_state(state["random"].cpu())
-        torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
-        return True
+        self.keep(step)

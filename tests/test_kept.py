@@ -9,11 +9,11 @@ import pytest
 import torch
 from filelock import FileLock, Timeout
 
+from study.checkpoint import History
 from study.config import Settings
 from study.errors import StudyError
 from study.inference import ImageMaps
 from study.kept import TRAININGS, KeptTraining
-from study.training import History
 
 SHAPES = [(4, 6), (5, 3)]
 HISTORY = History(
@@ -75,6 +75,17 @@ def test_weights_and_history_come_back_to_the_last_digit(kept):
         assert torch.equal(weights[name], tensor), name
     assert history == HISTORY
     assert {file.name for file in kept.folder.iterdir()} - {"lock"} == {"finished.pt"}
+
+
+def test_nothing_but_the_lock_is_left(kept):
+    kept.finish(network(), HISTORY)
+    kept.keep_maps("val", maps())
+    kept.checkpoint.with_name("checkpoint.pt.partial").write_text("of a killed process")
+    with kept.alone():
+        kept.clear()
+        assert {file.name for file in kept.folder.iterdir()} == {"lock"}
+    shutil.rmtree(kept.folder)
+    kept.clear()
 
 
 def test_maps_come_back(kept):

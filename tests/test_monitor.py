@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from study import monitor
+from study.checkpoint import History
 from study.data.batches import NetworkImage
 from study.inference import ImageMaps
 from study.monitor import PICTURES, RunMonitor, panels
 from study.networks import Maps
 from study.profiles import load_settings
 from study.tracking import connect, picture_key, start_run
-from study.training import History
 
 HISTORY = History(
     1.5,

@@ -12,6 +12,7 @@ import torch
 
 from study import one_run, runner
 from study.ablation import Ablation, Result
+from study.checkpoint import History
 from study.errors import StudyError
 from study.executors import Launch
 from study.networks import build_network
@@ -19,7 +20,6 @@ from study.profiles import load_settings
 from study.runner import ask
 from study.statistics import answer
 from study.tracking import connect, start_run
-from study.training import History
 
 INLINE = Launch("inline")
 # whole images of 18 x 18 px can be halved once, but not twice

@@ -9,7 +9,7 @@ from study.config import Settings, Training
 from study.data.batches import NetworkImage, TrainingImages
 from study.errors import StudyError
 from study.inference import predict_maps
-from study.training import History, learning_rate, number_of_steps, train
+from study.training import learning_rate, number_of_steps, train
 
 CPU = torch.device("cpu")
 
@@ -124,20 +124,6 @@ def test_the_monitor_sees_the_network_before_its_first_step():
     assert all(torch.equal(short.untrained[name], long.untrained[name]) for name in short.untrained)
     assert not torch.equal(short.untrained["distance.conv.weight"], network.distance.conv.weight)
     assert short.taken_up is None
-
-
-def test_points_of_a_history():
-    history = History(
-        2.5,
-        [{"step": 1, "train/loss": 0.5, "perf/images_per_second": 9.0}, {"step": 2, "train/loss": 0.25}],
-        [{"step": 2, "seconds": 1.5, "val/sbd": 0.75}],
-    )
-    assert history.points() == [
-        (1, {"train/loss": 0.5, "perf/images_per_second": 9.0}),
-        (2, {"train/loss": 0.25}),
-        (2, {"val/sbd": 0.75}),
-    ]
-    assert History().points() == []
 
 
 def test_fewer_steps_than_validations():

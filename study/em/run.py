@@ -22,7 +22,8 @@ from study.data.volumes import Volume, VolumeSet, open_volumes
 from study.em.inference import tiled_affinities
 from study.em.segmentation import Choice, choose, components, mean_affinity, neurons, scores
 from study.em.settings import VolumeSettings
-from study.em.training import TrainingVolume, autocast, train
+from study.em.training import TrainingVolume, autocast, build_network, train
+from study.kept import KeptTraining
 from study.loaded import choose_device
 from study.networks.residual import ResidualUNet
 from study.tracking import Point, TrackedRun, picture_key
@@ -35,12 +36,13 @@ Embed = Callable[[Tensor], Tensor]  # (1, 1, P, M, N) -> (1, E, P, M, N) unit ve
 def train_em(settings: VolumeSettings) -> int:
     """Train a network on a volume, score it on another, and log both as a run; the number of failures (0).
 
-    What has been run before is taken from there.
+    What has been run before is taken from there. A training that was cut off goes on from its checkpoint; of several
+    processes one at a time works on it.
 
     Raises
     ------
     StudyError
-        If the input or the store is at fault, or the training diverges.
+        If the input or the store is at fault, the training diverges, or its checkpoint cannot be read or written.
     """
     data = settings.data
     torch.set_num_threads(settings.training.threads or os.cpu_count() or 1)
@@ -49,22 +51,7 @@ def train_em(settings: VolumeSettings) -> int:
     volumes.splits["train"].refuse_smaller(settings.crop, "a training crop")
     for split in ("val", "test"):
         volumes.splits[split].refuse_smaller((1, *[2**settings.network.depth] * 2), "the network")
-    experiment, data_digest = tracking.connect(), volumes.digest()
-    tracking.end_abandoned(experiment)  # what a killed process has left
-    digest = settings.digest(data_digest, __version__)
-    source = tracking.finished_run(digest)
-    tags = {"seed": settings.seed, "digest": digest, "dataset": volumes.name, "system": "em"}
-    name = f"em, seed {settings.seed}"
-    tqdm.write(f"{name} on {volumes.name}; store {tracking.current_store()}")
-    run = tracking.start_run(experiment, name, _note(volumes), tags, settings, ("data.name",))
-    counts = {split: len(volume.raw) for split, volume in volumes.splits.items()}
-    run.log_dataset(volumes.name, data_digest, data.root or volumes.name, counts)
-    with tracking.working_on(run):
-        if source is None:
-            _train_and_score(run, volumes, settings, device)
-        else:
-            tqdm.write(f"the same has been run before: its results are taken from run {source}")
-            tracking.copy_run(source, run)
+    run = _run(volumes, settings, device)
     found = tracking.read_scores(run.run_id, "test").table.iloc[0]
     tqdm.write(
         f"test volume: VOI {found.voi:.3f} (split {found.voi_split:.3f}, merge {found.voi_merge:.3f}), "
@@ -72,6 +59,34 @@ def train_em(settings: VolumeSettings) -> int:
         f"ARAND {found.arand_components:.3f}"
     )
     return 0
+
+
+def _run(volumes: VolumeSet, settings: VolumeSettings, device: torch.device) -> TrackedRun:
+    """A finished run: with the results of one that is known, or trained and scored."""
+    experiment, data_digest = tracking.connect(), volumes.digest()
+    tracking.end_abandoned(experiment)  # what a killed process has left
+    trained = ("data", "network", "loss", "training")  # groups of settings that the network depends on
+    digests = {
+        "digest": settings.digest(data_digest, __version__),
+        "training_digest": settings.digest(data_digest, __version__, groups=trained),
+    }
+    name = f"em, seed {settings.seed}"
+    tqdm.write(f"{name} on {volumes.name}; store {tracking.current_store()}")
+    kept = KeptTraining(digests["training_digest"])
+    with kept.alone():
+        source = tracking.finished_run(digests["digest"])
+        tags = {"seed": settings.seed, **digests, "dataset": volumes.name, "system": "em"}
+        run = tracking.start_run(experiment, name, _note(volumes), tags, settings, ("data.name",))
+        counts = {split: len(volume.raw) for split, volume in volumes.splits.items()}
+        run.log_dataset(volumes.name, data_digest, settings.data.root or volumes.name, counts)
+        with tracking.working_on(run):
+            if source is None:
+                _train_and_score(run, volumes, settings, device, kept)
+            else:
+                tqdm.write(f"the same has been run before: its results are taken from run {source}")
+                tracking.copy_run(source, run)
+        kept.clear()
+    return run
 
 
 def _note(volumes: VolumeSet) -> str:
@@ -84,18 +99,11 @@ def _note(volumes: VolumeSet) -> str:
     )
 
 
-def _train_and_score(run: TrackedRun, volumes: VolumeSet, settings: VolumeSettings, device: torch.device) -> None:
-    """Train, choose thresholds on the validation volume, score both other volumes, log everything."""
-    steps = settings.training.steps
-    with tqdm(total=steps, desc="em", unit="step", disable=None, leave=False, dynamic_ncols=True) as bar:
-
-        def told(step: int, values: dict[str, float]) -> None:
-            run.log_metrics(Point(step, values))
-            bar.set_postfix_str(f"loss {values['train/loss']:.3f}")
-            bar.update(step - bar.n)
-
-        network, seconds = train(TrainingVolume(volumes.splits["train"], device), settings, told)
-    run.log_metrics(Point(0, {"perf/training_seconds": seconds}))
+def _train_and_score(
+    run: TrackedRun, volumes: VolumeSet, settings: VolumeSettings, device: torch.device, kept: KeptTraining
+) -> None:
+    """Train, choose thresholds on the validation volume, score it and the test volume, log everything."""
+    steps, network = settings.training.steps, _trained(run, volumes.splits["train"], settings, device, kept)
     _log_weights(run, network)
 
     def embed(tile: Tensor) -> Tensor:
@@ -115,6 +123,30 @@ def _train_and_score(run: TrackedRun, volumes: VolumeSet, settings: VolumeSettin
     run.log_scores("test", table, list(pictures.values()))
     perf = {"perf/inference_seconds": test.seconds, "perf/clustering_seconds": seconds}
     run.log_metrics(Point(0, perf | _named(table, "test")))
+
+
+def _trained(
+    run: TrackedRun, volume: Volume, settings: VolumeSettings, device: torch.device, kept: KeptTraining
+) -> ResidualUNet:
+    """The network, kept by a run that did not get to its end, or from a training; the run shows how it went."""
+    if (finished := kept.finished()) is not None:
+        weights, history = finished
+        network = build_network(settings, device)
+        network.load_state_dict(weights)
+        run.log_metrics(*(Point(*point) for point in history.points()))
+    else:
+        steps = settings.training.steps
+        with tqdm(total=steps, desc="em", unit="step", disable=None, leave=False, dynamic_ncols=True) as bar:
+
+            def told(step: int, values: dict[str, float]) -> None:
+                run.log_metrics(Point(step, values))
+                bar.set_postfix_str(f"loss {values['train/loss']:.3f}")
+                bar.update(step - bar.n)
+
+            network, history = train(TrainingVolume(volume, device), settings, told, kept.checkpoint)
+        kept.finish(network, history)
+    run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
+    return network.eval()
 
 
 def _log_weights(run: TrackedRun, network: ResidualUNet) -> None:

@@ -106,9 +106,15 @@ class VolumeSettings:
         _check_together(result)
         return result
 
-    def digest(self, *more: str) -> str:
-        """12 hexadecimal digits that identify all settings that results depend on, and the strings in `more`."""
-        kept = {k: v for k, v in self.flat().items() if k not in ("data.root", "training.device", "training.threads")}
+    def digest(
+        self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering")
+    ) -> str:
+        """12 hexadecimal digits that identify the settings in `groups`, the seed and the strings in `more`.
+
+        Settings that results do not depend on are left out.
+        """
+        left_out = ("data.root", "training.device", "training.threads")
+        kept = {k: v for k, v in self.flat().items() if k.split(".")[0] in (*groups, "seed") and k not in left_out}
         return hashlib.sha256(json.dumps(["volumes", kept, *more], sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +13,15 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from study.affinities import label_pairs
+from study.checkpoint import History, TrainingState, pauses
 from study.data.batches import standardise
 from study.data.views import random_view
 from study.data.volumes import Volume
 from study.em.settings import Training, VolumeSettings
-from study.errors import StudyError
 from study.losses.affinity import cross_loss, pyramid_loss, self_loss
 from study.networks.residual import ResidualUNet
 
-READS = 50  # how often over a training the loss is read
+KEEPS = 10  # how often over a training its state is kept
 
 
 class TrainingVolume:
@@ -67,8 +68,11 @@ class TrainingVolume:
 
 
 def train(
-    volume: TrainingVolume, settings: VolumeSettings, told: Callable[[int, dict[str, float]], None]
-) -> tuple[ResidualUNet, float]:
+    volume: TrainingVolume,
+    settings: VolumeSettings,
+    told: Callable[[int, dict[str, float]], None],
+    checkpoint: Path | None = None,
+) -> tuple[ResidualUNet, History]:
     """Train a network on crops of a volume.
 
     Parameters
@@ -77,28 +81,36 @@ def train(
     settings : VolumeSettings
     told : callable
         Takes the step and the mean loss terms and speed since its last call, 50 times over the training.
+    checkpoint : path, optional
+        File that keeps the state, 10 times over the training. If it exists, `told` takes what was found until then, the
+        training goes on from there, and ends with the same weights as one that was not interrupted.
 
     Returns
     -------
     network : ResidualUNet
         In evaluation mode.
-    seconds : float
+    history : History
+        Without validations.
 
     Raises
     ------
     StudyError
-        If the loss is no longer finite.
+        If the loss or a weight is no longer finite; the last good checkpoint stays. If the checkpoint cannot be read
+        or written.
     """
     plan, device = settings.training, volume.raw.device
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
-    network = build_network(settings).to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    network = build_network(settings, device)
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, fused=True)
     schedule = _schedule(optimizer, plan)
-    reads = {math.ceil(plan.steps * i / READS) for i in range(1, READS + 1)}
-    start = clock = time.perf_counter()
-    since, total = 0, None
-    for step in range(1, plan.steps + 1):
+    run = _State(network, optimizer, checkpoint, schedule, generator)
+    run.resume(device)
+    for point in run.history.points():
+        told(*point)
+    reads = pauses(plan.steps, KEEPS)
+    since, total, clock = run.step, None, time.perf_counter()
+    for step in range(run.step + 1, plan.steps + 1):
         raw, labels = volume.crops(plan.batch_size, settings.crop, generator)
         with autocast(device):
             terms = loss_terms(network, raw, labels, settings, generator)
@@ -111,21 +123,26 @@ def train(
         if step not in reads:
             continue
         # the only place where the host waits for the device
-        averages = {f"train/{k}": v for k, v in zip(terms, (total / (step - since)).tolist(), strict=True)}
-        if not math.isfinite(averages["train/loss"]):
-            raise StudyError(f"the loss is not finite after {step} steps: lower training.learning_rate")
+        averages = dict(zip(terms, (total / (step - since)).tolist(), strict=True))
         now = time.perf_counter()
-        speed = (step - since) * raw.numel() / (now - clock)
-        told(step, averages | {"perf/voxels_per_second": speed})
-        since, total, clock = step, None, now
-    return network.eval(), time.perf_counter() - start
+        run.history.seconds += now - clock
+        run.refuse_non_finite(averages, step, "lower training.learning_rate")
+        found = {f"train/{k}": v for k, v in averages.items()}
+        found["perf/voxels_per_second"] = (step - since) * raw.numel() / (now - clock)
+        run.history.curve.append({"step": step, **found})
+        told(step, found)
+        if reads[step]:
+            run.keep(step)
+        since, total, clock = step, None, time.perf_counter()
+    return network.eval(), run.history
 
 
-def build_network(settings: VolumeSettings) -> ResidualUNet:
+def build_network(settings: VolumeSettings, device: torch.device) -> ResidualUNet:
     """An untrained network, from torch's default generator."""
     plan = settings.network
     widths = [plan.base_width * 2**level for level in range(plan.depth + 1)]
-    return ResidualUNet(1, dims=3, widths=widths, embedding_dim=plan.embedding_dim, unit=True)
+    network = ResidualUNet(1, dims=3, widths=widths, embedding_dim=plan.embedding_dim, unit=True)
+    return network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 def loss_terms(
@@ -169,3 +186,27 @@ def _schedule(optimizer: torch.optim.Optimizer, plan: Training) -> LRScheduler:
         return ConstantLR(optimizer, factor=1)
     steps = max(plan.steps, 20)  # torch divides by zero in shorter cycles
     return OneCycleLR(optimizer, plan.learning_rate, total_steps=steps, pct_start=0.1, cycle_momentum=False)
+
+
+class _State(TrainingState):
+    """With the schedule, and the random numbers of crops and views."""
+
+    def __init__(
+        self,
+        network: ResidualUNet,
+        optimizer: torch.optim.Optimizer,
+        path: Path | None,
+        schedule: LRScheduler,
+        generator: torch.Generator,
+    ):
+        super().__init__(network, optimizer, path)
+        self.schedule, self.generator = schedule, generator
+
+    def content(self) -> dict[str, Any]:
+        own = {"schedule": self.schedule.state_dict(), "generator": self.generator.get_state()}
+        return super().content() | own
+
+    def take(self, content: dict[str, Any]) -> None:
+        super().take(content)
+        self.schedule.load_state_dict(content["schedule"])
+        self.generator.set_state(content["generator"].cpu())

@@ -48,8 +48,15 @@ def prediction_figure(images: Sequence[tuple[str, Mapping[str, np.ndarray]]]) ->
     return figure
 
 
-def strip_figure(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Whole strips as of `study.figures.panel`, one below the other, each with a line of words above it."""
+def strip_figure(rows: Sequence[tuple[str, np.ndarray]], map_name: str = "distance") -> Figure:
+    """Whole strips as of `study.figures.panel`, one below the other, each with a line of words above it.
+
+    Parameters
+    ----------
+    rows : sequence of (words, strip)
+    map_name : str
+        What stands in the place of the distance map.
+    """
     heights = [WIDTH * strip.shape[0] / strip.shape[1] for _, strip in rows]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.24 * len(rows) + 0.2), layout="constrained", dpi=DPI)
     axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)
@@ -57,7 +64,8 @@ def strip_figure(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
         _show(axis, strip)
         axis.set_title(words, fontsize=8, loc="left", pad=3)
     last, width = axes.flat[-1], rows[-1][1].shape[1]
-    last.set_xticks([(i + 0.5) * width / len(TILES) for i in range(len(TILES))], TILES, fontsize=8)
+    names = [map_name if tile == "distance" else tile for tile in TILES]
+    last.set_xticks([(i + 0.5) * width / len(TILES) for i in range(len(TILES))], names, fontsize=8)
     last.tick_params(length=0)
     return figure
 
@@ -92,7 +100,7 @@ def precision_figure(curves: pd.DataFrame) -> Figure:
 
 
 def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.DataFrame]) -> Figure:
-    """Curves of a training: losses left, validation scores right.
+    """Curves of a training: losses left, validation scores right; the losses alone where there is no score.
 
     Parameters
     ----------
@@ -100,23 +108,24 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
         Name -> columns `step` and `value`.
     """
     print_style()
-    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained", dpi=DPI)
-    left, right = figure.subplots(1, 2)
-    for axis, curves, marker in ((left, losses, ""), (right, scores, "o")):
+    drawn = [(losses, ""), (scores, "o")] if scores else [(losses, "")]
+    figure = Figure(figsize=(WIDTH if scores else 0.8 * WIDTH, 2.6), layout="constrained", dpi=DPI)
+    axes = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for axis, (curves, marker) in zip(axes, drawn, strict=True):
         for (name, curve), colour in zip(curves.items(), COLOURS, strict=False):
             axis.plot(curve["step"], curve["value"], marker=marker, ms=3.5, lw=1.2, color=colour, label=name)
-        if curves:
-            axis.legend(frameon=True)
-        else:
-            axis.text(0.5, 0.5, "no values", ha="center", va="center", transform=axis.transAxes)
+        axis.legend(frameon=True)
         axis.set(xlabel="step")
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     if losses and all((curve["value"] > 0).all() for curve in losses.values()):
-        left.set(yscale="log")
-        left.yaxis.set_major_formatter("{x:g}")
-        left.yaxis.set_minor_formatter(_few_of_a_decade)
-    left.set(ylabel="training loss")
-    right.set(ylabel="validation score", ylim=(0, 1))
+        axes[0].set(yscale="log")
+        axes[0].yaxis.set_major_formatter("{x:g}")
+        axes[0].yaxis.set_minor_formatter(_few_of_a_decade)
+    axes[0].set(ylabel="training loss")
+    if scores:
+        axes[1].set(ylabel="validation score", ylim=(0, 1))
+    else:  # there is room beside the curves
+        sns.move_legend(axes[0], "center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 
 

@@ -16,6 +16,7 @@ from statistics import median
 import torch
 from torch import nn
 
+from study.checkpoint import History
 from study.config import Settings
 from study.data.batches import Batch, TrainingImages
 from study.inference import autocast
@@ -23,7 +24,7 @@ from study.loaded import choose_device, training_images
 from study.losses import total_loss
 from study.networks import Maps, build_network
 from study.profiles import load_settings
-from study.training import History, train
+from study.training import train
 
 GOALS = {"cpu": 15, "cuda": 5}  # share of the step, per cent
 ROUNDS = 5

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from filelock import FileLock, Timeout
 from mlflow.artifacts import download_artifacts, load_text
 
 import study.em.run
@@ -15,6 +16,7 @@ from study.data.neurites import neurites
 from study.em.settings import VolumeSettings, load_volume_settings
 from study.em.training import build_network
 from study.errors import StudyError
+from study.kept import TRAININGS
 from study.tracking import connect
 
 SCORES = {
@@ -29,6 +31,31 @@ def train_em(*options, overrides=""):
 
 def run_of(store, number=0):
     return store.search_runs([connect()])[number]
+
+
+def curve_of(store, run):
+    return [(point.step, point.value) for point in store.get_metric_history(run.info.run_id, "train/loss")]
+
+
+def scores_of(run):
+    return {name: value for name, value in run.data.metrics.items() if not name.startswith("perf/")}
+
+
+def kept_files():
+    """What is kept of the only training, beside its lock."""
+    (folder,) = TRAININGS.iterdir()
+    return {file.name for file in folder.iterdir()} - {"lock"}
+
+
+def break_off(monkeypatch, name):
+    """A launch that is stopped where it calls the function of that name in `study.em.run`."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study.em.run, name, stop)
+        assert train_em().exit_code == 130
 
 
 @pytest.fixture
@@ -61,8 +88,7 @@ def test_a_run_on_the_synthetic_volume(store):
     assert metrics["test/voi"] == pytest.approx(metrics["test/voi_split"] + metrics["test/voi_merge"])
     assert {"chosen/threshold", "chosen/min_size", "chosen/component_threshold"} <= set(metrics)
     assert {"perf/training_seconds", "perf/inference_seconds", "perf/clustering_seconds"} <= set(metrics)
-    curve = store.get_metric_history(run.info.run_id, "train/loss")
-    assert [point.step for point in curve] == [1, 2, 3, 4]
+    assert [step for step, _ in curve_of(store, run)] == [1, 2, 3, 4]
     table = pd.read_csv(io.StringIO(load_text(f"runs:/{run.info.run_id}/scores_test.csv")))
     assert len(table) == 1
     assert set(table) == {"image", "n_true", *SCORES}
@@ -80,7 +106,7 @@ def test_a_run_on_the_synthetic_volume(store):
 def test_the_weights_are_kept(store):
     train_em()
     file = download_artifacts(f"runs:/{run_of(store).info.run_id}/network/weights.pt")
-    network = build_network(load_volume_settings(profile="smoke"))
+    network = build_network(load_volume_settings(profile="smoke"), torch.device("cpu"))
     network.load_state_dict(torch.load(file, weights_only=True))
 
 
@@ -88,10 +114,7 @@ def test_the_same_seed_gives_the_same_scores(store, monkeypatch):
     monkeypatch.setattr(study.em.run.tracking, "finished_run", lambda _: None)
     for seed in ("0", "0", "1"):
         assert train_em("--seed", seed).exit_code == 0
-    other, again, one = (
-        {name: value for name, value in run_of(store, i).data.metrics.items() if not name.startswith("perf/")}
-        for i in range(3)
-    )
+    other, again, one = (scores_of(run_of(store, i)) for i in range(3))
     assert one == again
     assert one["train/loss"] != other["train/loss"]
 
@@ -105,6 +128,95 @@ def test_what_has_been_run_before_is_taken_from_there(store, monkeypatch):
     assert f"the same has been run before: its results are taken from run {first.info.run_id}" in found.stdout
     assert again.data.tags["reused_from"] == first.info.run_id
     assert again.data.metrics == first.data.metrics
+
+
+def test_a_training_that_was_killed_goes_on(store, monkeypatch):
+    train_em()
+    undisturbed = run_of(store)
+    store.delete_run(undisturbed.info.run_id)
+    assert kept_files() == set()
+    log_metrics, terms, steps = study.em.run.TrackedRun.log_metrics, study.em.training.loss_terms, []
+
+    def killing(run, *points):
+        if points[0].step == 3:
+            raise KeyboardInterrupt
+        log_metrics(run, *points)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study.em.run.TrackedRun, "log_metrics", killing)
+        assert train_em().exit_code == 130
+    assert kept_files() == {"checkpoint.pt"}
+    monkeypatch.setattr(study.em.training, "loss_terms", lambda *given: steps.append(1) or terms(*given))
+    assert train_em().exit_code == 0
+    assert len(steps) == 2  # of four
+    resumed, first = (run_of(store, i) for i in range(2))
+    assert first.info.status == "FAILED"
+    assert curve_of(store, resumed) == curve_of(store, undisturbed)
+    assert scores_of(resumed) == scores_of(undisturbed)
+    assert kept_files() == set()
+
+
+@pytest.mark.parametrize("options", [(), ("--set", "training.threads=1,clustering.stride=1")])
+def test_a_training_whose_run_died_later_is_not_done_again(store, monkeypatch, options):
+    break_off(monkeypatch, "choose")
+    assert kept_files() == {"finished.pt"}
+    with monkeypatch.context() as patch:
+        patch.setattr(study.em.run, "train", None)
+        assert train_em(*options).exit_code == 0
+    again, first = (run_of(store, i) for i in range(2))
+    assert (again.info.status, first.info.status) == ("FINISHED", "FAILED")
+    assert curve_of(store, again) == curve_of(store, first)
+    assert again.data.metrics["perf/training_seconds"] == first.data.metrics["perf/training_seconds"]
+    assert kept_files() == set()
+    for run in (again, first):
+        store.delete_run(run.info.run_id)
+    train_em(*options)
+    assert scores_of(run_of(store)) == scores_of(again)  # to the last digit
+
+
+def test_what_is_kept_goes_too_where_a_run_died_after_its_end(store, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(study.em.run.KeptTraining, "clear", lambda _: None)
+        train_em()
+    assert kept_files() == {"finished.pt"}
+    train_em()
+    assert "reused_from" in run_of(store).data.tags
+    assert kept_files() == set()
+
+
+def test_a_damaged_checkpoint_is_told(store, monkeypatch):
+    break_off(monkeypatch, "train")
+    (folder,) = TRAININGS.iterdir()
+    (folder / "checkpoint.pt").write_text("no checkpoint")
+    found = train_em()
+    assert found.exit_code == 1
+    reason = f"cannot read the checkpoint {folder}/checkpoint.pt: delete it to start afresh"
+    assert found.stderr == f"Error: {reason}\n"
+    assert run_of(store).data.tags["failure"] == reason
+
+
+def test_one_process_at_a_time_looks_what_is_known_and_works(store, monkeypatch):
+    asked = []
+
+    def locked(function):
+        def call(*given):
+            (folder,) = TRAININGS.iterdir()
+            with pytest.raises(Timeout), FileLock(folder / "lock", timeout=0):
+                pass
+            asked.append(function.__name__)
+            return function(*given)
+
+        return call
+
+    monkeypatch.setattr(study.em.run.tracking, "finished_run", locked(study.em.run.tracking.finished_run))
+    monkeypatch.setattr(study.em.run.tracking, "copy_run", locked(study.em.run.tracking.copy_run))
+    for name in ("train", "choose"):
+        monkeypatch.setattr(study.em.run, name, locked(getattr(study.em.run, name)))
+    assert [train_em().exit_code for _ in range(2)] == [0, 0]
+    assert asked == ["finished_run", "train", "choose", "finished_run", "copy_run"]
+    (folder,) = TRAININGS.iterdir()
+    with FileLock(folder / "lock", timeout=0):
+        pass
 
 
 def test_a_run_on_files(store, root):

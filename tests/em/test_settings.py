@@ -39,6 +39,14 @@ def test_the_digest_knows_neither_the_folder_nor_the_device():
     assert settings.digest("other data") != settings.digest("data")
 
 
+def test_the_digest_of_some_groups():
+    settings, groups = VolumeSettings(), ("data", "training")
+    for other in ({"loss.axial": "1"}, {"clustering.stride": 1}):
+        assert settings.with_(other).digest(groups=groups) == settings.digest(groups=groups)
+    for other in ({"seed": 1}, {"training.steps": 3}):
+        assert settings.with_(other).digest(groups=groups) != settings.digest(groups=groups)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from study.checkpoint import READS
 from study.data.volumes import Volume, open_volumes
 from study.em.settings import load_volume_settings
-from study.em.training import READS, TrainingVolume, build_network, loss_terms, train
+from study.em.training import TrainingVolume, build_network, loss_terms, train
 from study.errors import StudyError
 
 CPU = torch.device("cpu")
@@ -68,9 +69,10 @@ def test_the_seed_decides(volume):
 
 def test_what_is_told(volume):
     told = []
-    network, seconds = train(volume, settings("training.steps=120"), lambda step, values: told.append((step, values)))
+    network, history = train(volume, settings("training.steps=120"), lambda step, values: told.append((step, values)))
     assert not network.training
-    assert seconds > 0
+    assert history.seconds > 0
+    assert history.points() == told
     assert len(told) == READS
     assert told[-1][0] == 120
     names = {"train/loss", "train/loss_self", "train/loss_pyramid", "perf/voxels_per_second"}
@@ -94,7 +96,7 @@ def test_terms_and_their_weights(volume):
     def terms(overrides):
         torch.manual_seed(0)
         plan = settings(overrides)
-        return {k: v.item() for k, v in loss_terms(build_network(plan), raw, labels, plan, generator()).items()}
+        return {k: v.item() for k, v in loss_terms(build_network(plan, CPU), raw, labels, plan, generator()).items()}
 
     alone = terms("loss.pyramid_weight=0,loss.cross_weight=0")
     assert alone["loss"] == alone["loss_self"]
@@ -107,7 +109,7 @@ def test_terms_and_their_weights(volume):
 
 def test_unlabelled_voxels_do_not_count(volume):
     raw, labels = volume.crops(2, (4, 16, 16), generator())
-    network, plan = build_network(settings()), settings()
+    network, plan = build_network(settings(), CPU), settings()
     before = loss_terms(network, raw, labels, plan, generator())["loss"]
     some = labels.clone()
     some[:, :, 8:] = 0
@@ -119,5 +121,94 @@ def test_unlabelled_voxels_do_not_count(volume):
 
 def test_a_loss_that_is_not_finite(volume):
     broken = TrainingVolume(Volume("x", np.full((4, 16, 16), np.nan, np.float32), np.ones((4, 16, 16), np.int32)), CPU)
-    with pytest.raises(StudyError, match=r"the loss is not finite after 1 steps: lower training.learning_rate"):
+    with pytest.raises(
+        StudyError, match=r"^loss, .*a weight is not finite after 1 steps: lower training.learning_rate$"
+    ):
         train(broken, settings(), lambda *_: None)
+
+
+def without_time(history):
+    """All that a history holds but time and speed."""
+    return [{k: v for k, v in entry.items() if not k.startswith("perf/")} for entry in history.curve]
+
+
+def assert_same_weights(a, b):
+    for (name, x), y in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
+        assert torch.equal(x, y), name
+
+
+def killed(volume, plan, file, at):
+    """Train until step `at`, and die when its losses have been told."""
+
+    def dying(step, values):
+        if step == at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(volume, plan, dying, file)
+
+
+@pytest.mark.parametrize("at", [1, 9, 23])
+@pytest.mark.parametrize("overrides", ["loss.cross_weight=1", "training.schedule=constant,loss.balance=false"])
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(volume, tmp_path, overrides, at):
+    plan, file = settings(f"training.steps=30,{overrides}"), tmp_path / "new" / "x.pt"
+    undisturbed, whole = train(volume, plan, lambda *_: None)
+    killed(volume, plan, file, at)
+    kept = (at - 1) // 3 * 3  # at every third step, once its losses have been told
+    assert file.exists() == bool(kept)
+    if kept:
+        assert torch.load(file, weights_only=True)["step"] == kept
+    torch.rand(7)
+    told = []
+    network, history = train(volume, plan, lambda step, values: told.append((step, values)), file)
+    assert_same_weights(network, undisturbed)
+    assert without_time(history) == without_time(whole)
+    assert told == history.points()
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_finished_training_is_not_continued(volume, tmp_path):
+    plan, file = settings("training.steps=12"), tmp_path / "x.pt"
+    network, history = train(volume, plan, lambda *_: None, file)
+    broken = TrainingVolume(Volume("x", np.full((4, 16, 16), np.nan, np.float32), np.ones((4, 16, 16), np.int32)), CPU)
+    same, again = train(broken, plan, lambda *_: None, file)
+    assert_same_weights(network, same)
+    assert again == history
+
+
+def test_the_last_good_checkpoint_stays(volume, tmp_path):
+    plan, file = settings("training.steps=30"), tmp_path / "x.pt"
+    poisoned = TrainingVolume(Volume("x", np.zeros((6, 24, 24), np.float32), np.ones((6, 24, 24), np.int32)), CPU)
+    poisoned.raw, poisoned.labels = volume.raw.clone(), volume.labels
+
+    def poison(step, values):
+        if step == 7:
+            poisoned.raw.fill_(np.nan)
+
+    with pytest.raises(StudyError, match=rf"not finite after 8 steps: .*; the last good checkpoint is {file}"):
+        train(poisoned, plan, poison, file)
+    network, _ = train(volume, plan, lambda *_: None, file)
+    assert_same_weights(network, train(volume, plan, lambda *_: None)[0])
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "other network", "other schedule"])
+def test_a_damaged_checkpoint_is_named(volume, tmp_path, damage):
+    file, more = tmp_path / "x.pt", ""
+    train(volume, settings(), lambda *_: None, file)
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:1000])
+    elif damage == "text":
+        file.write_text("no checkpoint")
+    elif damage == "other schedule":
+        content = torch.load(file, weights_only=True)
+        torch.save(content | {"schedule": None}, file)
+    else:
+        more = "network.base_width=4"
+    with pytest.raises(StudyError, match=r"cannot read the checkpoint .*x\.pt: delete it to start afresh"):
+        train(volume, settings(more), lambda *_: None, file)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(volume, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match=r"cannot write the checkpoint .*x\.pt: .*; free disk space or rights"):
+        train(volume, settings(), lambda *_: None, tmp_path / "file" / "x.pt")

@@ -38,9 +38,13 @@ def test_predictions_stand_beside_the_truth(a_panel, png):
 
 
 def test_strips_stand_below_each_other(a_panel):
-    figure = strip_figure([("first", a_panel(seed=0)), ("second", a_panel(seed=1))])
+    figure = strip_figure([("first", a_panel(seed=0)), ("second", a_panel(seed=1))], "mean affinity")
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["first", "second"]
-    assert [text.get_text() for text in figure.axes[-1].get_xticklabels()][::4] == ["image", "prediction"]
+    assert [text.get_text() for text in figure.axes[-1].get_xticklabels()][::2] == [
+        "image",
+        "mean affinity",
+        "prediction",
+    ]
     np.testing.assert_array_equal(shown(figure.axes[1])[0], a_panel(seed=1))
 
 
@@ -81,8 +85,9 @@ def test_losses_and_scores_of_a_training(losses, scale, png):
 
 
 def test_a_training_without_validation():
-    _, right = training_figure({"train/loss": curve(1.0)}, {}).axes
-    assert [text.get_text() for text in right.texts] == ["no values"]
+    (axis,) = training_figure({"train/loss": curve(1.0, 0.5)}, {}).axes
+    assert list(axis.get_lines()[0].get_ydata()) == [1.0, 0.5]
+    assert axis.get_ylabel() == "training loss"
 
 
 @pytest.mark.parametrize("scores", [[0.5], [0.1, 0.9, 0.92, 1.0, 0.0]])
