@@ -183,6 +183,8 @@ def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
             scores = tracking.stored_scores(run.run_id, run.tags.get("split", "test"))
             if scores.table.empty:
                 raise StudyError("there is no test image")
+            if "sbd" not in scores.table:
+                raise StudyError("a run of volumes, which only run_card shows")
             compared.append(Compared(name, run, tracking.stored_settings(run.run_id), scores))
         except StudyError as error:
             missing.append(f"{name}: {error}")

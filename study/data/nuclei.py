@@ -99,7 +99,7 @@ def _read_colouring(image: Path, mask: Path) -> tuple[np.ndarray, np.ndarray]:
     if (pixels == pixels[..., :1]).all():
         pixels = pixels[..., :1]
     colouring = read_pixels(mask, palette_index=True)
-    colours = as_labels(colouring if colouring.ndim == 2 else colouring[..., 0], mask)
+    colours = as_labels(colouring[..., 0], mask)
     return pixels, np.asarray(label(colours, connectivity=2), np.int32)
 
 

@@ -1,16 +1,16 @@
-"""PNG, TIFF and arrays from HDF5 -> images and labels of the kinds that `Sample` promises."""
+"""Image files and arrays from HDF5 -> images and labels of the kinds that `Sample` promises."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
-import tifffile
-from PIL import Image
 
+from study.data.stacks import read_stack
 from study.errors import StudyError
 
 SUFFIXES = (".png", ".tif", ".tiff")
@@ -32,7 +32,7 @@ def read_pair(image: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_pixels(path: Path, palette_index: bool = False) -> np.ndarray:
-    """Pixels of a PNG or TIFF file with one page, (M, N) or (M, N, channels).
+    """Pixels (M, N, C) of an image file with one plane.
 
     Parameters
     ----------
@@ -44,57 +44,13 @@ def read_pixels(path: Path, palette_index: bool = False) -> np.ndarray:
     Raises
     ------
     StudyError
-        If the file is missing, unreadable, holds several pages, or is a PNG with 16-bit colours.
+        If the file cannot be read (see `read_stack`), or holds several planes.
     """
-    if not path.exists():
-        raise StudyError(f"{path} does not exist: add it or remove its partner from the data set")
-    try:
-        return (_read_png if path.suffix.lower() == ".png" else _read_tiff)(path, palette_index)
-    except StudyError:
-        raise
-    except Exception as error:  # decoders raise almost anything on damaged bytes
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise StudyError(
-            f"cannot read {path}: replace the file, it is damaged or of another format ({reason})"
-        ) from error
-
-
-def _read_png(path: Path, palette_index: bool) -> np.ndarray:
-    with Image.open(path) as image:
-        _refuse_stack(path, getattr(image, "n_frames", 1))
-        if image.format == "PNG" and _png_has_16_bit_colour(path):
-            raise StudyError(f"{path} is a PNG with 16 bits per colour, which Pillow cuts to 8: save it as TIFF")
-        if image.mode == "P" and not palette_index:
-            image = image.convert("RGB")
-        return np.array(image)
-
-
-def _png_has_16_bit_colour(path: Path) -> bool:
-    with path.open("rb") as file:
-        depth, colour_type = file.read(26)[24:]
-    return depth == 16 and colour_type != 0
-
-
-def _read_tiff(path: Path, palette_index: bool) -> np.ndarray:
-    with tifffile.TiffFile(path) as file:
-        if not len(file.pages):  # the directory is at the end of some files, and the first to be cut off
-            raise ValueError("no page")
-        _refuse_stack(path, len(file.pages))
-        page = file.pages.first
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and not palette_index:
-            return _read_png(path, palette_index)
-        try:
-            pixels = page.asarray()
-        except ValueError as error:
-            if "imagecodecs" not in str(error):  # LZW and its like, which Pillow decodes too
-                raise
-            return _read_png(path, palette_index)
-        return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
-
-
-def _refuse_stack(path: Path, pages: int) -> None:
-    if pages != 1:
+    pixels, axes = read_stack(path, palette_index)
+    if axes:
+        pages = math.prod(pixels.shape[:-3])
         raise StudyError(f"{path} holds {pages} pages: save every page as an image of its own")
+    return pixels
 
 
 def open_hdf5(path: Path) -> h5py.File:

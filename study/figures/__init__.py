@@ -1,7 +1,7 @@
 """All that draws: data in, picture out."""
 
 from study.figures.colours import embedding_colours, label_colours, matched_to
-from study.figures.panels import contact_sheet, embedding_figure, folded, panel
+from study.figures.panels import contact_sheet, embedding_figure, folded, outlined, panel
 from study.figures.report import (
     angle_figure,
     paired_figure,
@@ -23,6 +23,7 @@ __all__ = [
     "folded",
     "label_colours",
     "matched_to",
+    "outlined",
     "paired_figure",
     "panel",
     "precision_figure",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from skimage.segmentation import find_boundaries
 
 from study.figures.colours import embedding_colours, label_colours, matched_to
 from study.figures.names import variant_label
@@ -106,6 +107,26 @@ def _picture(image: np.ndarray) -> np.ndarray:
     low, high = np.percentile(image.astype(np.float32), [0.5, 99.5])
     scaled = 255 * np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
     return np.broadcast_to(scaled, (*scaled.shape[:2], 3)).astype(np.uint8)
+
+
+def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """An image with the outlines of its objects, each in the colour of `label_colours`.
+
+    Parameters
+    ----------
+    image : (M, N, C) array
+        Of any range.
+    labels : (M, N) int array
+
+    Returns
+    -------
+    (M, N, 3) uint8 array
+        Outlines are one pixel wide and lie inside of the objects.
+    """
+    picture = _picture(image)
+    outline = find_boundaries(labels, mode="inner")
+    picture[outline] = label_colours(labels)[outline]
+    return picture
 
 
 def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) -> Figure:

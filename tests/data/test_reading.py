@@ -1,5 +1,4 @@
 import re
-import zlib
 
 import numpy as np
 import pytest
@@ -181,14 +180,3 @@ def test_stacks_are_refused(tmp_path):
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
     with refused(tmp_path / "a.png", "2 pages"):
         read_labels(tmp_path / "a.png")
-
-
-def test_png_with_16_bit_colours_is_refused(tmp_path):
-    """Pillow cannot write such a file: the depth in the header of an 8-bit one is raised, and its checksum mended."""
-    Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(tmp_path / "a.png")
-    data = bytearray((tmp_path / "a.png").read_bytes())
-    data[24] = 16
-    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
-    (tmp_path / "a.png").write_bytes(data)
-    with refused(tmp_path / "a.png", "16 bits per colour"):
-        read_image(tmp_path / "a.png")

@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from reports.__main__ import main
+from reports.compare import Comparison
 from reports.run_card import RunCard
 from reports.volume_card import VolumeCard, card_of
 from study.em.run import train_em
@@ -110,3 +111,9 @@ def test_a_run_that_died_while_it_was_logged(store, tmp_path, tables_of):
 def test_runs_on_images_have_their_own_card(store, tmp_path):
     run = start_run(connect(), "a run", "", {"system": "wnet"})
     assert type(card_of(f"sqlite:///{tmp_path}/mlflow.db", run.run_id, str(tmp_path))) is RunCard
+
+
+def test_compare_tells_that_it_does_not_show_runs_of_volumes(card):
+    found = Comparison(card.store, card.run.run_id, str(card.folder))
+    assert found.runs == []
+    assert "a run of volumes, which only run_card shows" in found.about().html

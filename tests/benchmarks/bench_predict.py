@@ -1,0 +1,107 @@
+"""Images per second of `study.model.predict.predict`, beside those of the network alone.
+
+The network has random weights, so that its maps are of no use to the clustering, which gets maps as of a trained one,
+made from the truth. `network` is the forward pass alone, on an image in memory; the other lines are calls of `predict`
+on PNG files, with the same pass, angular clustering and PNG files of labels. In turns; medians.
+Run: python tests/benchmarks/bench_predict.py [--profile paper --device cuda]
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from study.clustering import segment
+from study.config import Settings
+from study.data.batches import network_image
+from study.data.dataset import Sample
+from study.data.synthetic import nuclei
+from study.data.targets import distance_map
+from study.inference import ImageMaps, autocast, predict_maps
+from study.loaded import choose_device
+from study.model.predict import predict
+from study.networks import build_network
+from study.profiles import load_settings
+
+GOAL = 70  # per cent
+ROUNDS = 3
+EXTRAS = {"labels": {}, "and pictures": {"overlay": True}, "and tables": {"overlay": True, "table": True}}
+
+
+def trained_maps(labels: np.ndarray, dims: int, rng: np.random.Generator) -> ImageMaps:
+    """Maps as of a trained network: embeddings of objects whose ids differ by less than `dims` are orthogonal."""
+    embedding = np.eye(dims)[np.where(labels > 0, 1 + labels % (dims - 1), 0)] + rng.normal(
+        0, 0.05, (*labels.shape, dims)
+    )
+    return ImageMaps(distance_map(labels).astype(np.float16), embedding.astype(np.float16))
+
+
+class StandIn:
+    """A model with the network's work and maps that are given, by the names of the files."""
+
+    def __init__(self, network: nn.Module, settings: Settings, maps: dict[str, ImageMaps]):
+        self.network, self.settings, self.trained = network, settings, maps
+
+    def maps(self, image: np.ndarray, name: str = "") -> ImageMaps:
+        sample = Sample(image, np.zeros(image.shape[:2], np.int32), name)
+        predict_maps(self.network, [network_image(sample, 0)], self.settings)
+        return self.trained[Path(name).stem]
+
+    def labels(self, maps: ImageMaps, foreground: np.ndarray | None = None) -> np.ndarray:
+        return segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), self.settings.clustering)
+
+
+def bare(network: nn.Module, settings: Settings, device: torch.device, size: int, count: int) -> float:
+    """Seconds of `count` forward passes of one image each."""
+    image = torch.randn(1, 1, size, size, device=device)
+    started = time.perf_counter()
+    with torch.no_grad(), autocast(settings, device):
+        for _ in range(count):
+            network(image)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--images", default=0, type=int, help="0: 40 on a CPU, 400 on a GPU")
+    given = parser.parse_args()
+    device = choose_device(given.device)
+    count, size, rng = given.images or (400 if device.type == "cuda" else 40), 256, np.random.default_rng(0)
+    print(f"{given.profile}: {size} x {size} px, {device}, {torch.get_num_threads()} threads; goal: {GOAL} %")
+    print("network                images/s   share")
+    for name in ("unet", "wnet"):
+        overrides = f"network.name={name},clustering.foreground=predicted"
+        settings = load_settings(profile=given.profile, overrides=overrides)
+        network = build_network(1, settings).to(device, memory_format=torch.channels_last).eval()
+        with tempfile.TemporaryDirectory() as folder:
+            maps = {}
+            for k in range(count):
+                image, labels = nuclei(rng, size)
+                Image.fromarray(image.squeeze()).save(Path(folder) / f"{k:03d}.png")
+                maps[f"{k:03d}"] = trained_maps(labels, settings.network.embedding_dim, rng)
+            times: dict[str, list[float]] = {"network": [], **{extra: [] for extra in EXTRAS}}
+            bare(network, settings, device, size, 5)
+            for _ in range(ROUNDS):
+                times["network"].append(bare(network, settings, device, size, count))
+                for extra, options in EXTRAS.items():
+                    started = time.perf_counter()
+                    model = StandIn(network, settings, maps)
+                    predict(model, Path(folder), Path(folder) / "out", overwrite=True, **options)
+                    times[extra].append(time.perf_counter() - started)
+        for what, seconds in times.items():
+            share = median(alone / whole for alone, whole in zip(times["network"], seconds, strict=True))
+            print(f"{name:8} {what:12} {count / median(seconds):9.1f} {share:7.0%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,393 @@
+import os
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from PIL import Image
+from skimage.measure import label
+
+from study.data.reading import read_labels
+from study.errors import StudyError
+from study.model import predict as module
+from study.model.images import read_planes
+from study.model.predict import predict
+
+
+class Threshold:
+    """A model for which objects are the bright pieces of an image; keeps what it is asked."""
+
+    def __init__(self):
+        self.names, self.threads = [], set()
+
+    def maps(self, image, name=""):
+        self.names.append(Path(name).name)
+        self.threads.add(threading.current_thread())
+        return SimpleNamespace(image=image)
+
+    def labels(self, maps, foreground=None):
+        return label(maps.image[..., 0] > 100, connectivity=1).astype(np.int32)
+
+
+TWO = np.zeros((8, 9), np.uint8)
+TWO[1:3, 1:4], TWO[5:8, 6:9] = 200, 150
+FOUND = np.where(TWO == 200, 1, np.where(TWO == 150, 2, 0))
+RGB = TWO[..., None].repeat(3, 2)
+ALPHA = np.full((8, 9), 77, np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def three(folder):
+    """A folder of three images."""
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(TWO).save(folder / name)
+    return folder
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def save(pixels, **given):
+    return lambda path: Image.fromarray(pixels).save(path, **given)
+
+
+def tiff(pixels, **given):
+    return lambda path: tifffile.imwrite(path, pixels, **({"photometric": "minisblack"} | given))
+
+
+def cut(write, share=0.6):
+    def written(path):
+        write(path)
+        data = path.read_bytes()
+        path.write_bytes(data[: int(share * len(data))])
+
+    return written
+
+
+def palette(path):
+    image = Image.fromarray(TWO // 50)
+    image.putpalette([value for index in range(256) for value in [min(50 * index, 255)] * 3])
+    image.save(path)
+
+
+def closed(path):
+    Image.fromarray(TWO).save(path)
+    path.chmod(0)
+
+
+NOISE = np.random.default_rng(0).integers(0, 255, (50, 50), np.uint8)
+NAN = np.where(TWO == 150, np.nan, TWO).astype(np.float32)
+
+RESULTS = {
+    "grey.png": save(TWO),
+    "sixteen bits.png": save(TWO.astype(np.uint16)),
+    "colours.png": save(RGB),
+    "transparent.png": save(np.dstack([RGB, ALPHA])),
+    "grey, transparent.png": save(np.dstack([TWO, ALPHA])),
+    "palette.png": palette,
+    "Zellen Größe 3 µm.png": save(TWO),
+    "细胞 1.tif": tiff(TWO),
+    "photo.jpg": save(RGB, quality=100, subsampling=0),
+    "photo for print.jpeg": lambda path: Image.fromarray(RGB).convert("CMYK").save(path, quality=100, subsampling=0),
+    "a png in truth.tif": lambda path: Image.fromarray(TWO).save(path, format="PNG"),
+    "a tiff in truth.png": lambda path: Image.fromarray(TWO).save(path, format="TIFF"),
+    "floats.tif": tiff(TWO.astype(np.float64)),
+    "negative.tif": tiff(TWO.astype(np.int16) - 5),
+    "32 bits.tif": tiff(TWO.astype(np.uint32) * 1000),
+    "deep colours.tif": tiff(RGB.astype(np.uint16) * 100, photometric="rgb"),
+    "planar colours.tif": tiff(np.moveaxis(RGB, 2, 0), photometric="rgb", planarconfig="separate"),
+    "lzw.tif": save(TWO, compression="tiff_lzw"),
+    "one frame.ome.tif": tiff(TWO[None, None], metadata={"axes": "TZYX"}),
+}
+ODD = {
+    "a pixel.png": (save(np.array([[7]], np.uint8)), np.zeros((1, 1))),
+    "black.png": (save(np.zeros((6, 7), np.uint8)), np.zeros((6, 7))),
+    "black and white.png": (save(TWO > 0), np.zeros((8, 9))),
+    "narrow.tif": (tiff(np.array([[0, 200, 0, 200]], np.uint8)), np.array([[0, 1, 0, 2]])),
+}
+SENTENCES = {
+    "truncated.png": (cut(save(NOISE)), "damaged"),
+    "truncated.jpg": (cut(save(NOISE)), "damaged"),
+    "truncated.tif": (cut(tiff(NOISE)), "damaged"),
+    "truncated stack.tif": (cut(tiff(np.stack([NOISE] * 4))), "damaged"),
+    "nan.tif": (tiff(NAN), "nan or infinite"),
+    "five channels.tif": (tiff(np.zeros((8, 9, 5), np.uint8), planarconfig="contig"), "has shape"),
+    "five colours.tif": (tiff(np.zeros((5, 8, 9), np.uint8), imagej=True, metadata={"axes": "CYX"}), "5 channels"),
+    "complex.tif": (tiff(TWO.astype(np.complex64)), "complex64"),
+    "empty.png": (Path.touch, "is empty"),
+    "text.tif": (lambda path: path.write_text("Dear reviewer,"), "another format"),
+    "link.png": (lambda path: path.symlink_to("nowhere.png"), "does not exist"),
+}
+if os.geteuid():
+    SENTENCES["closed.png"] = (closed, "may not be read")
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_images_of_all_kinds_give_the_same_labels(folder, name):
+    RESULTS[name](folder / name)
+    assert predict(Threshold(), folder, folder / "out") == 0
+    (file,) = (folder / "out").glob("*.*")
+    assert file.name == f"{name.split('.')[0]}.png"
+    np.testing.assert_array_equal(read_labels(file), FOUND)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_images_give_a_result(folder, name):
+    write, expected = ODD[name]
+    write(folder / name)
+    assert predict(Threshold(), folder, folder / "out", overlay=True, table=True) == 0
+    np.testing.assert_array_equal(read_labels(folder / "out" / f"{Path(name).stem}.png"), expected)
+    assert pd.read_csv(folder / "out" / "counts.csv")["objects"].to_list() == [expected.max()]
+
+
+@pytest.mark.parametrize("format", ["png", "tif"])
+def test_what_cannot_be_segmented_is_told_at_the_end(folder, format, capsys):
+    """All of them in one folder, between two images that can."""
+    Image.fromarray(TWO).save(folder / "0.png")
+    Image.fromarray(TWO).save(folder / "z.png")
+    for name, (write, _) in SENTENCES.items():
+        write(folder / name)
+    assert predict(Threshold(), folder, folder / "out", format=format) == len(SENTENCES)
+    assert names(folder / "out") == [f"0.{format}", f"z.{format}"]
+    told = capsys.readouterr()
+    assert "2 images segmented" in told.out
+    lines = told.err.splitlines()
+    assert len(lines) == len(SENTENCES)
+    for line, name in zip(lines, sorted(SENTENCES), strict=True):
+        assert str(folder / name) in line
+        assert SENTENCES[name][1] in line
+
+
+def test_a_stack_becomes_a_stack(folder):
+    pixels = np.stack([TWO, 0 * TWO, TWO[::-1], TWO])
+    tifffile.imwrite(folder / "a.tif", pixels, imagej=True, metadata={"axes": "TYX"})
+    assert predict(Threshold(), folder, folder / "out", overlay=True, table=True) == 0
+    assert names(folder / "out") == ["a.tif", "counts.csv", "objects.csv", "overlays/a.tif"]
+    with tifffile.TiffFile(folder / "out" / "a.tif") as file:
+        assert file.series[0].axes == "TYX"
+        np.testing.assert_array_equal(file.asarray()[[0, 1, 3]], [FOUND, 0 * FOUND, FOUND])
+    counts = pd.read_csv(folder / "out" / "counts.csv")
+    assert counts.to_dict("list") == {"image": ["a.tif"] * 4, "plane": [0, 1, 2, 3], "objects": [2, 0, 2, 2]}
+
+
+def test_a_plane_that_fails_fails_the_stack_alone(folder, capsys):
+    class Fussy(Threshold):
+        def labels(self, maps, foreground=None):
+            if maps.image.max() == 7:
+                raise ValueError("seven\nis too much")
+            return super().labels(maps)
+
+    tifffile.imwrite(folder / "a.tif", np.stack([TWO, 0 * TWO + 7, TWO, TWO]), photometric="minisblack")
+    Image.fromarray(TWO).save(folder / "b.png")
+    assert predict(Fussy(), folder, folder / "out") == 1
+    assert names(folder / "out") == ["b.png"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a.tif cannot be segmented (ValueError: seven is too much)" in line
+
+
+def test_the_network_may_fail_on_an_image(three, capsys):
+    class Fussy(Threshold):
+        def maps(self, image, name=""):
+            if name.endswith("b.png"):
+                raise StudyError(f"{name} has the wrong colour: dye it")
+            return super().maps(image, name)
+
+    assert predict(Fussy(), three, three / "out") == 1
+    assert names(three / "out") == ["a.png", "c.png"]
+    assert capsys.readouterr().err == f"{three / 'b.png'} has the wrong colour: dye it\n"
+
+
+def test_equal_stems_do_not_overwrite_each_other(folder):
+    Image.fromarray(TWO).save(folder / "a.png")
+    Image.fromarray(0 * TWO).save(folder / "a.tif")
+    assert predict(Threshold(), folder, folder / "out", overlay=True) == 0
+    assert names(folder / "out") == ["a.png.png", "a.tif.png", "overlays/a.png.png", "overlays/a.tif.png"]
+    assert read_labels(folder / "out" / "a.png.png").max() == 2
+    assert read_labels(folder / "out" / "a.tif.png").max() == 0
+
+
+def test_ids_in_the_table_are_those_of_the_labels(folder):
+    class Gaps(Threshold):
+        def labels(self, maps, foreground=None):
+            return super().labels(maps) * 70000
+
+    Image.fromarray(TWO).save(folder / "a.png")
+    assert predict(Gaps(), folder, folder / "out", table=True) == 0
+    objects = pd.read_csv(folder / "out" / "objects.csv")
+    pixels = tifffile.imread(folder / "out" / "a.tif")
+    assert objects["label"].to_list() == list(np.unique(pixels[pixels > 0])) == [70000, 140000]
+    assert objects["area"].to_list() == [6, 9]
+
+
+def test_a_second_call_goes_on_where_the_first_was_stopped(three, capsys):
+    out = three / "out"  # in the folder of the images, and yet none of them
+    assert predict(Threshold(), three, out) == 0
+    (out / "b.png").unlink()
+    before = (out / "a.png").stat().st_mtime_ns
+    model = Threshold()
+    assert predict(model, three, out) == 0
+    assert model.names == ["b.png"]
+    assert names(out) == ["a.png", "b.png", "c.png"]
+    assert (out / "a.png").stat().st_mtime_ns == before
+    assert f"2 of 3 images have labels in {out}" in capsys.readouterr().out
+
+
+def test_overwrite_segments_again(three):
+    assert predict(Threshold(), three, three / "out", format="tif") == 0
+    model = Threshold()
+    assert predict(model, three, three / "out", overwrite=True) == 0
+    assert model.names == ["a.png", "b.png", "c.png"]
+    assert names(three / "out") == ["a.png", "b.png", "c.png"]
+
+
+def test_tables_and_pictures_are_made_from_labels_that_are_there(three):
+    """As if all had been asked for at once."""
+    assert predict(Threshold(), three, three / "at once", overlay=True, table=True) == 0
+    assert predict(Threshold(), three, three / "out") == 0
+    (three / "out" / "c.png").unlink()
+    model = Threshold()
+    assert predict(model, three, three / "out", overlay=True, table=True) == 0
+    assert model.names == ["c.png"]
+    assert names(three / "out") == names(three / "at once")
+    for name in names(three / "out"):
+        assert (three / "out" / name).read_bytes() == (three / "at once" / name).read_bytes()
+
+
+def test_labels_that_are_there_may_be_unfit(three, capsys):
+    out = three / "out"
+    out.mkdir()
+    Image.fromarray(np.zeros((3, 3), np.uint16)).save(out / "a.png")
+    (out / "b.png").write_text("nothing")
+    assert predict(Threshold(), three, out, overlay=True) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "a.png is not of the size" in first
+    assert "b.png" in second
+    assert (out / "c.png").exists()
+
+
+def test_a_single_file(three):
+    assert predict(Threshold(), three / "b.png", three / "out") == 0
+    assert names(three / "out") == ["b.png"]
+
+
+def test_nothing_is_done_where_nothing_can_be_written(three):
+    model = Threshold()
+    (three / "file").touch()
+    for out in (three / "file", three):
+        with pytest.raises(StudyError, match="give"):
+            predict(model, three, out)
+    with pytest.raises(StudyError, match="does not exist"):
+        predict(model, three / "absent", three / "out")
+    assert model.names == []
+    assert not (three / "out").exists()
+
+
+def test_a_full_disk_ends_the_call(three, monkeypatch):
+    def full(self, file, *_, **__):
+        if Path(file).parent.name == "out":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(StudyError, match=r"No space left on device\): free disk space"):
+        predict(Threshold(), three, three / "out")
+    assert names(three / "out") == []
+
+
+def test_the_network_runs_in_the_thread_that_calls(three):
+    model = Threshold()
+    predict(model, three, three / "out")
+    assert model.threads == {threading.current_thread()}
+
+
+def test_a_stop_leaves_whole_files_only(folder):
+    class Stopped(Threshold):
+        def maps(self, image, name=""):
+            if len(self.names) == 12:
+                raise KeyboardInterrupt
+            return super().maps(image, name)
+
+    for k in range(20):
+        Image.fromarray(TWO).save(folder / f"{k:02d}.png")
+    with pytest.raises(KeyboardInterrupt):
+        predict(Stopped(), folder, folder / "out", overlay=True, table=True)
+    assert not [name for name in names(folder / "out") if name.endswith(".partial")]
+    for file in (folder / "out").glob("*.png"):
+        np.testing.assert_array_equal(read_labels(file), FOUND)
+    threads = [thread.name for thread in threading.enumerate() if "ThreadPoolExecutor" in thread.name]
+    assert threads == []
+    assert predict(Threshold(), folder, folder / "out") == 0
+    assert len(list((folder / "out").glob("*.png"))) == 20
+
+
+def test_few_images_wait(folder, monkeypatch):
+    """Neither reading nor the network runs far ahead of a slow clustering."""
+    monkeypatch.setattr(module, "_PIXELS_AHEAD", 3 * TWO.size)
+    monkeypatch.setattr(module, "_BYTES_AHEAD", 1)
+    read, done, ahead = [], [], []
+
+    class Slow(Threshold):
+        def maps(self, image, name=""):
+            ahead.append((len(read) - len(self.names), len(self.names) - len(done)))
+            return super().maps(image, name)
+
+        def labels(self, maps, foreground=None):
+            time.sleep(0.01)
+            done.append(maps)
+            return super().labels(maps)
+
+    real = module.read_planes
+    monkeypatch.setattr(module, "read_planes", lambda file: read.append(file) or real(file))
+    for k in range(30):
+        Image.fromarray(TWO).save(folder / f"{k:02d}.png")
+    predict(Slow(), folder, folder / "out")
+    assert max(files for files, _ in ahead) <= 2
+    assert 1 < max(maps for _, maps in ahead) <= 4
+
+
+def test_all_steps_go_on_side_by_side(folder, monkeypatch):
+    """Each waits until the next image is where it could not be if one step waited for another."""
+    for k in range(6):
+        Image.fromarray(TWO + k).save(folder / f"{k}.png")
+    reached = {(step, k): threading.Event() for step in ("read", "maps") for k in range(9)}
+    late = []
+
+    def wait(step, k):
+        if k < 6 and not reached[step, k].wait(10):
+            late.append((step, k))
+
+    class Waiting(Threshold):
+        def maps(self, image, name=""):
+            k = int(image.min())
+            reached["maps", k].set()
+            wait("read", k + 1)
+            return super().maps(image, name)
+
+        def labels(self, maps, foreground=None):
+            wait("maps", int(maps.image.min()) + 1)
+            return super().labels(maps)
+
+    def read(file):
+        reached["read", int(file.stem)].set()
+        return read_planes(file)
+
+    def write(self, name, labels, planes):
+        wait("maps", int(name) + 2)
+        write_labels(self, name, labels, planes)
+
+    write_labels = module.Outputs.write_labels
+    monkeypatch.setattr(module, "read_planes", read)
+    monkeypatch.setattr(module, "_WORKERS", 2)
+    monkeypatch.setattr(module.Outputs, "write_labels", write)
+    assert predict(Waiting(), folder, folder / "out") == 0
+    assert late == []
