@@ -79,9 +79,14 @@ def region_directions(regions: np.ndarray, embedding: np.ndarray) -> np.ndarray:
     return unit_embedding(sums)
 
 
+def smoothed(distance: np.ndarray, settings: Clustering) -> np.ndarray:
+    """The (M, N) distance map, smoothed by a Gaussian of `seed_smoothing` px, in float32."""
+    return ndimage.gaussian_filter(distance.astype(np.float32), settings.seed_smoothing)
+
+
 def _above(distance: np.ndarray, settings: Clustering) -> tuple[np.ndarray, np.ndarray]:
     """The smoothed distance map, and where it is above the threshold."""
-    smooth = ndimage.gaussian_filter(distance.astype(np.float32), settings.seed_smoothing)
+    smooth = smoothed(distance, settings)
     return smooth, smooth > max(settings.seed_threshold * float(smooth.max(initial=0)), NO_DISTANCE)
 
 

@@ -29,8 +29,8 @@ _Result = TypeVar("_Result")
 class Model(Protocol):
     """What `predict` asks of a model."""
 
-    def maps(self, image: np.ndarray, name: str = "") -> Any:
-        """The network's part, in the thread that called `predict`; `name` is for sentences about the image."""
+    def maps(self, image: np.ndarray) -> Any:
+        """The network's part, in the thread that called `predict`."""
         ...
 
     def labels(self, maps: Any, foreground: np.ndarray | None = None) -> np.ndarray:
@@ -182,8 +182,10 @@ class _Work:
     def _labels(self, plane: _Plane, workers: ThreadPoolExecutor) -> Future[np.ndarray]:
         """Run the network, and have its maps clustered."""
         try:
-            maps = self.model.maps(plane.planes.images[plane.index], str(plane.job.file))
+            maps = self.model.maps(plane.planes.images[plane.index])
         except Exception as error:
+            if isinstance(error, StudyError):
+                error = StudyError(f"{plane.job.file}: {error}")
             failed: Future[np.ndarray] = Future()
             failed.set_exception(error)
             return failed

@@ -5,15 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from skimage.color import rgb2gray
 from torch import nn
 
-from study.config import Settings
+from study.config import Clustering, Settings
 from study.data.batches import network_pixels
 from study.data.reading import as_image
+from study.errors import StudyError
 from study.inference import ImageMaps, labels_of_maps, maps_of_pixels
+from study.model.tiles import label_in_tiles
+
+LARGE = 2**21  # px, from where an image that keeps its size is taken in tiles
+
+
+class Seen(NamedTuple):
+    """What the network has seen of an image.
+
+    Attributes
+    ----------
+    shape : (M, N)
+        Of the image.
+    maps : ImageMaps or None
+        At the network's scale.
+    labels : (M, N) int32 array or None
+        In place of the maps: those of a large image are never in memory as a whole.
+    """
+
+    shape: tuple[int, int]
+    maps: ImageMaps | None = None
+    labels: np.ndarray | None = None
 
 
 class Segmenter:
@@ -57,22 +80,44 @@ class Segmenter:
             If the array is no image, or has values that are not finite.
         """
         image = as_image(np.asarray(image), "the image")
-        return self.labels(self.maps(image), image.shape[:2], foreground)
+        if foreground is not None and foreground.shape != image.shape[:2]:
+            raise StudyError(f"the foreground has shape {foreground.shape}, the image {image.shape[:2]}: give one mask")
+        return self.labels(self.maps(image, foreground=foreground), foreground)
 
-    def maps(self, image: np.ndarray) -> ImageMaps:
-        """The network's part, on its device: maps of an (M, N, C) image at the network's scale."""
+    def maps(self, image: np.ndarray, foreground: np.ndarray | None = None) -> Seen:
+        """The network's part, on its device.
+
+        Parameters
+        ----------
+        image : (M, N, C) array
+            As of `study.data.reading.as_image`.
+        foreground : (M, N) bool array, optional
+            Used for large images, which are clustered here.
+        """
+        shape = image.shape[:2]
         pixels = network_pixels(with_channels(image, self.channels), self.settings.data.image_size)
+        if self.settings.data.image_size or pixels[..., 0].size < LARGE:
+            return Seen(shape, maps_of_pixels(self.network, [pixels], self.settings)[0])
+        clustering, multiple = self._clustering(foreground), 2**self.settings.network.depth
+        labels = label_in_tiles(pixels, self._maps_of_tile, clustering, multiple=multiple, foreground=foreground)
+        return Seen(shape, labels=labels)
+
+    def labels(self, seen: Seen, foreground: np.ndarray | None = None) -> np.ndarray:
+        """The clustering's part: labels at the size of the image, as of calling this."""
+        if seen.maps is None:
+            assert seen.labels is not None
+            return seen.labels
+        return labels_of_maps(seen.maps, seen.shape, self._clustering(foreground), foreground)
+
+    def _maps_of_tile(self, pixels: np.ndarray) -> ImageMaps:
         return maps_of_pixels(self.network, [pixels], self.settings)[0]
 
-    def labels(self, maps: ImageMaps, shape: tuple[int, int], foreground: np.ndarray | None = None) -> np.ndarray:
-        """The clustering's part: labels at the size `shape` of the image, as of calling this.
-
-        Without a mask, a network that was scored inside of the true foreground takes that which it predicts.
-        """
+    def _clustering(self, foreground: np.ndarray | None) -> Clustering:
+        """Without a mask, a network that was scored inside of the true foreground takes that which it predicts."""
         clustering = self.settings.clustering
         if foreground is None and clustering.foreground == "truth":
-            clustering = replace(clustering, foreground="predicted")
-        return labels_of_maps(maps, shape, clustering, foreground)
+            return replace(clustering, foreground="predicted")
+        return clustering
 
 
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:

@@ -43,15 +43,15 @@ def trained_maps(labels: np.ndarray, dims: int, rng: np.random.Generator) -> Ima
 
 
 class StandIn:
-    """A model with the network's work and maps that are given, by the names of the files."""
+    """A model with the network's work and maps that are given, by the bytes of the image."""
 
-    def __init__(self, network: nn.Module, settings: Settings, maps: dict[str, ImageMaps]):
+    def __init__(self, network: nn.Module, settings: Settings, maps: dict[bytes, ImageMaps]):
         self.network, self.settings, self.trained = network, settings, maps
 
-    def maps(self, image: np.ndarray, name: str = "") -> ImageMaps:
-        sample = Sample(image, np.zeros(image.shape[:2], np.int32), name)
+    def maps(self, image: np.ndarray) -> ImageMaps:
+        sample = Sample(image, np.zeros(image.shape[:2], np.int32), "")
         predict_maps(self.network, [network_image(sample, 0)], self.settings)
-        return self.trained[Path(name).stem]
+        return self.trained[image.tobytes()]
 
     def labels(self, maps: ImageMaps, foreground: np.ndarray | None = None) -> np.ndarray:
         return segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), self.settings.clustering)
@@ -88,7 +88,7 @@ def main() -> None:
             for k in range(count):
                 image, labels = nuclei(rng, size)
                 Image.fromarray(image.squeeze()).save(Path(folder) / f"{k:03d}.png")
-                maps[f"{k:03d}"] = trained_maps(labels, settings.network.embedding_dim, rng)
+                maps[image.tobytes()] = trained_maps(labels, settings.network.embedding_dim, rng)
             times: dict[str, list[float]] = {"network": [], **{extra: [] for extra in EXTRAS}}
             bare(network, settings, device, size, 5)
             for _ in range(ROUNDS):
