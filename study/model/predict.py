@@ -21,7 +21,7 @@ from study.model.outputs import OutputError, Outputs, Tables, output_names, read
 _READERS = 2  # threads
 _WORKERS = min(8, os.cpu_count() or 1)  # threads for clustering and writing
 _BYTES_AHEAD = 2**25  # of files that are read before the network wants them
-_PIXELS_AHEAD = 2**22  # whose maps wait for the clustering, and again whose labels wait to be written
+_PIXELS_AHEAD = 2**23  # whose maps wait for the clustering, and again whose labels wait to be written
 _Item = TypeVar("_Item", bound="_Job | _Plane | _Segmented")
 _Result = TypeVar("_Result")
 
@@ -54,8 +54,8 @@ def predict(
     of the tables, and pictures that are missing, are made from these labels. The planes of a stack are segmented one by
     one. What cannot be segmented leaves the rest alone.
 
-    A file is in memory as a whole, and its labels. Beside it wait some smaller ones: files of 32 MiB on the disk, maps
-    of 4 million pixels, and labels of as many.
+    A file is in memory as a whole, and so are its labels. Beside them wait smaller ones: files of 32 MiB on the disk,
+    maps of 8 million pixels, and labels of as many.
 
     Parameters
     ----------
@@ -100,7 +100,8 @@ def predict(
         work.segment(fresh)
     if work.tables:
         write_tables(outputs.folder, [work.tables[job] for job in jobs if job in work.tables])
-    tqdm.write(f"{sum(job not in work.failures for job in fresh)} images segmented, {len(work.failures)} failed")
+    segmented = sum(job not in work.failures for job in fresh)
+    tqdm.write(f"{segmented} images segmented, {len(work.failures)} failed; labels in {out}")
     for job in jobs:
         if job in work.failures:
             tqdm.write(work.failures[job], file=sys.stderr)

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from study.figures import contact_sheet, embedding_colours, embedding_figure, folded, label_colours, panel
+from study.figures import contact_sheet, embedding_colours, embedding_figure, folded, label_colours, outlined, panel
 from study.figures.panels import TILES, tile_of
 
 
@@ -134,3 +134,15 @@ def test_a_folded_panel_has_embedding_and_prediction_above_distance_and_truth():
     high = np.repeat(strip, 20, axis=0)
     assert folded(high).shape == (84, 17, 3)
     assert (folded(high)[-40:, 14:] == 2).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_outlines_lie_inside_of_the_objects(channels):
+    labels = np.zeros((7, 8), np.int32)
+    labels[1:4, 1:4], labels[1:4, 4:7] = 1, 2
+    picture = outlined(np.full((7, 8, channels), 9, np.uint16), labels)
+    inside = np.zeros((7, 8), bool)
+    inside[2, [2, 5]] = True
+    coloured = (labels > 0) & ~inside
+    np.testing.assert_array_equal(picture[coloured], label_colours(labels)[coloured])
+    assert (picture[~coloured] == picture[0, 0, 0]).all()
