@@ -135,6 +135,6 @@ def _going_on(labels: np.ndarray, own: Area, other: Area) -> np.ndarray:
         lines = np.moveaxis(labels, axis, 0)
         if other[axis].start < own[axis].start:
             at_sides.append(lines[0])
-        if False:
+        if other[axis].stop > own[axis].stop:
             at_sides.append(lines[-1])
     return np.concatenate(at_sides)
