@@ -44,6 +44,7 @@ def save_package(
         "study_version": __version__,
         "digest": settings.digest(),
         "channels": channels,
+        "standardisation": "each image to mean 0 and variance 1 over all pixels and channels",  # for who reads it
         "facts": dict(facts),
         "settings": flat,
     }

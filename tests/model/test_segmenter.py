@@ -5,6 +5,7 @@ import torch
 from study.errors import StudyError
 from study.inference import label_image, predict_maps
 from study.loaded import network_images, opened
+from study.model import segmenter as module
 from study.model.segmenter import Segmenter, with_channels
 from study.networks import build_network
 from study.profiles import load_settings
@@ -72,3 +73,27 @@ def test_what_is_no_image_is_refused(bad):
 
 def test_black_image():
     assert segmenter()(np.zeros((12, 12), np.uint8)).shape == (12, 12)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_large_images_are_taken_in_tiles(monkeypatch, masked):
+    model = segmenter(data__image_size=0)
+    image = np.random.default_rng(0).integers(0, 255, (61, 75, 3), dtype=np.uint8)
+    mask = np.arange(75) < 40 + np.zeros((61, 1)) if masked else None
+    whole = model(image, mask)
+    assert whole.any()
+    monkeypatch.setattr(module, "LARGE", 1)
+    monkeypatch.setattr(module, "labels_of_maps", None)
+    np.testing.assert_array_equal(model(image, mask), whole)
+    assert not masked or not whole[:, 40:].any()
+
+
+def test_a_resized_image_is_never_large(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1)
+    monkeypatch.setattr(module, "label_in_tiles", None)
+    assert segmenter()(np.zeros((50, 90), np.uint8)).shape == (50, 90)
+
+
+def test_a_mask_of_another_size_is_refused():
+    with pytest.raises(StudyError, match=r"the foreground has shape \(4, 5\), the image \(5, 5\)"):
+        segmenter()(np.zeros((5, 5), np.uint8), np.ones((4, 5), bool))
