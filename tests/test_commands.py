@@ -140,7 +140,10 @@ def test_data_that_is_not_there(tmp_path, write_folder):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ("network.widht=3", "unknown setting 'network.widht': choose one of clustering.affinity_neighbourhood"),
+        (
+            "network.widht=3",
+            "unknown setting 'network.widht': choose one of clustering.affinity_bias, ",
+        ),
         ("clustering.angle=270", "setting clustering.angle must be at least 0.1 and at most 180, not 270"),
         ("training.steps=many", "setting training.steps must be a whole number, not 'many'"),
         ("training.steps", "--set takes name=value pairs joined by commas"),

@@ -45,12 +45,17 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
     facts = {key: run.tags[key] for key in ("dataset", "data_digest", "system", "study_version") if key in run.tags}
     facts |= {"run_id": run.run_id, "training_digest": trained.training_digest}
     facts |= {score: f"{run.metrics[score]:.4f}" for score in _SHOWN if score in run.metrics}
+    uri = f"models:/{name}@{alias}"
+    note = (
+        f"{run.name} on {trained.settings.data.name}: network, {trained.settings.clustering.method} clustering and its "
+        f"thresholds. Labels of a folder of images: `python -m study predict --model {uri} --images DIR --out DIR`"
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / tracking.MODEL_FOLDER
         save_package(folder, trained.weights, trained.settings, trained.channels, facts)
-        model = tracking.register_model(folder, run.run_id, name, alias, facts)
+        version = tracking.register_model(folder, run.run_id, name, alias, note, facts)
     score = f", validation SBD {run.metrics[CHOSEN_BY]:.3f}" if CHOSEN_BY in run.metrics else ""
-    tqdm.write(f"run {run.name} ({run.run_id}{score}) is version {model.version} of {name}: {model.uri}")
+    tqdm.write(f"run {run.name} ({run.run_id}{score}) is version {version} of {name}: {uri}")
     if trained.settings.clustering.foreground == "truth":
         tqdm.write(
             "its thresholds were found inside of the true foreground; for images without a mask, first run python -m "

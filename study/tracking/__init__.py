@@ -15,7 +15,7 @@ from study.tracking.reading import (
     stored_settings,
     training_of,
 )
-from study.tracking.registry import MODEL_FOLDER, Registered, fetch_model, register_model
+from study.tracking.registry import MODEL_FOLDER, fetch_model, register_model
 from study.tracking.run import (
     Point,
     TrackedRun,
@@ -32,7 +32,6 @@ __all__ = [
     "MODEL_FOLDER",
     "FinishedRun",
     "Point",
-    "Registered",
     "Scores",
     "StoredRun",
     "TrackedRun",

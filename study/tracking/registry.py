@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import mlflow
 import torch
@@ -23,23 +22,7 @@ FILES = Path("data") / MODEL_FOLDER  # where MLflow puts a folder of that name
 _SERVED_BY = "study.model.served"  # module that MLflow loads the files with, in place of a pickled object
 
 
-class Registered(NamedTuple):
-    """A version of a registered model.
-
-    Attributes
-    ----------
-    name : str
-    version : int
-    uri : str
-        `models:/name@alias`.
-    """
-
-    name: str
-    version: int
-    uri: str
-
-
-def register_model(folder: Path, run_id: str, name: str, alias: str, tags: dict[str, str]) -> Registered:
+def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, tags: dict[str, str]) -> int:
     """Register the files of a folder as the next version of the model `name`.
 
     Parameters
@@ -51,8 +34,15 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, tags: dict[
     name : str
     alias : str
         Moved here from any version that has it.
+    note : str
+        Description of the version on its page, in Markdown.
     tags : dict
         Of the version.
+
+    Returns
+    -------
+    int
+        The version.
 
     Raises
     ------
@@ -83,11 +73,12 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, tags: dict[
             )
         version = info.registered_model_version or 0
         client.set_registered_model_alias(name, alias, str(version))
+        client.update_model_version(name, str(version), note)
         for key, value in tags.items():
             client.set_model_version_tag(name, str(version), key, value)
     except MlflowException as error:
         raise StudyError(f"{current_store()} refuses to register {name!r} as {alias!r}: {error.message}") from error
-    return Registered(name, version, f"models:/{name}@{alias}")
+    return version
 
 
 def fetch_model(uri: str) -> Path:

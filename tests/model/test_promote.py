@@ -24,6 +24,7 @@ def test_a_run_becomes_a_model(asked, capsys):
     assert f"is version {version.version} of {NAME}: models:/{NAME}@best" in told
     assert "study search --run_id" in told  # its thresholds are for the true foreground
     assert version.run_id == run_id
+    assert f"--model models:/{NAME}@best" in version.description
     assert version.tags["run_id"] == run_id
     assert version.tags["val/sbd"] == f"{validation_scores(asked)['unet']:.4f}"
     model, trained = load_model(f"models:/{NAME}@best"), load_run(run_id)
