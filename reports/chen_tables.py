@@ -14,14 +14,13 @@ import pandas as pd
 import ablations
 from reports.angles import angle_figure
 from reports.competitors import competitors_of, in_words
-from reports.gathered import gather_one
-from reports.launches import cover
-from reports.page import Block, Column, figure_block, heading, number, remarks, table_block
+from reports.one_launch import OneLaunch
+from reports.page import Block, Column, figure_block, heading, number, table_block
 from reports.results import figure_table, result_frame
 from reports.tables import ABOUT_THRESHOLDS, intervals
-from study import figures, tracking
+from study import figures
 
-NAME, DIMENSIONS, DISTANCE = "neighbour_distance", "network.embedding_dim", "loss.neighbour_distance"
+DIMENSIONS, DISTANCE = "network.embedding_dim", "loss.neighbour_distance"
 LEAVES = ("cvppp2017", "synthetic-leaves")
 PRECISIONS = (*(f"ap_{percent}" for percent in range(50, 95, 5)), "map")  # of Table 1
 COUNTS = ("sbd", "fbd", "dic", "abs_dic")  # of Table 2
@@ -34,29 +33,16 @@ _ROWS = (
 )
 
 
-class ChenTables:
-    """The tables, for one notebook.
+class ChenTables(OneLaunch):
+    """The tables."""
 
-    Parameters
-    ----------
-    store : str
-        Address of the MLflow store.
-    run_ids : str
-        Parent run of the ablation.
-    folder : str
-        Where tables are written as CSV, figures as PDF and PNG.
-    """
+    ABLATION = "neighbour_distance"
 
     def __init__(self, store: str, run_ids: str, folder: str):
-        tracking.use_store(store)
-        self.gathered, self.folder = gather_one(run_ids.split(","), NAME), Path(folder)
+        super().__init__(store, run_ids, folder)
         self.competitors, unread = competitors_of(self.gathered)
-        self.missing = [*self.gathered.missing, *unread]
+        self.missing += unread
         self.on_leaves = self.gathered.dataset in LEAVES
-
-    def about(self) -> Block:
-        """Which launch the page is made of, and what is missing of it."""
-        return cover({NAME: self.gathered}, {}) + remarks("Missing on this page:", self.missing)
 
     def table_1(self) -> Block:
         """Average precision by overlap."""

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from reports.angles import angle_figure
-from reports.gathered import gather_one
-from reports.launches import cover
-from reports.page import Block, Column, figure_block, heading, remarks
+from reports.one_launch import OneLaunch
+from reports.page import Block, Column, figure_block, heading
 from reports.pictures import embeddings
 from reports.results import figure_table, result_frame, result_table
-from study import figures, tracking
+from study import figures
 from study.figures.names import value_label
 
 _SCORES = ("sbd", "sbd_paper_thresholds", "sbd_diff", "fbd", "abs_dic", "map", "neighbour_angle", "clustering_seconds")
 
 
-class LossComparison:
-    """The comparison, for one notebook.
+class LossComparison(OneLaunch):
+    """The comparison."""
 
-    Parameters
-    ----------
-    store : str
-        Address of the MLflow store.
-    run_ids : str
-        Parent run of the ablation.
-    folder : str
-        Where tables are written as CSV, figures as PDF and PNG.
-    """
-
-    def __init__(self, store: str, run_ids: str, folder: str):
-        tracking.use_store(store)
-        self.gathered, self.folder = gather_one(run_ids.split(","), "loss"), Path(folder)
-
-    def about(self) -> Block:
-        """Which launch the page is made of, and what is missing of it."""
-        return cover({"loss": self.gathered}, {}) + remarks("Missing on this page:", self.gathered.missing)
+    ABLATION = "loss"
 
     def table(self) -> Block:
         """Scores of all losses and clusterings."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 
 import pandas as pd
 
 from reports.competitors import competitors_of, in_words
-from reports.gathered import gather_one
-from reports.launches import cover
-from reports.page import Block, Column, figure_block, heading, paragraph, remarks
+from reports.one_launch import OneLaunch
+from reports.page import Block, Column, figure_block, heading, paragraph
 from reports.pictures import NO_PICTURES, first_with_pictures, shown_images, strips_of
 from reports.results import figure_table, result_frame, result_table
-from study import figures, tracking
+from study import figures
 from study.figures.names import variant_label
 
 _AT_ONCE = 5  # systems beside each other in a figure of labels
@@ -25,28 +23,15 @@ _SCORES = (
 )
 
 
-class Systems:
-    """The comparison, for one notebook.
+class Systems(OneLaunch):
+    """The comparison."""
 
-    Parameters
-    ----------
-    store : str
-        Address of the MLflow store.
-    run_ids : str
-        Parent run of the ablation.
-    folder : str
-        Where tables are written as CSV, figures as PDF and PNG.
-    """
+    ABLATION = "systems"
 
     def __init__(self, store: str, run_ids: str, folder: str):
-        tracking.use_store(store)
-        self.gathered, self.folder = gather_one(run_ids.split(","), "systems"), Path(folder)
+        super().__init__(store, run_ids, folder)
         self.competitors, unread = competitors_of(self.gathered)
-        self.missing = [*self.gathered.missing, *unread]
-
-    def about(self) -> Block:
-        """Which launch the page is made of, and what is missing of it."""
-        return cover({"systems": self.gathered}, {}) + remarks("Missing on this page:", self.missing)
+        self.missing += unread
 
     def table(self) -> Block:
         """Scores and costs of all systems."""

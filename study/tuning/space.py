@@ -65,6 +65,11 @@ def starts(clustering: Clustering) -> dict[str, dict[str, Any]]:
     return values if values["given"] != values["paper"] else {"paper": values["paper"]}
 
 
+def on_grid(space: dict[str, BaseDistribution], values: dict[str, Any]) -> dict[str, Any]:
+    """`values` as decimals: the sampler's steps add up to 0.19999999999999996."""
+    return {name: nearest(space[name], value) for name, value in values.items()}
+
+
 def nearest(distribution: BaseDistribution, value: float) -> float:
     """The value of a distribution that is nearest to `value`."""
     assert isinstance(distribution, IntDistribution | FloatDistribution)

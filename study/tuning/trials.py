@@ -28,7 +28,7 @@ from study.data.batches import NetworkImage
 from study.errors import StudyError, unknown_name
 from study.inference import ImageMaps, label_image
 from study.metrics import scores
-from study.tuning.space import nearest, space_of, starts
+from study.tuning.space import nearest, on_grid, space_of, starts
 
 # direction of the scores that can be searched for
 OBJECTIVES = {
@@ -240,7 +240,7 @@ class _Trials:
         return (self.order[start : start + _AT_ONCE] for start in range(0, len(self.order), _AT_ONCE))
 
     def _scores(self, values: dict[str, Any], chunk: np.ndarray) -> Iterator[dict[str, float]]:
-        clustering = replace(self.clustering, **values)
+        clustering = replace(self.clustering, **on_grid(self.space, values))
         return self.pool.map(lambda i: self.score(clustering, int(i)), chunk)
 
 
@@ -295,14 +295,15 @@ def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: 
             "state": trial.state.name.lower(),
             "images": trial.user_attrs["images"],
             **trial.user_attrs["means"],
-            **trial.params,
+            **on_grid(space, trial.params),
             "front": trial.number in front,
             "seconds": trial.duration.total_seconds() if trial.duration else np.nan,
         }
         for trial in study.trials
     ]
     objectives = tuple(study.user_attrs[_OBJECTIVES])
-    return Found(replace(clustering, **best.params), tuple(space), objectives, pd.DataFrame(rows), _importance(study))
+    chosen = replace(clustering, **on_grid(space, best.params))
+    return Found(chosen, tuple(space), objectives, pd.DataFrame(rows), _importance(study))
 
 
 def _importance(study: optuna.Study) -> dict[str, float]:

@@ -10,7 +10,7 @@ from reports.run_card import RunCard
 from reports.volume_card import VolumeCard, card_of
 from study.em.run import train_em
 from study.em.settings import load_volume_settings
-from study.tracking import Point, connect, start_run
+from study.tracking import Point, connect, current_store, start_run
 
 STEPS = 12
 
@@ -114,6 +114,6 @@ def test_runs_on_images_have_their_own_card(store, tmp_path):
 
 
 def test_compare_tells_that_it_does_not_show_runs_of_volumes(card):
-    found = Comparison(card.store, card.run.run_id, str(card.folder))
+    found = Comparison(current_store(), card.run.run_id, str(card.folder))
     assert found.runs == []
     assert "a run of volumes, which only run_card shows" in found.about().html

@@ -25,7 +25,7 @@ from study.tracking import (
 @pytest.mark.parametrize("name", ["unet", "wnet"])
 def test_the_logged_network_is_the_trained_one(asked, name):
     child = asked.children[name].info.run_id
-    settings, channels, weights, training = load_run(child)
+    settings, channels, weights, training, _ = load_run(child)
     assert training == asked.children[name].data.tags["training_digest"]
     assert settings.network.name == name
     tags = asked.children[name].data.tags

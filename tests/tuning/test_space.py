@@ -5,7 +5,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from study.config import CLUSTERING_METHODS, Clustering
 from study.tuning import SPACES, paper_thresholds, space_of
-from study.tuning.space import nearest, starts
+from study.tuning.space import nearest, on_grid, starts
 
 
 def test_every_method_is_searched():
@@ -54,3 +54,11 @@ def test_the_nearest_value_in_a_range(distribution, value, expected):
     found = nearest(distribution, value)
     assert found == expected
     assert type(found) is type(expected)
+
+
+def test_values_of_the_sampler_become_decimals():
+    space = {"affinity_bias": FloatDistribution(-0.8, 0.8, step=0.1), "min_size": IntDistribution(0, 100, step=5)}
+    assert on_grid(space, {"affinity_bias": 0.19999999999999996, "min_size": 5}) == {
+        "affinity_bias": 0.2,
+        "min_size": 5,
+    }
