@@ -69,7 +69,7 @@ def maps_of_pixels(
     for i, image in enumerate(images):
         by_shape.setdefault(image.shape, []).append(i)
     for shape, indices in by_shape.items():
-        _return_freed_memory()
+        _return_freed_memory(shape)
         size = max(1, pixels_at_once // (shape[0] * shape[1]))
         for start in range(0, len(indices), size):
             chunk = indices[start : start + size]
@@ -80,11 +80,17 @@ def maps_of_pixels(
     return [result for result in maps if result is not None]
 
 
-def _return_freed_memory() -> None:
-    """Give what was freed back to the operating system, where the C library can.
+_last: dict[str, tuple[int, ...]] = {"shape": ()}  # of the images that the network saw last
+
+
+def _return_freed_memory(shape: tuple[int, ...]) -> None:
+    """Give what was freed back to the operating system before images of another shape, where the C library can.
 
     The GNU C library keeps the memory of freed tensors, in pieces that do not fit those of another shape.
     """
+    if shape == _last["shape"]:
+        return  # to take it again at once costs a third of the network's time
+    _last["shape"] = shape
     trim = getattr(ctypes.pythonapi, "malloc_trim", None)
     if trim is not None:
         trim(0)
