@@ -19,6 +19,7 @@ from study.model.promote import load_model, promote
 from study.model.submission import check_submission, submit
 from study.profiles import SYSTEMS, load_settings, parse_overrides
 from study.single import evaluate_run, search_run, train_one
+from study.tracking import name_given_run
 
 
 @click.group()
@@ -116,9 +117,11 @@ _DEVICE = click.option("--device", default="auto", show_default=True, help="auto
 @click.option("--overwrite", default=False, type=bool, help="1: images that have labels are segmented again.")
 @_DEVICE
 @exits
-def predict_command(model: str, device: str, **options) -> int:
+def predict_command(model: str, device: str, images: Path, out: Path, **options) -> int:
     """Segment the images of a folder."""
-    return predict(load_model(model, device), **options)
+    segmenter = load_model(model, device)
+    name_given_run(f"predict: {images.name}", f"Labels of {images} by {model}, in {out}.")
+    return predict(segmenter, images, out, **options)
 
 
 @main.command("submit")
@@ -128,9 +131,11 @@ def predict_command(model: str, device: str, **options) -> int:
 @click.option("--subsets", default="", help="A1+A4; images of others are submitted without objects. All by default.")
 @_DEVICE
 @exits
-def submit_command(model: str, device: str, **options) -> int:
+def submit_command(model: str, device: str, images: Path, out: Path, **options) -> int:
     """Label the test images of the leaf challenge, and check the file for its server."""
-    return submit(load_model(model, device), **options)
+    segmenter = load_model(model, device)
+    name_given_run(f"submit: {out.name}", f"Labels of {images} by {model}, in {out}.")
+    return submit(segmenter, images, out, **options)
 
 
 @main.command("check-submission")

@@ -41,6 +41,7 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
     experiment = tracking.connect()
     run = tracking.stored_run(run_id) if run_id else best_run(experiment, ablation)
     trained = tracking.load_run(run.run_id)
+    tracking.name_given_run(f"promote: {run.name}", f"Run {run.run_id} becomes a model.")
     name = name or re.sub(r"[^\w-]+", "-", f"pixel-embedding-{trained.settings.data.name}")
     facts = {key: run.tags[key] for key in ("dataset", "data_digest", "system", "study_version") if key in run.tags}
     facts |= {"run_id": run.run_id, "training_digest": trained.training_digest}
