@@ -29,7 +29,7 @@ class Served:
     def __init__(self, segmenter: Segmenter):
         self.segmenter = segmenter
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    def predict(self, model_input: Any) -> list[dict[str, Any]]:
         """Labels of each image.
 
         Parameters
@@ -37,8 +37,6 @@ class Served:
         model_input : DataFrame, dict or sequence
             Its column `image`, or else its items: a picture file as base64 text, or rows of pixels, which may be
             grey values or colours.
-        params : dict, optional
-            None is known.
 
         Returns
         -------
