@@ -89,7 +89,7 @@ def _return_freed_memory(shape: tuple[int, ...]) -> None:
     The GNU C library keeps the memory of freed tensors, in pieces that do not fit those of another shape.
     """
     if shape == _last["shape"]:
-        return  # to take it again at once costs a third of the network's time
+        return  # it would be taken again at once, page by page
     _last["shape"] = shape
     trim = getattr(ctypes.pythonapi, "malloc_trim", None)
     if trim is not None:

@@ -73,14 +73,15 @@ def best_run(experiment_id: str, ablation: str) -> StoredRun:
     StudyError
         If the ablation has not been launched, or none of its runs has finished with validation scores.
     """
-    found = [launch for launch in tracking.launches(experiment_id) if launch.tags.get("ablation") == ablation]
-    if not found:
-        known = {launch.tags.get("ablation", "") for launch in tracking.launches(experiment_id)}
+    launches = tracking.launches(experiment_id)
+    newest = next((launch for launch in launches if launch.tags.get("ablation") == ablation), None)
+    if newest is None:
+        known = {launch.tags.get("ablation", "") for launch in launches}
         raise StudyError(
             f"no launch of ablation {ablation!r} in {tracking.current_store()}: "
             f"there are {', '.join(sorted(known)) or 'none'}"
         )
-    runs = [run for run in tracking.children_of(found[0]) if run.state == "FINISHED" and CHOSEN_BY in run.metrics]
+    runs = [run for run in tracking.children_of(newest) if run.state == "FINISHED" and CHOSEN_BY in run.metrics]
     if not runs:
         raise StudyError(f"no run of the newest launch of {ablation} has finished with validation scores")
     return max(runs, key=lambda run: run.metrics[CHOSEN_BY])

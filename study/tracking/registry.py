@@ -71,7 +71,8 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, 
                 # the study itself is installed beside it
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
             )
-        version = info.registered_model_version or 0
+        version = info.registered_model_version
+        assert version is not None  # as a name was given
         client.set_registered_model_alias(name, alias, str(version))
         client.update_model_version(name, str(version), note)
         for key, value in tags.items():
