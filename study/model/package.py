@@ -78,4 +78,8 @@ def load_package(folder: Path, device: str = "auto") -> Segmenter:
             f"know: use version {about.get('study_version')}"
         )
     settings = Settings().with_(about["settings"]).with_({"training.device": device})
-    return Segmenter(rebuilt_network(weights, about["channels"], settings), settings, about["channels"], about["facts"])
+    try:
+        network = rebuilt_network(weights, about["channels"], settings)
+    except RuntimeError as error:
+        raise StudyError(f"{WEIGHTS} and {ABOUT} in {folder} are of different models: promote the run again") from error
+    return Segmenter(network, settings, about["channels"], about["facts"])

@@ -63,3 +63,11 @@ def test_a_later_format_is_refused(saved):
     (folder / "model.json").write_text(json.dumps(about | {"format": 2, "study_version": "9.1"}))
     with pytest.raises(StudyError, match=r"has format 2, which version .* does not know: use version 9.1"):
         load_package(folder)
+
+
+def test_files_of_two_models_are_refused(saved):
+    folder, *_ = saved
+    wider = load_settings(profile="smoke", overrides="network.base_width=6")
+    torch.save(build_network(3, wider).state_dict(), folder / "weights.pt")
+    with pytest.raises(StudyError, match=r"weights.pt and model.json in .* are of different models"):
+        load_package(folder)
