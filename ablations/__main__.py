@@ -24,7 +24,7 @@ from ablations.pea_views import ABLATION as PEA_VIEWS
 from ablations.subsets import ABLATION as SUBSETS
 from ablations.systems import ABLATION as SYSTEMS
 from study.ablation import parse_seeds
-from study.commands import exits, settings_options
+from study.commands import exits, reuse_option, settings_options
 from study.errors import unknown_name
 from study.executors import Launch
 from study.profiles import load_settings
@@ -46,13 +46,16 @@ QUESTIONS = {**{name: (ablation,) for name, ablation in ABLATIONS.items()}, "all
 @click.option("--slots", default=0, show_default=True, type=click.IntRange(0), help="Trainings at a time; 0 chooses.")
 @click.option("--plan_only", default=False, type=bool, help="1: tell what would be done, and do nothing.")
 @click.option("--report", default=True, type=bool, help="0: make no pages of the paper's tables and figures.")
+@reuse_option
 @exits
-def main(name: str, seeds: str, executor: str, slots: int, plan_only: bool, report: bool, **options: str) -> int:
+def main(
+    name: str, seeds: str, executor: str, slots: int, plan_only: bool, report: bool, reuse: bool, **options: str
+) -> int:
     """Run the ablation NAME, or `all` of them, and log the answers to MLflow."""
     if name not in QUESTIONS:
         raise unknown_name("ablation", name, QUESTIONS)
     launch, base = Launch(executor, slots), lambda system: load_settings(**options, system=system)
-    asked = ask(QUESTIONS[name], base, parse_seeds(seeds), launch, plan_only=plan_only)
+    asked = ask(QUESTIONS[name], base, parse_seeds(seeds), launch, plan_only=plan_only, reuse=reuse)
     return asked.failed + (_report(asked.parents) if report and asked.parents else 0)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from study.version import __version__
+
 if TYPE_CHECKING:
     from study.model.promote import load_model
 
 __all__ = ["__version__", "load_model"]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from study.commands import exits, settings_options
+from study.commands import exits, reuse_option, settings_options
 from study.data.check import check
 from study.data.opening import open_dataset
 from study.data.volumes import VOLUMES
@@ -31,10 +31,11 @@ def main() -> None:
 @settings_options
 @click.option("--system", default="wnet", show_default=True, help=", ".join(SYSTEMS))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of weights, order and flips.")
+@reuse_option
 @exits
-def train_command(seed: int, **options: str) -> int:
+def train_command(seed: int, reuse: bool, **options: str) -> int:
     """Train one network, score it and log both to MLflow."""
-    return train_one(load_settings(**options).with_({"seed": seed}))
+    return train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
 
 
 @main.command("evaluate")

@@ -76,10 +76,19 @@ class Ablation:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run to make: a variant with a seed."""
+    """One run to make: a variant with a seed.
+
+    Attributes
+    ----------
+    variant : dict
+    settings : Settings
+    asked : dict of str
+        Settings that were asked for as `auto`, by dotted name; `settings` has what they became.
+    """
 
     variant: dict[str, Any]
     settings: Settings
+    asked: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -101,6 +110,8 @@ class Result:
         Pictures of the first test images.
     perf : dict of str to float
         What the run cost, such as `clustering_seconds` (per test image) and `clustering_mib` (peak).
+    environments : tuple of str
+        Device and libraries that its scores, and its training, were computed with, see `study.environment`.
     """
 
     variant: dict[str, Any]
@@ -108,6 +119,7 @@ class Result:
     table: pd.DataFrame
     panels: list[np.ndarray]
     perf: dict[str, float] = field(default_factory=dict)
+    environments: tuple[str, ...] = ()
 
 
 def perf_of(metrics: dict[str, float]) -> dict[str, float]:

@@ -24,6 +24,11 @@ def settings_options(command: Callable) -> Callable:
     return command
 
 
+reuse_option = click.option(
+    "--reuse", default=True, type=bool, help="0: take nothing over from earlier runs, and train anew."
+)
+
+
 def exits(command: Callable[..., int]) -> Callable[..., None]:
     """Let a command end with its number of faults as status (at most 1), and a StudyError with its sentence alone."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from study.errors import StudyError, unknown_name
+from study.ranges import parse_ranges
 
 CLUSTERING_METHODS = (
     "angular",
@@ -286,23 +287,6 @@ def checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
 def _metric(settings: Settings) -> str:
     """What the embedding goes by: a network that predicts affinities has them in its place."""
     return "affinity" if settings.network.name == "affinity" else METRIC_OF_LOSS[settings.loss.name]
-
-
-def parse_ranges(text: str) -> tuple[int, ...]:
-    """``1+3+5`` as numbers.
-
-    Raises
-    ------
-    StudyError
-        If it is anything else than different whole numbers above 0, in ascending order and from 1 on.
-    """
-    try:
-        ranges = tuple(int(part) for part in text.split("+"))
-    except ValueError:
-        ranges = ()
-    if not ranges or ranges[0] != 1 or list(ranges) != sorted(set(ranges)):
-        raise StudyError(f"ranges are ascending whole numbers from 1 on, joined by +, such as 1+3+5+9, not {text!r}")
-    return ranges
 
 
 def _check_affinities(settings: Settings) -> None:

@@ -11,8 +11,7 @@ import torch
 
 from study.config import Settings
 from study.data import Dataset
-from study.inference import autocast
-from study.loaded import choose_device
+from study.device import autocast, choose_device
 from study.losses import total_loss
 from study.networks import build_network
 from study.training import number_of_steps
@@ -80,7 +79,7 @@ def _seconds_per_step(settings: Settings, shape: tuple[int, ...]) -> tuple[float
     for step in range(1 + _TIMED_STEPS):
         if step == 1:  # the first sets up more than the others
             started = _now(device)
-        with autocast(settings, device):
+        with autocast(settings.training.precision, device):
             maps = network(images)
         total_loss(maps, labels.float(), labels, neighbours, settings.loss)["loss"].backward()
     parameters = sum(weight.numel() for weight in network.parameters())

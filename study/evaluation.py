@@ -14,8 +14,9 @@ import psutil
 
 from study.config import Clustering
 from study.data.batches import NetworkImage
-from study.inference import ImageMaps, label_image
+from study.inference import ImageMaps
 from study.metrics import neighbour_angle, scores
+from study.segmentation import label_image
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,15 @@ class Evaluation:
     peak_mib: float
 
 
+REFERENCE_SCORES = ("sbd", "sbd_legacy")  # of these the value with the reference's thresholds stands in the table too
+
+
 def evaluate(
-    maps: Sequence[ImageMaps], images: Sequence[NetworkImage], settings: Clustering, threads: int = 1
+    maps: Sequence[ImageMaps],
+    images: Sequence[NetworkImage],
+    settings: Clustering,
+    threads: int = 1,
+    reference: Clustering | None = None,
 ) -> Evaluation:
     """Cluster the maps of images and score the labels at the images' original size.
 
@@ -51,6 +59,8 @@ def evaluate(
     settings : Clustering
     threads : int
         Images are clustered in that many threads.
+    reference : Clustering, optional
+        With the paper's thresholds: what these give stands in further columns `{score}_paper_thresholds`.
     """
 
     def one(pair: tuple[ImageMaps, NetworkImage]) -> tuple[dict, np.ndarray, float]:
@@ -66,6 +76,10 @@ def evaluate(
     with _PeakMemory() as memory, ThreadPoolExecutor(max(1, threads)) as pool:
         results = list(pool.map(one, list(zip(maps, images, strict=True))))
     table = pd.DataFrame([row for row, _, _ in results])
+    if reference is not None and len(table):
+        other = table if reference == settings else evaluate(maps, images, reference, threads).table
+        for score in REFERENCE_SCORES:
+            table[f"{score}_paper_thresholds"] = other[score]
     seconds = float(np.mean([seconds for _, _, seconds in results])) if results else 0.0
     return Evaluation(table, [labels for _, labels, _ in results], seconds, memory.mib)
 

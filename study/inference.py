@@ -1,4 +1,4 @@
-"""Image -> maps -> labels."""
+"""Image -> maps."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from study.clustering import segment
-from study.config import Clustering, Settings
-from study.data.batches import NetworkImage, resize_labels
-from study.data.targets import compact_labels
+from study.config import Settings
+from study.data.batches import NetworkImage
+from study.device import autocast
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def _predict(network: nn.Module, pixels: torch.Tensor, settings: Settings) -> li
     height, width = images.shape[2:]
     divisor = 2**settings.network.depth
     padded = _pad(_pad(images, 3, -width % divisor), 2, -height % divisor)
-    with autocast(settings, images.device):
+    with autocast(settings.training.precision, images.device):
         output = network(padded)
     distance = output.distance[:, 0, :height, :width]
     embedding = output.embedding[:, :, :height, :width].permute(0, 2, 3, 1)
@@ -122,49 +121,3 @@ def _pad(images: torch.Tensor, axis: int, amount: int) -> torch.Tensor:
         return images
     mode = "reflect" if amount < images.shape[axis] else "replicate"
     return F.pad(images, (0, amount, 0, 0) if axis == 3 else (0, 0, 0, amount), mode=mode)
-
-
-def autocast(settings: Settings, device: torch.device) -> torch.autocast:
-    """The context in which the network runs: bfloat16 where asked, or where `auto` finds it fast."""
-    wanted = settings.training.precision
-    if wanted == "auto":
-        wanted = "bfloat16" if _fast_bfloat16(device) else "float32"
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted == "bfloat16")
-
-
-def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.12 cannot tell
-    return bool(capabilities.get("amx_bf16", False))
-
-
-def label_image(maps: ImageMaps, image: NetworkImage, settings: Clustering) -> np.ndarray:
-    """Labels of an image at its original size.
-
-    Maps are clustered at the network's scale, the labels brought back, and what lies outside of the foreground dropped.
-
-    Parameters
-    ----------
-    maps : ImageMaps
-    image : NetworkImage
-        Its true labels are used only where `settings.foreground` is `truth`, and then only as a mask.
-    settings : Clustering
-
-    Returns
-    -------
-    (M', N') int32 array
-    """
-    foreground = image.original > 0 if settings.foreground == "truth" else None
-    return labels_of_maps(maps, image.original.shape, settings, foreground)
-
-
-def labels_of_maps(
-    maps: ImageMaps, shape: tuple[int, int], settings: Clustering, foreground: np.ndarray | None = None
-) -> np.ndarray:
-    """Labels at the size `shape` of an image, as of `label_image`, inside of a mask of that size where there is one."""
-    mask = None if foreground is None else resize_labels(foreground, maps.distance.shape)
-    labels = segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), settings, mask)
-    labels = resize_labels(labels, shape)
-    return labels if foreground is None else compact_labels(np.where(foreground, labels, 0))

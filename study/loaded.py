@@ -10,22 +10,28 @@ from torch import Tensor, nn
 from study.config import Data, Settings
 from study.data import Dataset, open_dataset
 from study.data.batches import NetworkImage, TrainingImages, network_image, refuse_other_channels
+from study.device import choose_device, choose_precision
 from study.errors import StudyError
 from study.networks import build_network
 
 
 def resolve(settings: Settings, dataset: Dataset) -> Settings:
-    """Settings with `clustering.foreground=auto` replaced: the truth where a challenge gives it, else predicted."""
-    if settings.clustering.foreground != "auto":
-        return settings
-    return settings.with_({"clustering.foreground": "truth" if dataset.foreground_given else "predicted"})
+    """Settings with each `auto` that bears on a result replaced by what it becomes here.
+
+    `clustering.foreground` becomes the truth where a challenge gives it, else predicted; `training.precision` becomes
+    what is fast on the device.
+    """
+    precision = choose_precision(settings.training.precision, choose_device(settings.training.device))
+    foreground = settings.clustering.foreground
+    if foreground == "auto":
+        foreground = "truth" if dataset.foreground_given else "predicted"
+    return settings.with_({"clustering.foreground": foreground, "training.precision": precision})
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that `training.device` names; `auto` takes a GPU where there is one."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise StudyError("training.device=cuda, but torch finds no GPU here: set training.device=cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+def asked_for(settings: Settings, resolved: Settings) -> dict[str, str]:
+    """The settings that `resolve` has replaced, by dotted name, as they were asked for."""
+    became = resolved.flat()
+    return {name: value for name, value in settings.flat().items() if value != became[name]}
 
 
 @lru_cache(maxsize=2)

@@ -5,25 +5,27 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from study import __version__, tracking
-from study.ablation import PlannedRun, Result, perf_of
+from study import tracking
+from study.ablation import Result, perf_of
 from study.checkpoint import History
+from study.code_digest import code_digest
 from study.config import Clustering, Settings
 from study.data import Dataset
 from study.data.batches import NetworkImage
+from study.device import choose_device
+from study.environment import environment
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
+from study.job import Failure, Job, Task
 from study.kept import KeptTraining
-from study.loaded import choose_device, images_to_train, network_images, opened, rebuilt_network
+from study.loaded import images_to_train, network_images, opened, rebuilt_network
 from study.monitor import RunMonitor, log_pictures, panels
 from study.thresholds import search_thresholds
 from study.tracking import Point, TrackedRun
@@ -31,74 +33,6 @@ from study.training import number_of_steps, train
 from study.tuning import paper_thresholds
 
 OBJECTIVE = ("sbd",)  # of the search that is a part of every run
-PAPER_SCORES = ("sbd", "sbd_legacy")  # of these the value with the paper's thresholds stands in the table too
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run that waits to be worked on, here or in another process.
-
-    Attributes
-    ----------
-    planned : PlannedRun
-    experiment_id : str
-        Where it is logged.
-    parent_id : str or None
-        The run of the ablation that it belongs to.
-    note : str
-        Description on the MLflow page.
-    tags : dict
-    data_digest : str
-    """
-
-    planned: PlannedRun
-    experiment_id: str
-    parent_id: str | None
-    note: str
-    tags: dict[str, Any]
-    data_digest: str
-
-    @property
-    def digest(self) -> str:
-        """Identifies the run: its settings, the data and the version of the study."""
-        return self.planned.settings.digest(self.data_digest, __version__)
-
-    @property
-    def training_digest(self) -> str:
-        """Identifies the training: runs that differ in their clustering alone share it.
-
-        With `training.checkpoint=best`, validation scores choose the weights, so that the clustering counts.
-        """
-        groups = ("data", "network", "loss", "training")
-        if self.planned.settings.training.checkpoint == "best":
-            groups = (*groups, "clustering")
-        return self.planned.settings.digest(self.data_digest, __version__, groups=groups)
-
-
-@dataclass(frozen=True)
-class Task:
-    """Runs of one training: they share its network and its maps.
-
-    Attributes
-    ----------
-    jobs : tuple of Job
-        Of one training digest.
-    store : str
-    threads : int
-        CPU threads to use.
-    """
-
-    jobs: tuple[Job, ...]
-    store: str
-    threads: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a run has no result."""
-
-    planned: PlannedRun
-    reason: str
 
 
 def work(task: Task) -> list[Result | Failure]:
@@ -106,29 +40,41 @@ def work(task: Task) -> list[Result | Failure]:
 
     A fault ends a run as FAILED, with its reason as a tag (and its traceback as an artifact where it is not the user's
     to mend), and is returned, so that other runs go on.
+
+    Raises
+    ------
+    StudyError
+        If this process runs other code than the launch, whose files have been edited since it began.
     """
+    if task.jobs[0].code != code_digest():
+        raise StudyError("the source code of the study has changed since this launch began: launch again")
     torch.set_num_threads(task.threads)
     tracking.use_store(task.store)
     training = _Training(task.jobs[0])
     with training.kept.alone():
+        if not task.jobs[0].reuse:
+            training.kept.clear()
+        training.kept.describe(task.jobs[0].training_settings_digest, tracking.commit_in_words())
         return [_outcome(job, training) for job in task.jobs]
 
 
 def _outcome(job: Job, training: _Training) -> Result | Failure:
     try:
-        source = tracking.finished_run(job.digest)
+        source = training.finished_run(job)
         run = start(job)
         with tracking.working_on(run):
             if source is not None:
                 tracking.copy_run(source, run)
-                return _result(job, *tracking.read_scores(source, "test"))
+                return _result(job, source, *tracking.read_scores(source, "test"))
             try:
-                return training.score(job, run)
+                result = training.score(job, run)
             except StudyError:
                 raise
             except Exception:
                 run.log_text(traceback.format_exc(), "failure.txt")
                 raise
+        training.done[job.digest] = run.run_id
+        return result
     except StudyError as error:
         return Failure(job.planned, str(error))
     except Exception as error:
@@ -139,6 +85,11 @@ def start(job: Job) -> TrackedRun:
     """The run of a job in the store."""
     settings, dataset = job.planned.settings, opened(job.planned.settings.data)
     tags = {"seed": settings.seed, "digest": job.digest, "training_digest": job.training_digest}
+    tags |= {
+        "settings_digest": job.settings_digest,
+        tracking.ENVIRONMENT: environment(choose_device(settings.training.device)),
+    }
+    tags |= {f"{tracking.ASKED}{name}": value for name, value in job.planned.asked.items()}
     tags |= {"dataset": dataset.name, "system": settings.system, **job.tags}
     planned = job.planned
     run = tracking.start_run(job.experiment_id, planned.name, job.note, tags, settings, planned.variant, job.parent_id)
@@ -153,8 +104,12 @@ def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> No
     run.set_tags({"data_digest": digest})
 
 
-def _result(job: Job, table: pd.DataFrame, pictures: list[np.ndarray], metrics: dict[str, float]) -> Result:
-    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, perf_of(metrics))
+def _result(
+    job: Job, run_id: str, table: pd.DataFrame, pictures: list[np.ndarray], metrics: dict[str, float]
+) -> Result:
+    """The result of a job, whose scores the run `run_id` has."""
+    environments = tracking.environments_of(run_id)
+    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, perf_of(metrics), environments)
 
 
 def score_split(
@@ -165,17 +120,12 @@ def score_split(
     step: int,
     reference: Clustering | None = None,
 ) -> tuple[pd.DataFrame, list[np.ndarray], dict[str, float]]:
-    """Cluster and score the images of a split, and log table, pictures and metrics, which are given back.
+    """Cluster and score the images of a split, as `evaluate` does, and log table, pictures and metrics.
 
-    With a `reference`, the paper's thresholds, the table has further columns `{score}_paper_thresholds`.
+    These three are given back too.
     """
     images = network_images(settings.data, split)
-    found = evaluate(maps, images, settings.clustering, torch.get_num_threads())
-    if reference is not None and len(found.table):
-        same = reference == settings.clustering
-        other = found if same else evaluate(maps, images, reference, torch.get_num_threads())
-        for score in PAPER_SCORES:
-            found.table[f"{score}_paper_thresholds"] = other.table[score]
+    found = evaluate(maps, images, settings.clustering, torch.get_num_threads(), reference)
     pictures = panels(images, maps, found.labels)
     run.log_scores(split, found.table, pictures)
     perf = {}
@@ -195,18 +145,24 @@ class _Training:
 
     def __init__(self, job: Job):
         self.digest, self.settings, self.name = job.training_digest, job.planned.settings, job.planned.name
-        self.kept = KeptTraining(self.digest)
+        self.kept = KeptTraining(self.digest, job.data_digest, job.code)
+        self.done: dict[str, str] = {}  # digest of a result -> the run of this task that has it
+        # the run that keeps the network of the training, once there is one
+        self._holder = tracking.run_with_network(self.digest) if job.reuse else None
         self._failure: Exception | None = None
         self._shown_by = ""  # run that has the curves of the training
         self._finished: tuple[nn.Module, History] | None = None
+
+    def finished_run(self, job: Job) -> str | None:
+        """A finished run with the same result: of this task, or of any launch where the job takes over from others."""
+        return self.done.get(job.digest) or (tracking.finished_run(job.digest) if job.reuse else None)
 
     def score(self, job: Job, run: TrackedRun) -> Result:
         """Score a run, with the training before it where there is none yet; log everything.
 
         The first run of a training to finish holds its curves and its network.
         """
-        settings, last = job.planned.settings, 0
-        holder = tracking.run_with_network(self.digest)
+        settings, last, holder = job.planned.settings, 0, self._holder
         if holder is None:
             network, history = self._trained(run)
             if self._shown_by != run.run_id:  # by a run that did not get to its end
@@ -215,7 +171,8 @@ class _Training:
             parameters = sum(weight.numel() for weight in network.parameters())
             run.log_metrics(Point(0, {"perf/training_seconds": history.seconds, "perf/parameters": parameters}))
         else:
-            run.set_tags({"network_from": holder})
+            trained_in = tracking.environments_of(holder)[0]
+            run.set_tags({"network_from": holder, tracking.TRAINED_IN: trained_in})
         reference, maps = None, self._maps_of("val", run)
         if settings.tuning.trials and maps:
             reference, file = paper_thresholds(settings.clustering), self.kept.search_file(settings, OBJECTIVE)
@@ -231,7 +188,8 @@ class _Training:
         scored = score_split(self._maps_of("test", run), settings, run, "test", 0, reference)
         if holder is None:
             run.log_network(network, job.planned.settings, self._channels())
-        return _result(job, *scored)
+            self._holder = run.run_id
+        return _result(job, run.run_id, *scored)
 
     def _images(self, split: str) -> tuple[NetworkImage, ...]:
         return network_images(self.settings.data, split)
@@ -270,8 +228,8 @@ class _Training:
         found = self.kept.finished()
         if found is not None:
             weights, history = found
-        elif (holder := tracking.run_with_network(self.digest)) is not None:
-            weights, history = tracking.load_run(holder).weights, History()
+        elif self._holder is not None:
+            weights, history = tracking.load_run(self._holder).weights, History()
         else:
             return None
         return rebuilt_network(weights, self._channels(), self.settings), history

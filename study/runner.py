@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,12 +16,15 @@ from study.ablation import Ablation, Result, plan, variant_name
 from study.answers import log_answer
 from study.config import Settings
 from study.data import Dataset
+from study.device import choose_device
 from study.errors import StudyError
 from study.estimate import cost_of
 from study.executors import Launch, execute
-from study.loaded import choose_device, opened, resolve
+from study.job import Failure, Job, Task, resolved_run
+from study.known_results import KnownResults
+from study.loaded import opened
 from study.monitor import PICTURES
-from study.one_run import Failure, Job, Task, log_dataset, work
+from study.one_run import log_dataset, work
 from study.shared_view import shared_view
 from study.single import about, threads_for
 from study.tracking import TrackedRun
@@ -37,6 +41,7 @@ class _Question:
     jobs: list[Job]
     parent: TrackedRun | None = None
     ended: bool = False
+    unanswered: bool = False
     results: list[Result] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
@@ -53,7 +58,7 @@ class Asked:
     Attributes
     ----------
     failed : int
-        Number of failed runs.
+        Number of failed runs and answers.
     parents : list of str
         Ids of the parent runs, one for each ablation; none where only a plan was made.
     """
@@ -69,6 +74,7 @@ def ask(
     launch: Launch,
     *,
     plan_only: bool = False,
+    reuse: bool = True,
 ) -> Asked:
     """Run ablations and log their answers.
 
@@ -84,6 +90,8 @@ def ask(
     launch : Launch
     plan_only : bool
         Tell what would be done, and do nothing.
+    reuse : bool
+        Take over what earlier launches have finished, and go on with what they have begun.
 
     Returns
     -------
@@ -101,17 +109,15 @@ def ask(
     device = choose_device(first.training.device)
     dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
-    questions = [
-        _question(ablation, lambda system: resolve(base(system), dataset), seeds, dataset, digest)
-        for ablation in ablations
-    ]
+    questions = [_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
     experiment = tracking.connect()
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
         tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
     groups = _by_training(questions)
-    new = [group for group in groups if not all(map(_is_known, group))]
+    known = KnownResults(job for question in questions for job in question.jobs)
+    new = [group for group in groups if not all(_job(place) in known for place in group)]
     slots = launch.slots_for(len(new), device)
-    tqdm.write(f"{_in_words(questions, groups, new, dataset)}\n{slots} at a time, on {device}")
+    tqdm.write(f"{_in_words(questions, groups, known, dataset)}\n{slots} at a time, on {device}")
     if plan_only:
         return Asked(0, [])
     with _stopped_once(), _parents(questions, experiment, dataset, digest):
@@ -119,20 +125,26 @@ def ask(
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
     parents = [question.parent.run_id for question in questions if question.parent]
-    return Asked(sum(len(question.failures) for question in questions), parents)
+    return Asked(sum(len(question.failures) + question.unanswered for question in questions), parents)
 
 
 def _question(
-    ablation: Ablation, base: Callable[[str], Settings], seeds: Sequence[int], dataset: Dataset, digest: str
+    ablation: Ablation,
+    base: Callable[[str], Settings],
+    seeds: Sequence[int],
+    dataset: Dataset,
+    digest: str,
+    *,
+    reuse: bool,
 ) -> _Question:
-    runs = plan(ablation, base, seeds)
+    runs = [resolved_run(run, dataset) for run in plan(ablation, base, seeds)]
     caption = about(dataset, runs[0].settings, len(seeds))
     note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}. {caption}"
     question = _Question(ablation, caption, note, [])
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
         text = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
-        question.jobs.append(Job(run, "", None, text, tags, digest))
+        question.jobs.append(Job(run, "", None, text, tags, digest, reuse))
     return question
 
 
@@ -148,23 +160,18 @@ def _by_training(questions: Sequence[_Question]) -> list[_Group]:
     return list(groups.values())
 
 
-def _is_known(place: tuple[_Question, int]) -> bool:
-    return tracking.finished_run(_job(place).digest) is not None
-
-
-def _in_words(questions: Sequence[_Question], groups: Sequence[_Group], new: Sequence[_Group], dataset: Dataset) -> str:
-    """The plan: what is asked, and what it costs."""
+def _in_words(questions: Sequence[_Question], groups: Sequence[_Group], known: KnownResults, dataset: Dataset) -> str:
+    """The plan: what is asked, what it costs, and what of earlier launches does not count."""
     jobs = [job for question in questions for job in question.jobs]
-    known = sum(tracking.finished_run(job.digest) is not None for job in jobs)
     distinct = len({job.digest for job in jobs})
-    to_train = [group[0] for group in new if tracking.run_with_network(_job(group[0]).training_digest) is None]
-    settings = [_job(place).planned.settings for place in to_train]
+    to_train = [_job(group[0]) for group in groups if not known.is_trained([_job(place) for place in group])]
     lines = [f"{q.ablation.name}: {q.ablation.question} {len(q.jobs)} runs" for q in questions]
     lines.append(
         f"{len(jobs)} runs of {len(groups)} distinct trainings; {len(jobs) - distinct} runs occur more than once, "
-        f"{known} are known from before; {len(to_train)} trainings to do: {cost_of(settings, dataset)}"
+        f"{sum(job in known for job in jobs)} are known from before; {len(to_train)} trainings to do: "
+        f"{cost_of([job.planned.settings for job in to_train], dataset)}"
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *known.passed_over(to_train)])
 
 
 def _job(place: tuple[_Question, int]) -> Job:
@@ -229,7 +236,7 @@ def _work_off(
 ) -> None:
     """Work off all jobs; a line is written as each ends, and each question is answered with its last job."""
     done, total = 0, sum(len(question.jobs) for question in questions)
-    known = [group for group in groups if group not in new]
+    known = [group for group in groups if not any(group is other for other in new)]
     # to take results over is quicker than to start a process
     for chosen, executor, at_a_time in ((known, Launch("inline"), 1), (new, launch, slots)):
         tasks = [_task(group, at_a_time) for group in chosen]
@@ -261,14 +268,20 @@ def _score_or_reason(outcome: Result | Failure) -> str:
 
 
 def _answer(question: _Question) -> None:
-    """Log the answer of a question, and end its parent."""
+    """Log the answer of a question, and end its parent; a fault in that ends this question alone."""
     parent = question.parent
     assert parent is not None
+    reasons = [f"{failure.planned.name}: {failure.reason}" for failure in question.failures]
     if question.results:
-        log_answer(parent, question.ablation, question.results, question.caption, question.note)
+        try:
+            log_answer(parent, question.ablation, question.results, question.caption, question.note)
+        except Exception as error:
+            question.unanswered = True
+            reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")
+            tqdm.write(f"{question.ablation.name}: FAILED: {reasons[-1]}; artifact failure.txt of run {parent.run_id}")
+            parent.log_text(traceback.format_exc(), "failure.txt")
     parent.end_children("FAILED", "the worker process died")
-    reasons = "; ".join(f"{failure.planned.name}: {failure.reason}" for failure in question.failures)
-    parent.end("FAILED" if reasons else "FINISHED", reasons)
+    parent.end("FAILED" if reasons else "FINISHED", "; ".join(reasons))
     question.ended = True
 
 

@@ -17,9 +17,11 @@ from study.data.batches import refuse_other_channels
 from study.errors import StudyError, unknown_name
 from study.evaluation import in_words
 from study.inference import ImageMaps, predict_maps
+from study.job import Failure, Job, Task, resolved_run
 from study.kept import KeptTraining
+from study.known_results import KnownResults
 from study.loaded import network_images, opened, rebuilt_network, resolve
-from study.one_run import Failure, Job, Task, log_dataset, score_split, work
+from study.one_run import log_dataset, score_split, work
 from study.thresholds import search_thresholds
 from study.tuning import check_objectives, paper_thresholds
 
@@ -37,8 +39,10 @@ def threads_for(settings: Settings, slots: int) -> int:
     return settings.training.threads or max(1, (os.cpu_count() or 1) // slots)
 
 
-def train_one(settings: Settings) -> int:
+def train_one(settings: Settings, *, reuse: bool = True) -> int:
     """Train, score and log a single run in this process; the number of failures (0 or 1).
+
+    Without `reuse`, nothing of earlier runs is taken over or gone on with.
 
     Raises
     ------
@@ -47,13 +51,16 @@ def train_one(settings: Settings) -> int:
     """
     dataset = opened(settings.data)
     named = "network.name" if settings.system == "wnet" else "system"  # more than the network makes another system
-    planned = PlannedRun({named: settings.flat()[named]}, resolve(settings, dataset))
+    planned = resolved_run(PlannedRun({named: settings.flat()[named]}, settings), dataset)
     note = f"A single training. {about(dataset, planned.settings, 1)}"
     digest = dataset.digest()
-    job = Job(planned, tracking.connect(), None, note, {}, digest)
+    job = Job(planned, tracking.connect(), None, note, {}, digest, reuse)
     tqdm.write(f"{planned.name} on {dataset.name}; store {tracking.current_store()}")
-    if (known := tracking.finished_run(job.digest)) is not None:
-        tqdm.write(f"the same has been run before: its results are taken from run {known}")
+    known = KnownResults([job])
+    if (source := known.run_of(job)) is not None:
+        tqdm.write(f"the same has been run before: its results are taken from run {source}")
+    for sentence in known.passed_over([] if source else [job]):
+        tqdm.write(sentence)
     (outcome,) = work(Task((job,), tracking.current_store(), threads_for(settings, 1)))
     if isinstance(outcome, Failure):
         raise StudyError(outcome.reason)
@@ -107,10 +114,10 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
         raise StudyError("a search needs validation images and tuning.trials above 0: there are none")
     settings = resolve(settings, dataset)
     torch.set_num_threads(threads_for(settings, 1))
-    method, kept = settings.clustering.method, KeptTraining(trained.training_digest)
+    method, digest = settings.clustering.method, dataset.digest()
+    kept = KeptTraining(trained.training_digest, digest)
     name = f"search: {settings.network.name}, {method}, {' and '.join(objectives)}, seed {settings.seed}"
     note = f"Thresholds of run {run_id} for {method}, searched on {dataset.name}. {about(dataset, settings, 1)}"
-    digest = dataset.digest()
     with kept.alone():
         maps = {split: _maps_of(trained, settings, split, kept) for split in ("val", "test")}
         tags = {"searched_run": run_id, "dataset": dataset.name, "seed": settings.seed}

@@ -16,7 +16,7 @@ from study.data.batches import NetworkImage
 from study.errors import StudyError
 from study.inference import ImageMaps
 from study.tracking import Point, TrackedRun
-from study.tuning import Found, score_on, search
+from study.tuning import Found, images_searched, search_on_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,18 +51,11 @@ def search_thresholds(
     StudyError
         If the file cannot be written.
     """
-    count = min(len(images), settings.tuning.images or len(images))
+    count = images_searched(len(images), settings)
     started = time.perf_counter()
     try:
-        found = search(
-            score_on(maps, images),
-            count,
-            settings.clustering,
-            settings.tuning,
-            seed=settings.seed,
-            objectives=objectives,
-            file=file,
-            threads=torch.get_num_threads(),
+        found = search_on_images(
+            maps, images, settings, objectives=objectives, file=file, threads=torch.get_num_threads()
         )
     except OSError as error:
         raise StudyError(f"cannot write {file}: {error}; free disk space or rights") from error

@@ -16,7 +16,7 @@ from study.checkpoint import History, TrainingState, pauses
 from study.config import Settings, Training
 from study.data.batches import Batch, TrainingImages
 from study.data.views import random_view
-from study.inference import autocast
+from study.device import autocast
 from study.losses import total_loss
 from study.networks import Maps, build_network, centre_embeddings
 
@@ -95,7 +95,7 @@ def train(
     for step in range(run.step, steps):
         optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
         batch = images.batch(draws[step])
-        with autocast(settings, device):
+        with autocast(settings.training.precision, device):
             maps = forward(batch.images)
         other = _second_view(forward, batch, settings, step)
         terms = total_loss(maps, batch.distance, batch.labels, batch.neighbours, settings.loss, other)
@@ -144,7 +144,7 @@ def _second_view(forward: Callable[[Tensor], Maps], batch: Batch, settings: Sett
         intensity=loss.view_intensity,
         cutout=loss.view_cutout,
     )
-    with torch.set_grad_enabled(not loss.cross_detach), autocast(settings, batch.images.device):
+    with torch.set_grad_enabled(not loss.cross_detach), autocast(settings.training.precision, batch.images.device):
         maps = forward(view.images)
     return view.back(maps.embedding)
 

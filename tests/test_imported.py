@@ -14,10 +14,10 @@ from study.config import Data, Settings
 from study.data import open_dataset
 from study.data.cvppp import A1_TEST
 from study.errors import StudyError
+from study.evaluation import REFERENCE_SCORES
 from study.figures.panels import tile_of
 from study.imported import CHOOSING, import_labels
 from study.metrics import scores
-from study.one_run import PAPER_SCORES
 from study.tracking import connect, imported_runs, stored_scores
 
 LEAVES = {"data.name": "synthetic-leaves", "data.images": "4"}
@@ -272,7 +272,7 @@ def test_an_import_is_compared_with_a_trained_run(asked, beside, tmp_path, order
     own.images(3)
     assert len(pd.read_csv(pages / "images_1.csv")) == 6
     assert "No setting." in own.settings().html
-    assert all(f"{score}_paper_thresholds" in frame for score in PAPER_SCORES)
+    assert all(f"{score}_paper_thresholds" in frame for score in REFERENCE_SCORES)
 
 
 def test_settings_of_trained_runs_are_compared_beside_an_import(asked, beside, tmp_path):

@@ -4,8 +4,9 @@ import torch
 from PIL import Image
 
 from study.data import open_dataset
+from study.device import choose_device
 from study.errors import StudyError
-from study.loaded import choose_device, images_to_train, network_images, resolve, training_images
+from study.loaded import images_to_train, network_images, resolve, training_images
 from study.profiles import load_settings
 
 CPU = torch.device("cpu")

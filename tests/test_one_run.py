@@ -15,10 +15,11 @@ from study.data import open_dataset
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import predict_maps
+from study.job import Failure, Job, Task, resolved_run
 from study.kept import KeptTraining
-from study.loaded import network_images, resolve
+from study.loaded import network_images
 from study.networks import build_network
-from study.one_run import Failure, Job, Task, work
+from study.one_run import work
 from study.profiles import load_settings
 from study.tracking import connect, current_store
 
@@ -32,7 +33,7 @@ def smoke(overrides="", dataset="synthetic-leaves", root=""):
 
 def job(settings):
     dataset = open_dataset(settings.data)
-    planned = PlannedRun({"network.name": settings.network.name}, resolve(settings, dataset))
+    planned = resolved_run(PlannedRun({"network.name": settings.network.name}, settings), dataset)
     return Job(planned, connect(), None, "a note", {"variant": "v"}, dataset.digest())
 
 

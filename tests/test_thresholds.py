@@ -8,9 +8,10 @@ from mlflow.artifacts import load_text
 from study.data.batches import NetworkImage
 from study.data.targets import distance_map
 from study.errors import StudyError
-from study.inference import ImageMaps, label_image
+from study.inference import ImageMaps
 from study.metrics import scores
 from study.profiles import load_settings
+from study.segmentation import label_image
 from study.thresholds import search_thresholds
 from study.tracking import connect, start_run
 

@@ -7,7 +7,8 @@ import torch
 
 from study.affinities import affinities, pair_offsets
 from study.clustering.affinity_watershed import affinity_watershed as watershed
-from study.config import Clustering, parse_ranges
+from study.config import Clustering
+from study.ranges import parse_ranges
 
 
 def affinity_watershed(

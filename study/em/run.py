@@ -15,19 +15,23 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from study import __version__, figures, tracking
+from study import figures, tracking
+from study.code_digest import digest_of
 from study.data.batches import standardise
 from study.data.targets import compact_labels
 from study.data.volumes import Volume, VolumeSet, open_volumes
+from study.device import autocast, choose_device, choose_precision
 from study.em.inference import tiled_affinities
 from study.em.segmentation import Choice, choose, components, mean_affinity, neurons, scores
 from study.em.settings import VolumeSettings
-from study.em.training import TrainingVolume, autocast, build_network, train
+from study.em.training import TrainingVolume, build_network, train
 from study.kept import KeptTraining
-from study.loaded import choose_device
 from study.networks.residual import ResidualUNet
 from study.tracking import Point, TrackedRun, picture_key
 
+# modules to begin with, see `study.code_digest`
+TRAINING = ("study.em.training", "study.data.volumes")
+SCORING = ("study.em.inference", "study.em.segmentation")
 PICTURE_SIDE = 256  # px that pictures show at most
 
 Embed = Callable[[Tensor], Tensor]  # (1, 1, P, M, N) -> (1, E, P, M, N) unit vectors
@@ -66,9 +70,10 @@ def _run(volumes: VolumeSet, settings: VolumeSettings, device: torch.device) -> 
     experiment, data_digest = tracking.connect(), volumes.digest()
     tracking.end_abandoned(experiment)  # what a killed process has left
     trained = ("data", "network", "loss", "training")  # groups of settings that the network depends on
+    made_by = (data_digest, digest_of(TRAINING), choose_precision("auto", device))
     digests = {
-        "digest": settings.digest(data_digest, __version__),
-        "training_digest": settings.digest(data_digest, __version__, groups=trained),
+        "digest": settings.digest(*made_by, digest_of(SCORING)),
+        "training_digest": settings.digest(*made_by, groups=trained),
     }
     name = f"em, seed {settings.seed}"
     tqdm.write(f"{name} on {volumes.name}; store {tracking.current_store()}")
@@ -107,7 +112,7 @@ def _train_and_score(
     _log_weights(run, network)
 
     def embed(tile: Tensor) -> Tensor:
-        with autocast(device), torch.no_grad():
+        with autocast("auto", device), torch.no_grad():
             return network(tile.to(device)).embeddings[0]
 
     val = _predict(embed, volumes.splits["val"], settings)

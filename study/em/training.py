@@ -17,6 +17,7 @@ from study.checkpoint import History, TrainingState, pauses
 from study.data.batches import standardise
 from study.data.views import random_view
 from study.data.volumes import Volume
+from study.device import autocast
 from study.em.settings import Training, VolumeSettings
 from study.losses.affinity import cross_loss, pyramid_loss, self_loss
 from study.networks.residual import ResidualUNet
@@ -112,7 +113,7 @@ def train(
     since, total, clock = run.step, None, time.perf_counter()
     for step in range(run.step + 1, plan.steps + 1):
         raw, labels = volume.crops(plan.batch_size, settings.crop, generator)
-        with autocast(device):
+        with autocast("auto", device):
             terms = loss_terms(network, raw, labels, settings, generator)
         optimizer.zero_grad()
         terms["loss"].backward()
@@ -173,12 +174,6 @@ def loss_terms(
         cross = cross_loss(embedding, other, pairs, balance=plan.balance)
         terms["loss_cross"], loss = cross, loss + plan.cross_weight * cross
     return {"loss": loss, **terms}
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    """The context in which the network runs: bfloat16 on a GPU that has it."""
-    wanted = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
 
 def _schedule(optimizer: torch.optim.Optimizer, plan: Training) -> LRScheduler:

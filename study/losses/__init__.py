@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from study.affinities import label_pairs, pyramid_offsets
-from study.config import Loss, parse_ranges
+from study.config import Loss
 from study.losses.affinity import affinity_loss, cross_loss, pyramid_loss, self_loss
 from study.losses.classes import class_loss
 from study.losses.cosine import cosine_embedding_loss
 from study.losses.discriminative import discriminative_loss
 from study.losses.objects import balancing_weight
 from study.networks.unet import Maps
+from study.ranges import parse_ranges
 
 __all__ = ["LOSSES", "class_loss", "cosine_embedding_loss", "discriminative_loss", "distance_loss", "total_loss"]
 

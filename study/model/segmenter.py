@@ -15,8 +15,9 @@ from study.config import Clustering, Settings
 from study.data.batches import network_pixels
 from study.data.reading import as_image
 from study.errors import StudyError
-from study.inference import ImageMaps, labels_of_maps, maps_of_pixels
+from study.inference import ImageMaps, maps_of_pixels
 from study.model.tiles import label_in_tiles
+from study.segmentation import labels_of_maps
 
 LARGE = 2**21  # px, from where an image that keeps its size is taken in tiles
 

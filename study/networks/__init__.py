@@ -7,12 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from study.config import Settings, parse_ranges
+from study.config import Settings
 from study.errors import unknown_name
 from study.networks.pea import PixelEmbeddedAffinity
 from study.networks.three_class import ThreeClassUNet
 from study.networks.unet import DistanceHead, EmbeddingHead, Maps, UNet
 from study.networks.wnet import WNet
+from study.ranges import parse_ranges
 
 __all__ = ["NETWORKS", "Maps", "build_network", "centre_embeddings"]
 

@@ -1,6 +1,17 @@
 """The only package that knows MLflow."""
 
-from study.tracking.known import FinishedRun, Scores, copy_run, finished_run, load_run, read_scores, run_with_network
+from study.tracking.known import (
+    FinishedRun,
+    KnownRun,
+    Scores,
+    copy_run,
+    environments_of,
+    finished_run,
+    finished_runs,
+    load_run,
+    read_scores,
+    run_with_network,
+)
 from study.tracking.life import beating, end_abandoned
 from study.tracking.reading import (
     StoredRun,
@@ -17,8 +28,12 @@ from study.tracking.reading import (
 )
 from study.tracking.registry import MODEL_FOLDER, fetch_model, register_model
 from study.tracking.run import (
+    ASKED,
+    ENVIRONMENT,
+    TRAINED_IN,
     Point,
     TrackedRun,
+    commit_in_words,
     name_given_run,
     picture_key,
     reason_of,
@@ -29,21 +44,28 @@ from study.tracking.run import (
 from study.tracking.store import connect, current_store, share_view, use_store
 
 __all__ = [
+    "ASKED",
+    "ENVIRONMENT",
     "MODEL_FOLDER",
+    "TRAINED_IN",
     "FinishedRun",
+    "KnownRun",
     "Point",
     "Scores",
     "StoredRun",
     "TrackedRun",
     "beating",
     "children_of",
+    "commit_in_words",
     "connect",
     "copy_run",
     "current_store",
     "end_abandoned",
+    "environments_of",
     "fetch_model",
     "files_in",
     "finished_run",
+    "finished_runs",
     "imported_runs",
     "launches",
     "load_run",

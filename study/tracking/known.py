@@ -19,7 +19,19 @@ from torch import Tensor
 
 from study.config import Settings
 from study.errors import StudyError
-from study.tracking.run import HOLDS_NETWORK, MODEL, SETTINGS, TUNED, Point, TrackedRun, tuned_settings
+from study.tracking.run import (
+    ASKED,
+    ENVIRONMENT,
+    HOLDS_NETWORK,
+    MODEL,
+    SETTINGS,
+    TRAINED_IN,
+    TUNED,
+    Point,
+    TrackedRun,
+    commit_of,
+    tuned_settings,
+)
 from study.tracking.store import current_store
 
 
@@ -28,17 +40,55 @@ def finished_run(digest: str) -> str | None:
     return _finished(f"tags.digest = '{digest}'")
 
 
+class KnownRun(NamedTuple):
+    """A finished run of some settings and data, whatever the code.
+
+    Attributes
+    ----------
+    run_id : str
+    digest, training_digest : str
+        Of its result and its training, see `study.one_run.Job`.
+    commit : str
+        Of its code, in words.
+    """
+
+    run_id: str
+    digest: str
+    training_digest: str
+    commit: str
+
+
+def finished_runs(settings_digest: str) -> list[KnownRun]:
+    """The finished runs of settings and data in any experiment of the store, the oldest first."""
+    return [
+        KnownRun(run.info.run_id, tags["digest"], tags["training_digest"], commit_of(tags))
+        for run in _search(f"tags.settings_digest = '{settings_digest}'", 1000)
+        for tags in [run.data.tags]
+    ]
+
+
+def environments_of(run_id: str) -> tuple[str, ...]:
+    """Device and libraries that the scores of a run, and its training, were computed with; empty where not recorded."""
+    tags = get_run(run_id).data.tags
+    return tuple(dict.fromkeys([tags.get(ENVIRONMENT, ""), tags.get(TRAINED_IN, tags.get(ENVIRONMENT, ""))]))
+
+
 def run_with_network(training_digest: str) -> str | None:
     """A finished run that keeps the network of a training; None if there is none."""
     return _finished(f"tags.training_digest = '{training_digest}' and tags.{HOLDS_NETWORK} = 'True'")
 
 
 def _finished(condition: str) -> str | None:
+    runs = _search(condition, 1)
+    return runs[0].info.run_id if runs else None
+
+
+def _search(condition: str, count: int) -> list[Run]:
+    """Finished runs in all experiments, the oldest first, `count` at most."""
     client = MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments(ViewType.ACTIVE_ONLY)]
     condition = f"{condition} and attributes.status = 'FINISHED'"
-    runs = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time ASC"])
-    return runs[0].info.run_id if runs else None
+    return list(client.search_runs(experiments, condition, max_results=count, order_by=["attributes.start_time ASC"]))
 
 
 def copy_run(source_id: str, target: TrackedRun) -> None:
@@ -57,7 +107,8 @@ def copy_run(source_id: str, target: TrackedRun) -> None:
         client.log_artifacts(target.run_id, folder)
     tags = source.data.tags
     holder = source_id if HOLDS_NETWORK in tags else tags.get("network_from", "")
-    kept = {name: value for name, value in tags.items() if name == "warning" or name.startswith(TUNED)}
+    copied = ("warning", ENVIRONMENT, TRAINED_IN)
+    kept = {name: value for name, value in tags.items() if name in copied or name.startswith(TUNED)}
     target.set_tags({"reused_from": tags.get("reused_from", source_id), "network_from": holder, **kept})
 
 
@@ -104,6 +155,8 @@ class FinishedRun(NamedTuple):
         Under which its maps may be kept.
     holder : str
         The run that keeps the network.
+    asked : dict of str
+        Settings that were asked for as `auto`, by dotted name.
     """
 
     settings: Settings
@@ -111,6 +164,7 @@ class FinishedRun(NamedTuple):
     weights: dict[str, Tensor]
     training_digest: str
     holder: str
+    asked: dict[str, str]
 
 
 def load_run(run_id: str) -> FinishedRun:
@@ -133,7 +187,9 @@ def load_run(run_id: str) -> FinishedRun:
         ) from error
     weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
     channels = signature.inputs.inputs[0].shape[1]
-    return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"], holder)
+    asked = {name.removeprefix(ASKED): value for name, value in tags.items() if name.startswith(ASKED)}
+    tuned = settings.with_(tuned_settings(tags))
+    return FinishedRun(tuned, channels, weights, tags["training_digest"], holder, asked)
 
 
 def get_run(run_id: str) -> Run:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 SETTINGS, MODEL = "settings.json", "model"  # artifacts
 HOLDS_NETWORK = "holds_network"  # tag
+ASKED = "asked."  # begin of the tags with settings that were asked for as `auto`
+ENVIRONMENT, TRAINED_IN = "environment", "trained_in"  # tags: device and libraries, those of the training if others
 TUNED = "tuned."  # begin of the tags with the settings that a search has found
 
 
@@ -258,6 +260,17 @@ def _code_state() -> dict[str, str]:
     except (GitError, OSError, ValueError):
         pass  # not in a checkout, or in one without commits
     return tags
+
+
+def commit_in_words() -> str:
+    """The commit of the running study, such as `34ddef8 with uncommitted changes`."""
+    return commit_of(_code_state())
+
+
+def commit_of(tags: dict[str, str]) -> str:
+    """The commit of the study that made a run, from its tags."""
+    commit = tags.get("mlflow.source.git.commit", "")[:7] or f"version {tags.get('study_version', 'unknown')}"
+    return f"{commit} with uncommitted changes" if tags.get("git_uncommitted_changes") == "True" else commit
 
 
 @contextmanager

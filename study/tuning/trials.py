@@ -24,10 +24,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from study.config import Clustering, Tuning
-from study.data.batches import NetworkImage
 from study.errors import StudyError, unknown_name
-from study.inference import ImageMaps, label_image
-from study.metrics import scores
 from study.tuning.space import nearest, on_grid, space_of, starts
 
 # direction of the scores that can be searched for
@@ -73,15 +70,6 @@ class Found:
     objectives: tuple[str, ...]
     trials: pd.DataFrame
     importance: dict[str, float]
-
-
-def score_on(maps: Sequence[ImageMaps], images: Sequence[NetworkImage]) -> Score:
-    """Scores of images from their stored maps: the network is not needed again."""
-
-    def score(clustering: Clustering, i: int) -> dict[str, float]:
-        return scores(images[i].original, label_image(maps[i], images[i], clustering))
-
-    return score
 
 
 def check_objectives(objectives: Sequence[str]) -> None:

@@ -23,8 +23,8 @@ from study.data.batches import network_image
 from study.data.dataset import Sample
 from study.data.synthetic import nuclei
 from study.data.targets import distance_map
-from study.inference import ImageMaps, autocast, predict_maps
-from study.loaded import choose_device
+from study.device import autocast, choose_device
+from study.inference import ImageMaps, predict_maps
 from study.model.predict import predict
 from study.networks import build_network
 from study.profiles import load_settings
@@ -61,7 +61,7 @@ def bare(network: nn.Module, settings: Settings, device: torch.device, size: int
     """Seconds of `count` forward passes of one image each."""
     image = torch.randn(1, 1, size, size, device=device)
     started = time.perf_counter()
-    with torch.no_grad(), autocast(settings, device):
+    with torch.no_grad(), autocast(settings.training.precision, device):
         for _ in range(count):
             network(image)
     if device.type == "cuda":

@@ -19,8 +19,8 @@ from torch import nn
 from study.checkpoint import History
 from study.config import Settings
 from study.data.batches import Batch, TrainingImages
-from study.inference import autocast
-from study.loaded import choose_device, training_images
+from study.device import autocast, choose_device
+from study.loaded import training_images
 from study.losses import total_loss
 from study.networks import Maps, build_network
 from study.profiles import load_settings
@@ -66,7 +66,7 @@ def bare_step(batch: Batch, settings: Settings, device: torch.device) -> Callabl
     forward = torch.compile(network) if settings.training.compile else network
 
     def run() -> None:
-        with autocast(settings, device):
+        with autocast(settings.training.precision, device):
             outputs = [output for output in forward(batch.images) if output is not None]
         optimizer.zero_grad()
         torch.autograd.backward(outputs, [torch.full_like(output, 1e-6) for output in outputs])

@@ -3,12 +3,13 @@ import pytest
 import torch
 
 from study.errors import StudyError
-from study.inference import label_image, predict_maps
+from study.inference import predict_maps
 from study.loaded import network_images, opened
 from study.model import segmenter as module
 from study.model.segmenter import Segmenter, with_channels
 from study.networks import build_network
 from study.profiles import load_settings
+from study.segmentation import label_image
 
 
 def segmenter(channels=3, **changes):

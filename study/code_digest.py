@@ -1,0 +1,162 @@
+"""Digest of the source code that a result depends on.
+
+A result is identified by its settings, its data and the code that computes it, so that a result of other code is never
+handed out for that of the code at hand. The digest is taken from the parsed source without comments, docstrings,
+formatting and annotations of functions: only a change of meaning counts. Which modules count follows from imports.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+import study
+from study.errors import StudyError
+
+# Where to begin following imports. Settings belong to the identity of a result by their values, so that a new default
+# of a threshold trains nothing; the thresholds of the paper, which all runs are scored with too, are defaults, though.
+TRAINING = ("study.training", "study.loaded")  # data, targets, networks, losses, optimiser
+MAPS = ("study.inference",)  # what a trained network gives for an image
+SCORING = ("study.evaluation", "study.tuning", "study.config")  # inference, clustering, metrics, search of thresholds
+BY_VALUE = ("study.config",)  # counts only where it is one of the modules to begin with
+LEFT_OUT = ("study.errors", "study.version")  # neither a message nor a version computes anything
+
+
+@dataclass(frozen=True)
+class CodeDigest:
+    """Digests of the parts of the code, 12 hexadecimal digits each.
+
+    Attributes
+    ----------
+    training : str
+        Of what the weights of a network depend on.
+    maps : str
+        Of what the maps depend on that a trained network gives.
+    scoring : str
+        Of what labels and scores depend on beside the weights.
+    """
+
+    training: str
+    maps: str
+    scoring: str
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> CodeDigest:
+    """The digests of the code that this process runs: taken once, since it does not import a module again."""
+    return CodeDigest(*(digest_of(roots) for roots in (TRAINING, MAPS, SCORING)))
+
+
+def digest_of(roots: Collection[str], package: Path | None = None) -> str:
+    """12 hexadecimal digits over the meaning of all modules of the package that some modules need.
+
+    Parameters
+    ----------
+    roots : collection of str
+        Names such as `study.training`.
+    package : Path, optional
+        The folder of the package `study`; that of the running one by default.
+
+    Raises
+    ------
+    StudyError
+        If the source of a module is not there or cannot be parsed.
+    """
+    package = package or Path(study.__file__).parent
+    digest = hashlib.sha256()
+    for name in modules_of(roots, package):
+        digest.update(f"{name}\n{_source(package, name).meaning}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def modules_of(roots: Collection[str], package: Path) -> list[str]:
+    """Sorted names of the modules that some modules import, directly or not, and of the packages that hold them."""
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in LEFT_OUT or (name in BY_VALUE and name not in roots):
+            continue
+        found.add(name)
+        holder = name.rpartition(".")[0]
+        waiting += [*_source(package, name).imports, *([holder] if holder else [])]
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a module means, and the modules of the package that it imports."""
+
+    meaning: str
+    imports: frozenset[str]
+
+
+@cache
+def _source(package: Path, name: str) -> _Source:
+    path = _path(package, name)
+    if path is None:
+        raise StudyError(f"{package} holds no source of the module {name}: install the study with its source files")
+    try:
+        tree = _WithoutWords().visit(ast.parse(path.read_text(encoding="utf-8")))
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise StudyError(f"cannot read the source {path} ({error}): mend the file") from error
+    named = (name for node in ast.walk(tree) for name in _imported(node))
+    return _Source(_written(tree), frozenset(name for name in named if _path(package, name) is not None))
+
+
+def _path(package: Path, name: str) -> Path | None:
+    """The file of a module of the package; None where there is none of that name."""
+    first, *parts = name.split(".")
+    if first != "study":
+        return None
+    place = package.joinpath(*parts)
+    candidates = (place.with_suffix(".py"), place / "__init__.py") if parts else (place / "__init__.py",)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Names of the modules that a statement may import; `from a import b` may mean the module `a.b`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        if node.level:
+            raise StudyError(f"line {node.lineno}: write the import with its whole name, such as study.losses")
+        module = node.module or ""
+        return [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+class _WithoutWords(ast.NodeTransformer):
+    """Removes what has no meaning for a result: strings that stand alone, annotations, imports for type checkers."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+
+def _written(node: object) -> str:
+    """A tree as text that is the same in all versions of Python: `ast.dump` writes newer, empty fields too."""
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+        return f"{type(node).__name__}({','.join(f'{name}={_written(value)}' for name, value in fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_written, node))}]"
+    return repr(node)
