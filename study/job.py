@@ -39,7 +39,7 @@ class Job:
     tags: dict[str, Any]
     data_digest: str
     reuse: bool = True
-    code: CodeDigest = field(default_factory=code_digest)
+    code: CodeDigest = field(default_factory=lambda: code_digest())
 
     @property
     def digest(self) -> str:

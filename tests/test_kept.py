@@ -1,7 +1,9 @@
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,14 @@ import torch
 from filelock import FileLock, Timeout
 
 from study.checkpoint import History
+from study.code_digest import CodeDigest
 from study.config import Settings
 from study.errors import StudyError
 from study.inference import ImageMaps
-from study.kept import TRAININGS, KeptTraining
+from study.kept import TRAININGS, KeptTraining, other_checkpoints
 
 SHAPES = [(4, 6), (5, 3)]
+OF_THE_LOCK = {"lock", "owner"}  # files
 HISTORY = History(
     0.1 + 0.2,
     [{"step": 1, "train/loss": 1 / 3, "perf/images_per_second": 1e9}, {"step": 2, "train/loss": 5e-324}],
@@ -74,7 +78,7 @@ def test_weights_and_history_come_back_to_the_last_digit(kept):
     for name, tensor in wanted.items():
         assert torch.equal(weights[name], tensor), name
     assert history == HISTORY
-    assert {file.name for file in kept.folder.iterdir()} - {"lock"} == {"finished.pt"}
+    assert {file.name for file in kept.folder.iterdir()} - OF_THE_LOCK == {"finished.pt"}
 
 
 def test_nothing_but_the_lock_is_left(kept):
@@ -83,7 +87,7 @@ def test_nothing_but_the_lock_is_left(kept):
     kept.checkpoint.with_name("checkpoint.pt.partial").write_text("of a killed process")
     with kept.alone():
         kept.clear()
-        assert {file.name for file in kept.folder.iterdir()} == {"lock"}
+        assert {file.name for file in kept.folder.iterdir()} == OF_THE_LOCK
     shutil.rmtree(kept.folder)
     kept.clear()
 
@@ -98,13 +102,48 @@ def test_maps_come_back(kept):
     assert kept.maps("test", SHAPES) is None
     kept.keep_maps("test", [])
     assert kept.maps("test", []) == []
-    assert {file.name for file in kept.folder.iterdir()} - {"lock"} == {"maps_val.npz", "maps_test.npz"}
+    assert {file.name for file in kept.folder.iterdir()} - OF_THE_LOCK == {"maps_val.npz", "maps_test.npz"}
 
 
 @pytest.mark.parametrize("shapes", [[(4, 6)] * 2, SHAPES[::-1], [*SHAPES, (4, 6)], [(6, 4), (3, 5)]])
 def test_maps_of_other_shapes_do_not_fit(shapes, kept):
     kept.keep_maps("val", maps())
     assert kept.maps("val", shapes) is None
+
+
+def test_maps_and_trials_of_other_images_or_other_code_do_not_fit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, settings = CodeDigest("training", "maps", "scoring"), Settings()
+    first = KeptTraining("abc", "data", code)
+    with first.alone():
+        first.keep_maps("val", maps())
+    assert KeptTraining("abc", "data", replace(code, scoring="other")).maps("val", SHAPES) is not None
+    for other in (KeptTraining("abc", "other data", code), KeptTraining("abc", "data", replace(code, maps="other"))):
+        assert other.maps("val", SHAPES) is None
+    files = {first.search_file(settings, ["sbd"])}
+    files.add(KeptTraining("abc", "other data", code).search_file(settings, ["sbd"]))
+    files.add(KeptTraining("abc", "data", replace(code, scoring="other")).search_file(settings, ["sbd"]))
+    assert len(files) == 3
+    assert KeptTraining("abc", "data", replace(code, maps="other")).search_file(settings, ["sbd"]) in files
+
+
+def test_checkpoints_of_other_code_are_listed_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for digest, settings_digest, begun in (
+        ("own", "asked", True),
+        ("older", "asked", True),
+        ("finished", "asked", False),
+        ("of another", "other", True),
+    ):
+        kept = KeptTraining(digest)
+        with kept.alone():
+            kept.describe(settings_digest, f"commit of {digest}")
+            if begun:
+                kept.checkpoint.write_text("")
+    (TRAININGS / "older" / "x").write_text("")
+    assert other_checkpoints("asked", "own") == [(TRAININGS / "older" / "checkpoint.pt", "commit of older")]
+    (TRAININGS / "older" / "training.json").write_text("half a l")
+    assert other_checkpoints("asked", "own") == []
 
 
 @pytest.mark.parametrize("how", ["gone", "empty", "cut", "text"])
@@ -187,6 +226,20 @@ def test_one_process_at_a_time_until_it_dies(kept):
             other.send_signal(signal.SIGKILL)
     with kept.alone():
         pass
+
+
+def test_who_waits_says_for_whom(kept, capsys, monkeypatch):
+    monkeypatch.setattr("study.kept._REMINDER", 0.05)
+    program = "import time; from study.kept import KeptTraining\n"
+    program += "with KeptTraining('abc').alone(): print('locked', flush=True); time.sleep(1.5)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+        with kept.alone():
+            pass
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) > 1  # again and again
+    assert told[0].startswith(f"waiting for process {other.pid} on {socket.gethostname()}, since 20")
+    assert told[0].endswith(f"which works on the same training in {kept.folder.resolve()}")
 
 
 def test_it_is_free_again_after_a_fault(kept):

@@ -6,7 +6,7 @@ from PIL import Image
 from study.data import open_dataset
 from study.device import choose_device
 from study.errors import StudyError
-from study.loaded import images_to_train, network_images, resolve, training_images
+from study.loaded import asked_for, images_to_train, network_images, resolve, training_images
 from study.profiles import load_settings
 
 CPU = torch.device("cpu")
@@ -21,8 +21,19 @@ def test_the_foreground_is_the_truth_where_the_challenge_gives_it():
     for name, rule in (("synthetic-leaves", "truth"), ("synthetic-cells", "predicted")):
         settings = load_settings(name, profile="smoke")
         assert resolve(settings, open_dataset(settings.data)).clustering.foreground == rule
-        chosen = settings.with_({"clustering.foreground": "none"})
+        chosen = settings.with_({"clustering.foreground": "none", "training.precision": "bfloat16"})
         assert resolve(chosen, open_dataset(settings.data)) == chosen
+
+
+@pytest.mark.parametrize(("fast", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_the_precision_that_auto_becomes_belongs_to_the_identity(fast, precision, monkeypatch):
+    monkeypatch.setattr("study.device._fast_bfloat16", lambda _: fast)
+    settings = load_settings(profile="smoke")
+    resolved = resolve(settings, open_dataset(settings.data))
+    assert resolved.training.precision == precision
+    assert asked_for(settings, resolved) == {"clustering.foreground": "auto", "training.precision": "auto"}
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[precision]
+    assert resolved.digest() != resolved.with_({"training.precision": other}).digest()
 
 
 def test_choose_device(monkeypatch):

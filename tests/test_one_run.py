@@ -10,6 +10,7 @@ import torch
 
 from study import one_run
 from study.ablation import PlannedRun, Result
+from study.code_digest import code_digest
 from study.config import Settings
 from study.data import open_dataset
 from study.errors import StudyError
@@ -35,6 +36,11 @@ def job(settings):
     dataset = open_dataset(settings.data)
     planned = resolved_run(PlannedRun({"network.name": settings.network.name}, settings), dataset)
     return Job(planned, connect(), None, "a note", {"variant": "v"}, dataset.digest())
+
+
+def kept_of(settings):
+    wanted = job(settings)
+    return KeptTraining(wanted.training_digest, wanted.data_digest)
 
 
 def work_on(*settings):
@@ -101,7 +107,8 @@ def test_pictures_of_the_same_images_at_each_validation(asked):
 
 def test_what_a_run_is_made_of_is_logged(asked):
     for name, child in asked.children.items():
-        settings = asked.settings.with_({"network.name": name, "clustering.foreground": "truth"})
+        resolved = {"clustering.foreground": "truth", "training.precision": "float32"}
+        settings = asked.settings.with_({"network.name": name, **resolved})
         assert child.info.status == "FINISHED"
         assert child.data.params == {"network.name": name, "loss.inter_weight": "1.0", "seed": "0"}
         (model,) = mlflow.search_logged_models(
@@ -118,7 +125,12 @@ def test_what_a_run_is_made_of_is_logged(asked):
         assert (given.dataset.name, given.dataset.digest) == (dataset.name, dataset.digest())
         assert json.loads(given.dataset.profile) == {split: len(r) for split, r in dataset.splits.items()}
         tags = child.data.tags
-        assert tags["digest"] == settings.digest(dataset.digest(), tags["study_version"])
+        assert {name: tags[f"asked.{name}"] for name in resolved} == dict.fromkeys(resolved, "auto")
+        code = code_digest()
+        assert tags["digest"] == settings.digest(dataset.digest(), code.training, code.scoring)
+        assert tags["settings_digest"] == settings.digest(dataset.digest())
+        assert tags["environment"].startswith("cpu ")
+        assert f"torch {torch.__version__.split('+')[0]}" in tags["environment"]
         assert (tags["seed"], tags["dataset"], tags["ablation"]) == ("0", "synthetic-leaves", "two")
         assert (tags["variant"], tags["network.name"], tags["loss.inter_weight"]) == (
             f"{name}, inter_weight 1",
@@ -206,10 +218,10 @@ def test_a_training_that_fails_is_tried_once_for_all_its_runs(store, monkeypatch
 def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(store, unexported, monkeypatch):
     evaluate = one_run.evaluate
 
-    def breaking(maps, images, settings, threads):
+    def breaking(maps, images, settings, *further):
         if settings.angle == 40:
             raise StudyError("mend this")
-        return evaluate(maps, images, settings, threads)
+        return evaluate(maps, images, settings, *further)
 
     monkeypatch.setattr(one_run, "evaluate", breaking)
     failure, result = work_on(smoke("clustering.angle=40"), smoke())
@@ -287,7 +299,7 @@ def test_maps_are_those_of_the_kept_network(store, unexported):
     settings = job(smoke()).planned.settings
     work_on(settings)
     images = network_images(settings.data, "test")
-    kept = KeptTraining(job(smoke()).training_digest)
+    kept = kept_of(smoke())
     weights, _ = kept.finished()
     network = build_network(3, settings).to(memory_format=torch.channels_last)
     network.load_state_dict(weights)
@@ -302,7 +314,7 @@ def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, unexported,
     work_on(settings)
     (undisturbed,) = store.search_runs([connect()])
     store.delete_run(undisturbed.info.run_id)
-    kept = KeptTraining(job(settings).training_digest)
+    kept = kept_of(settings)
     assert not kept.checkpoint.exists()
     for file in kept.folder.iterdir():
         file.unlink()
@@ -342,7 +354,7 @@ def test_thresholds_are_searched_and_the_papers_stand_beside_them(store, unexpor
     assert run.data.metrics["test/sbd"] == result.table["sbd"].mean()
     planned = job(settings).planned.settings
     images = network_images(planned.data, "test")
-    maps = KeptTraining(job(settings).training_digest).maps("test", [image.labels.shape for image in images])
+    maps = kept_of(settings).maps("test", [image.labels.shape for image in images])
     paper = Settings().clustering
     for name, clustering in (
         ("sbd", planned.with_(tuned).clustering),

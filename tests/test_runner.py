@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
-from study import one_run, runner
+from study import job, kept, one_run, runner, tracking
 from study.ablation import Ablation, Result
 from study.checkpoint import History
+from study.code_digest import CodeDigest
 from study.errors import StudyError
 from study.executors import Launch
 from study.networks import build_network
@@ -245,19 +246,73 @@ def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
 
 
 @pytest.mark.usefixtures("trained")
-def test_a_fault_in_the_answer_does_not_leave_the_parent_running(store, monkeypatch):
-    monkeypatch.setattr(runner, "log_answer", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        ask([SOUND], lambda _: tiny(), [0], INLINE)
-    (parent,), _ = runs_in(store)
-    assert parent.info.status == "KILLED"
+def test_a_fault_in_an_answer_ends_that_answer_alone(store, trained, monkeypatch, capsys):
+    log_answer = runner.log_answer
+
+    def breaking(parent, ablation, *further):
+        if ablation is SOUND:
+            raise ZeroDivisionError("no such figure")
+        log_answer(parent, ablation, *further)
+
+    monkeypatch.setattr(runner, "log_answer", breaking)
+    other = replace(SOUND, name="more angles")
+    found = ask([SOUND, other], lambda _: tiny(), [0], INLINE)
+    assert found.failed == 1
+    parents, children = runs_in(store)
+    states = {run.data.tags["ablation"]: run.info.status for run in parents}
+    assert states == {"angles": "FAILED", "more angles": "FINISHED"}
+    assert {run.info.status for run in children} == {"FINISHED"}
+    (failed,) = [run for run in parents if run.info.status == "FAILED"]
+    reason = "the answer cannot be logged: ZeroDivisionError: no such figure"
+    assert failed.data.tags["failure"] == reason
+    assert 'raise ZeroDivisionError("no such figure")' in mlflow.artifacts.load_text(
+        f"runs:/{failed.info.run_id}/failure.txt"
+    )
+    assert f"angles: FAILED: {reason}; artifact failure.txt of run {failed.info.run_id}" in capsys.readouterr().out
+
+
+def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypatch, capsys):
+    def launch(*, training="t", scoring="s", **options):
+        code = CodeDigest(training, "maps", scoring)
+        for module in (job, one_run, kept):
+            monkeypatch.setattr(module, "code_digest", lambda: code)
+        capsys.readouterr()
+        before = len(trained)
+        assert ask([SOUND], lambda _: tiny(), [0], INLINE, **options).failed == 0
+        return len(trained) - before, capsys.readouterr().out
+
+    passed_over = "2 finished results of the same settings and data are passed over, since the code that computes"
+    new, told = launch()
+    assert (new, passed_over in told) == (1, False)
+    assert "2 are known from before; 0 trainings to do" in launch()[1]
+    new, told = launch(scoring="an edited clusterer")
+    assert (new, passed_over in told) == (0, True)
+    assert "0 are known from before; 0 trainings to do" in told
+    assert tracking.commit_in_words() in told
+    new, told = launch(training="an edited loss", plan_only=True)
+    assert (new, passed_over.replace("2", "4", 1) in told) == (0, True)
+    assert "0 are known from before; 1 trainings to do" in told
+    assert launch(training="an edited loss")[0] == 1
+    new, told = launch()  # as it was at first
+    assert (new, "passed over" in told) == (0, False)
+    for _ in range(2):
+        new, told = launch(reuse=False)
+        assert (new, "known" in told.split("0 are known")[0]) == (1, False)
+    assert launch()[0] == 0
+
+
+def test_a_worker_of_other_code_refuses_its_jobs(store, trained, monkeypatch, capsys):
+    monkeypatch.setattr(one_run, "code_digest", lambda: CodeDigest("edited", "while", "running"))
+    assert ask([SOUND], lambda _: tiny(), [0], INLINE).failed == 2
+    assert "the source code of the study has changed since this launch began: launch again" in capsys.readouterr().out
+    assert not trained
 
 
 def test_a_worker_that_dies_is_told(store, cells, monkeypatch, capsys):
     def execute(work, tasks, *_):
         for i, task in enumerate(tasks):
-            for job in task.jobs:
-                start_run(job.experiment_id, "child", "", {}, parent_id=job.parent_id)
+            for planned in task.jobs:
+                start_run(planned.experiment_id, "child", "", {}, parent_id=planned.parent_id)
             yield i, BrokenProcessPool("a process was terminated abruptly")
 
     monkeypatch.setattr(runner, "execute", execute)

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
+from study.device import choose_precision
 from study.errors import StudyError
 from study.inference import predict_maps
 from study.kept import KeptTraining
@@ -25,13 +26,14 @@ from study.tracking import (
 @pytest.mark.parametrize("name", ["unet", "wnet"])
 def test_the_logged_network_is_the_trained_one(asked, name):
     child = asked.children[name].info.run_id
-    settings, channels, weights, training, _ = load_run(child)
+    settings, channels, weights, training, *_ = load_run(child)
     assert training == asked.children[name].data.tags["training_digest"]
     assert settings.network.name == name
     tags = asked.children[name].data.tags
     tuned = {k.removeprefix("tuned."): v for k, v in tags.items() if k.startswith("tuned.")}
     assert len(tuned) == 5
-    assert settings == asked.settings.with_({"network.name": name, "clustering.foreground": "truth", **tuned})
+    resolved = {"clustering.foreground": "truth", "training.precision": choose_precision("auto", torch.device("cpu"))}
+    assert settings == asked.settings.with_({"network.name": name, **resolved, **tuned})
     trained, _ = KeptTraining(asked.children[name].data.tags["training_digest"]).finished()
     assert weights.keys() == trained.keys()
     assert all(torch.equal(weights[key], trained[key]) for key in trained)

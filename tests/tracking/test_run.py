@@ -125,7 +125,7 @@ def test_the_logged_program_takes_images_of_any_size_and_number(store, settings)
         with torch.no_grad():
             maps = network(images)
         torch.testing.assert_close(program(images), torch.cat([maps.distance, maps.embedding], dim=1))
-    found, channels, weights, _, _ = load_run(run.run_id)
+    found, channels, weights, *_ = load_run(run.run_id)
     assert (found, channels) == (settings, 1)
     build_network(1, settings).load_state_dict(weights)  # all of them
 
