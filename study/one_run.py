@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from study import __version__, tracking
-from study.ablation import PlannedRun, Result, perf_of
+from study.ablation import PlannedRun, Result
 from study.checkpoint import History
 from study.config import Clustering, Settings
 from study.data import Dataset
@@ -121,7 +121,7 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
         with tracking.working_on(run):
             if source is not None:
                 tracking.copy_run(source, run)
-                return _result(job, *tracking.read_scores(source, "test"))
+                return _result(job, *tracking.read_scores(source, "test")[:2])
             try:
                 return training.score(job, run)
             except StudyError:
@@ -153,8 +153,8 @@ def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> No
     run.set_tags({"data_digest": digest})
 
 
-def _result(job: Job, table: pd.DataFrame, pictures: list[np.ndarray], metrics: dict[str, float]) -> Result:
-    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, perf_of(metrics))
+def _result(job: Job, table: pd.DataFrame, pictures: list[np.ndarray]) -> Result:
+    return Result(job.planned.variant, job.planned.settings.seed, table, pictures)
 
 
 def score_split(
@@ -164,8 +164,8 @@ def score_split(
     split: str,
     step: int,
     reference: Clustering | None = None,
-) -> tuple[pd.DataFrame, list[np.ndarray], dict[str, float]]:
-    """Cluster and score the images of a split, and log table, pictures and metrics, which are given back.
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Cluster and score the images of a split, and log table, pictures and means; gives table and pictures.
 
     With a `reference`, the paper's thresholds, the table has further columns `{score}_paper_thresholds`.
     """
@@ -178,13 +178,8 @@ def score_split(
             found.table[f"{score}_paper_thresholds"] = other.table[score]
     pictures = panels(images, maps, found.labels)
     run.log_scores(split, found.table, pictures)
-    perf = {}
-    if split == "test":
-        perf = {"perf/clustering_seconds": found.seconds, "perf/clustering_mib": found.peak_mib}
-    run.log_metrics(
-        Point(0, perf), Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()})
-    )
-    return found.table, pictures, perf
+    run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()}))
+    return found.table, pictures
 
 
 class _Training:
@@ -221,7 +216,7 @@ class _Training:
             reference, file = paper_thresholds(settings.clustering), self.kept.search_file(settings, OBJECTIVE)
             # no other images are at hand here
             settings = search_thresholds(maps, self._images("val"), settings, run, file, OBJECTIVE)
-        _, pictures, _ = score_split(maps, settings, run, "val", last)
+        _, pictures = score_split(maps, settings, run, "val", last)
         del maps  # those of the test images need the memory
         if self._shown_by != run.run_id:
             steps = number_of_steps(settings.training, len(opened(settings.data).splits["train"]))

@@ -5,6 +5,7 @@ from study.tracking.life import beating, end_abandoned
 from study.tracking.reading import (
     StoredRun,
     children_of,
+    experiment_of,
     files_in,
     imported_runs,
     launches,
@@ -41,6 +42,7 @@ __all__ = [
     "copy_run",
     "current_store",
     "end_abandoned",
+    "experiment_of",
     "fetch_model",
     "files_in",
     "finished_run",
