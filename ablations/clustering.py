@@ -1,6 +1,7 @@
 """Which clustering makes the best objects of an embedding?  (Wu et al. 2020, section 4.6, Table 2)
 
-Expected: angular clustering is best and fastest; each method does better on the embeddings of the W-Net.
+Expected: angular clustering is best and fastest; each method does better on the embeddings of the W-Net. Speed
+          is measured by tests/benchmarks/bench_clustering.py: runs that share a machine could not tell it.
 Run:      mlflow run . -e ablate_clustering
 """
 

@@ -21,7 +21,7 @@ REPORTS = {  # about launches -> the ablations that they show
 }
 
 
-def chosen_reports(names: Sequence[str], run_ids: str, dataset: str, experiment_id: str) -> dict[str, list[str]]:
+def chosen_reports(names: Sequence[str], run_ids: str, dataset: str) -> dict[str, list[str]]:
     """Reports with the ids of the runs that they are about, and that they are logged to.
 
     Parameters
@@ -30,10 +30,9 @@ def chosen_reports(names: Sequence[str], run_ids: str, dataset: str, experiment_
         Empty: all reports about the launches that are given, or else chosen.
     run_ids : str
         Joined by commas; of launches each report takes those that it shows. Empty: of each ablation the newest launch
-        on the data set.
+        on the data set, in any experiment.
     dataset : str
         Empty: that of the newest launch.
-    experiment_id : str
 
     Raises
     ------
@@ -44,10 +43,10 @@ def chosen_reports(names: Sequence[str], run_ids: str, dataset: str, experiment_
     if dataset and ids:
         raise StudyError("--dataset chooses launches where --run_ids names none: give one of the two")
     if not names:
-        ids = ids or newest_launches(experiment_id, dataset)
+        ids = ids or newest_launches(dataset)
         given, dataset = {ablation_of(tracking.stored_run(run_id)) for run_id in ids}, ""
         names = [name for name, shown in REPORTS.items() if given & {*shown}]
-    chosen = {name: _runs(name, ids, dataset, experiment_id) for name in names}
+    chosen = {name: _runs(name, ids, dataset) for name in names}
     for run_id in ids:
         if not any(run_id in of_report for of_report in chosen.values()):
             name = ablation_of(tracking.stored_run(run_id))
@@ -57,10 +56,10 @@ def chosen_reports(names: Sequence[str], run_ids: str, dataset: str, experiment_
     return chosen
 
 
-def _runs(name: str, ids: list[str], dataset: str, experiment_id: str) -> list[str]:
+def _runs(name: str, ids: list[str], dataset: str) -> list[str]:
     """The runs of one report."""
     if name in REPORTS:
-        return _shown_launches(name, ids) if ids else newest_launches(experiment_id, dataset, REPORTS[name])
+        return _shown_launches(name, ids) if ids else newest_launches(dataset, REPORTS[name])
     if dataset:
         raise StudyError(f"--dataset chooses launches for {', '.join(REPORTS)}; {name} takes --run_ids")
     runs = [tracking.stored_run(run_id) for run_id in ids]
@@ -91,8 +90,8 @@ def _shown_launches(name: str, ids: Sequence[str]) -> list[str]:
     return shown
 
 
-def newest_launches(experiment_id: str, dataset: str = "", of: Sequence[str] = tuple(ABLATIONS)) -> list[str]:
-    """Of each of some ablations the newest launch that has finished, or else the newest.
+def newest_launches(dataset: str = "", of: Sequence[str] = tuple(ABLATIONS)) -> list[str]:
+    """Of each of some ablations the newest launch that has finished, or else the newest, in any experiment.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def newest_launches(experiment_id: str, dataset: str = "", of: Sequence[str] = t
         If there is no launch at all, or none on that data set.
     """
     what, start = ("an ablation", "all") if len(of) > 1 else (f"the ablation {of[0]}", of[0])
-    there = [run for run in tracking.launches(experiment_id) if run.tags.get("ablation") in of]
+    there = [run for run in tracking.launches() if run.tags.get("ablation") in of]
     if not there:
         raise StudyError(
             f"{tracking.current_store()} holds no launch of {what}: start one with python -m ablations {start}, or "

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.gathered import Gathered
 from study import tracking
-from study.ablation import Result
+from study.ablation import Ablation, Result
 from study.errors import StudyError
 from study.statistics import answer
 
@@ -40,7 +40,7 @@ def competitors_of(gathered: Gathered) -> tuple[list[Competitor], list[str]]:
     found: list[Competitor] = []
     missing: list[str] = []
     digest = gathered.parent.tags.get("data_digest", "")
-    runs = tracking.imported_runs(gathered.parent.experiment_id, digest) if digest else []
+    runs = tracking.imported_runs(digest) if digest else []
     for run in sorted(runs, key=lambda run: run.tags["imported"].lower()):
         name = run.tags["imported"]
         try:
@@ -64,12 +64,12 @@ def competitor_table(gathered: Gathered, competitors: Sequence[Competitor]) -> p
     control = gathered.of(ablation.control)
     seeds = [result.seed for result in control] or [0]
     own = [replace(competitor.result, seed=seed) for competitor in competitors for seed in seeds]
-    beside = [competitor.result.variant for competitor in competitors]
-    asked = replace(ablation, varied={"system": []}, beside=[ablation.control, *beside])
-    table = answer(asked, [*control, *own])
-    table = table[table["system"].isin([variant["system"] for variant in beside])].drop(columns="seeds")
+    names = [competitor.result.variant["system"] for competitor in competitors]
+    compared = Ablation("others", ablation.question, {"system": names}, ablation.control, beside=[ablation.control])
+    table = answer(compared, [*control, *own])
+    table = table[table["system"].isin(names)].drop(columns="seeds")
     lists = [name for name in table if str(name).endswith("_seeds") and name != "paired_seeds"]
-    return table.assign(**{name: [[] for _ in beside] for name in lists})
+    return table.assign(**{name: [[] for _ in names] for name in lists})
 
 
 def in_words(competitors: Sequence[Competitor]) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ablations.__main__ import ABLATIONS
 from study import tracking
-from study.ablation import Ablation, Result, perf_of, variant_name
+from study.ablation import Ablation, Result, variant_name
 from study.errors import StudyError
 from study.statistics import answer, of_variant
 from study.tracking import StoredRun
@@ -196,7 +196,7 @@ def _gathered(ablation: Ablation, parent: StoredRun) -> Gathered:
 
 
 def _result(variant: dict[str, Any], seed: int, child: StoredRun) -> Result:
-    table, pictures, metrics = tracking.stored_scores(child.run_id, "test")
+    table, pictures, _ = tracking.stored_scores(child.run_id, "test")
     if "sbd" not in table:
         raise StudyError(f"run {child.run_id} keeps no scores of test images")
-    return Result(variant, seed, table, pictures, perf_of(metrics))
+    return Result(variant, seed, table, pictures)

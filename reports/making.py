@@ -44,10 +44,14 @@ def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapp
     for name in names:
         if name not in NAMES:
             raise unknown_name("report", name, NAMES)
-    tasks = chosen_reports(names, run_ids, dataset, tracking.connect())
+    tracking.connect()
+    tasks = chosen_reports(names, run_ids, dataset)
     for name in tasks:
         checked_parameters(TEMPLATES / f"{name}.ipynb", further)
     about = sorted({run_id for ids in tasks.values() for run_id in ids})
+    if not run_ids:
+        for run in map(tracking.stored_run, about):
+            click.echo(f"{run.name}: launch {run.run_id} in the experiment {tracking.experiment_of(run)}")
     tracking.name_given_run(f"report: {', '.join(tasks)}", f"Pages that are artifacts of the runs {', '.join(about)}.")
     with own_kernel() as kernel, ThreadPoolExecutor(2) as pool:
         made = {name: pool.submit(_make, name, ids, further, output / name, kernel) for name, ids in tasks.items()}

@@ -32,7 +32,6 @@ _COLUMNS = {  # of a table: column of the frame -> title, group, format, whether
     "neighbour_angle": ("angle, °", OTHER, ".1f", False),
     "parameters": ("parameters", COST, ",.0f", False),
     "training_seconds": ("training, s", COST, ".0f", False),
-    "clustering_seconds": ("clustering, s", COST, ".3f", False),
 }
 ABOUT_RESULTS = (
     "SBD: the smaller of the two best Dice values of an image; FBD: Dice of the foreground; DiC: objects found less "

@@ -60,7 +60,6 @@ class RunCard:
         Where figures and tables are written.
     """
 
-    unit = "image"  # what a row of the scores is about
     paper = Settings().flat()
 
     def __init__(self, store: str, run_ids: str, folder: str):
@@ -92,7 +91,6 @@ class RunCard:
             "data set": escape(run.tags.get("dataset", "unknown")),
             "started (UTC)": day(run.started),
             "training, s": number(run.metrics.get("perf/training_seconds", np.nan), ".1f"),
-            f"clustering, s per {self.unit}": number(run.metrics.get("perf/clustering_seconds", np.nan), ".3g"),
         }
         columns = [Column(title, [cell], numeric=False) for title, cell in facts.items()]
         block = heading(run.name) + paragraph(run.note.replace("**", "")) + table_block(columns, "The run.")

@@ -19,7 +19,7 @@ _FURTHER = ("dic", "ap_50", "ap_75")
 _SCORES = (
     *("sbd", "sbd_paper_thresholds", "sbd_diff"),
     *("fbd", "dic", "abs_dic", "ap_50", "ap_75", "map"),
-    *("parameters", "training_seconds", "clustering_seconds"),
+    *("parameters", "training_seconds"),
 )
 
 
@@ -40,8 +40,7 @@ class Systems(OneLaunch):
         labels = [Column("system", [escape(label) for label in frame["label"]], numeric=False)]
         caption = (
             "All systems have the same budget of steps. AP.50: average precision, where objects match from an IoU of "
-            ".50; mAP: mean over .50 to .90. Training: seconds of the whole training; clustering: seconds per image. "
-            f"{self._measured_on()}"
+            f".50; mAP: mean over .50 to .90. Training: seconds of the whole training. {self._measured_on()}"
         )
         return heading("Systems") + result_table(frame, labels, _SCORES, caption, self.gathered.control_rows)
 

@@ -19,7 +19,6 @@ _SPLITS = {"test": "test", "val": "validation"}
 class VolumeCard(RunCard):
     """The card of a run on volumes; what it does not say itself is as for images."""
 
-    unit = "volume"
     paper = VolumeSettings().flat()
 
     def scores(self) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from study.config import Settings
-from study.errors import StudyError
+from study.errors import StudyError, first_line, unknown_name
+
+_OTHER_FIGURES = ("contact_sheet",)  # that every answer has
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,17 @@ class Ablation:
         The varied setting along the axis of the figure, a curve, where variants that do not name it are level lines;
         without one the figure has a row per variant.
     printed : Path, optional
-        CSV file of the paper's values: the varied settings, `value` and `source`.
+        CSV file of the paper's values: the varied settings, `value` and, for readers, `source`.
     follows : dict
         (Dotted name, varied value) -> settings that come along with that value, such as the smaller batch of a large
         embedding. They do not belong to the variant's name.
     pictures : dict
         Name of a figure -> the variants whose embeddings stand side by side in it, from (a) on.
+
+    Raises
+    ------
+    StudyError
+        If it could not be answered, or not be drawn: what would be noticed at the end, when all runs are done.
     """
 
     name: str
@@ -56,6 +63,11 @@ class Ablation:
     printed: Path | None = None
     follows: dict[tuple[str, Any], dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        faults = itertools.chain.from_iterable(check(self) for check in _CHECKS)
+        if (fault := next(faults, None)) is not None:
+            raise StudyError(f"ablation {self.name!r}: {fault}")
 
     def variants(self) -> list[dict[str, Any]]:
         """All combinations of the varied settings, the last name fastest, and what is beside them."""
@@ -72,6 +84,89 @@ class Ablation:
         for pair in variant.items():
             following |= self.follows.get(pair, {})
         return following | variant
+
+
+def _faults_of_settings(ablation: Ablation) -> Iterator[str]:
+    """Settings that do not exist, and values that make no variants."""
+    if not ablation.varied:
+        yield "it varies nothing: give `varied` a setting and its values"
+    for name, values in ablation.varied.items():
+        if not values:
+            yield f"`varied` has no value of {name}: list some, or leave it out"
+        for i, value in enumerate(values):
+            if value in values[:i]:
+                yield f"`varied` has the value {value!r} of {name} twice: leave one out"
+    following = [name for settings in ablation.follows.values() for name in settings]
+    known = Settings().flat().keys() - {"seed"}
+    for name in (*ablation.varied, *ablation.names(), *following):
+        if name == "seed":
+            yield "seed is no setting of a variant: every variant is run with all seeds that --seeds lists"
+        if name not in known:
+            yield str(unknown_name("setting", name, known))
+
+
+def _faults_of_variants(ablation: Ablation) -> Iterator[str]:
+    """Variants that cannot be told apart, and what refers to none."""
+    named: dict[str, dict[str, Any]] = {}
+    for variant in ablation.variants():
+        name = variant_name(variant)
+        if name in named:
+            yield (
+                f"the variants {named[name]} and {variant} have the same name, {name!r}, by which tables and pages "
+                "tell them apart: leave one out, or vary another setting"
+            )
+        named[name] = variant
+    referring = [("`control`", ablation.control)]
+    referring += [
+        (f"`pictures` ({name})", shown) for name, all_shown in ablation.pictures.items() for shown in all_shown
+    ]
+    for where, variant in referring:
+        if named.get(variant_name(variant)) != variant:
+            yield f"{where} names {variant}, which is none of its variants: take one of {'; '.join(named)}"
+    for name, value in ablation.follows:
+        if not any(name in variant and variant[name] == value for variant in named.values()):
+            yield f"`follows` names {name} = {value!r}, which no variant has: take a varied value, or leave it out"
+
+
+def _faults_of_figures(ablation: Ablation) -> Iterator[str]:
+    """What the figures of the answer need and lack."""
+    axis, varied = ablation.axis, ablation.varied
+    if axis is not None and axis not in varied:
+        yield f"`axis` is {axis}, which is not varied: take one of {', '.join(varied)}, or leave it out"
+    if axis is not None and len(varied) != 2:
+        yield (
+            f"a figure along {axis} has a line for each value of one other varied setting, not of {len(varied) - 1}: "
+            "vary two settings, or leave `axis` out for a figure with a row per variant"
+        )
+    for variant in ablation.beside if axis is not None else []:
+        if not (varied.keys() <= variant.keys() or (axis not in variant and "system" in variant)):
+            yield (
+                f"`beside` has {variant}, which has no place in a figure along {axis}: let it name all varied "
+                f"settings, or `system` and not {axis}"
+            )
+    for name in ablation.pictures:
+        if name in (ablation.name, *_OTHER_FIGURES):
+            yield f"`pictures` has a figure {name}, as another figure of the answer is called: give it another name"
+
+
+def _faults_of_printed(ablation: Ablation) -> Iterator[str]:
+    """What the file of printed values lacks."""
+    if ablation.printed is None:
+        return
+    try:
+        columns = set(pd.read_csv(ablation.printed, nrows=0).columns)
+    except (OSError, ValueError) as error:
+        yield f"`printed`, {ablation.printed}, cannot be read ({first_line(error)}): mend it, or leave it out"
+        return
+    needed = {*ablation.varied, "value"}
+    if not needed <= columns <= {*needed, *ablation.names(), "source"}:
+        yield (
+            f"`printed`, {ablation.printed}, has the columns {', '.join(sorted(columns))}: it needs "
+            f"{', '.join(sorted(needed))}, and may have source"
+        )
+
+
+_CHECKS = (_faults_of_settings, _faults_of_variants, _faults_of_figures, _faults_of_printed)
 
 
 @dataclass(frozen=True)
@@ -108,8 +203,6 @@ class Result:
         A row per test image: `image` and its scores.
     panels : list of (M, N, 3) uint8 arrays
         Pictures of the first test images.
-    perf : dict of str to float
-        What the run cost, such as `clustering_seconds` (per test image) and `clustering_mib` (peak).
     environments : tuple of str
         Device and libraries that its scores, and its training, were computed with, see `study.environment`.
     """
@@ -118,13 +211,7 @@ class Result:
     seed: int
     table: pd.DataFrame
     panels: list[np.ndarray]
-    perf: dict[str, float] = field(default_factory=dict)
     environments: tuple[str, ...] = ()
-
-
-def perf_of(metrics: dict[str, float]) -> dict[str, float]:
-    """`Result.perf` from the metrics of a run."""
-    return {name.removeprefix("perf/"): v for name, v in metrics.items() if name.startswith("perf/clustering_")}
 
 
 def variant_name(variant: dict[str, Any]) -> str:

@@ -12,3 +12,9 @@ class StudyError(Exception):
 def unknown_name(kind: str, name: str, known) -> StudyError:
     """A StudyError for a name that is not a key of `known`, which it lists."""
     return StudyError(f"unknown {kind} {name!r}: choose one of {', '.join(sorted(map(str, known)))}")
+
+
+def first_line(error: BaseException, most: int = 200) -> str:
+    """The first line of what an error says, cut to `most` characters; its type's name where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:most] if lines else type(error).__name__

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from study import tracking
-from study.ablation import Result, perf_of
+from study.ablation import Result
 from study.checkpoint import History
 from study.code_digest import code_digest
 from study.config import Clustering, Settings
@@ -65,7 +65,7 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
         with tracking.working_on(run):
             if source is not None:
                 tracking.copy_run(source, run)
-                return _result(job, source, *tracking.read_scores(source, "test"))
+                return _result(job, source, *tracking.read_scores(source, "test")[:2])
             try:
                 result = training.score(job, run)
             except StudyError:
@@ -104,12 +104,10 @@ def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> No
     run.set_tags({"data_digest": digest})
 
 
-def _result(
-    job: Job, run_id: str, table: pd.DataFrame, pictures: list[np.ndarray], metrics: dict[str, float]
-) -> Result:
+def _result(job: Job, run_id: str, table: pd.DataFrame, pictures: list[np.ndarray]) -> Result:
     """The result of a job, whose scores the run `run_id` has."""
     environments = tracking.environments_of(run_id)
-    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, perf_of(metrics), environments)
+    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, environments)
 
 
 def score_split(
@@ -119,22 +117,17 @@ def score_split(
     split: str,
     step: int,
     reference: Clustering | None = None,
-) -> tuple[pd.DataFrame, list[np.ndarray], dict[str, float]]:
-    """Cluster and score the images of a split, as `evaluate` does, and log table, pictures and metrics.
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Cluster and score the images of a split, as `evaluate` does, and log table, pictures and means.
 
-    These three are given back too.
+    Table and pictures are given back.
     """
     images = network_images(settings.data, split)
     found = evaluate(maps, images, settings.clustering, torch.get_num_threads(), reference)
     pictures = panels(images, maps, found.labels)
     run.log_scores(split, found.table, pictures)
-    perf = {}
-    if split == "test":
-        perf = {"perf/clustering_seconds": found.seconds, "perf/clustering_mib": found.peak_mib}
-    run.log_metrics(
-        Point(0, perf), Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()})
-    )
-    return found.table, pictures, perf
+    run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()}))
+    return found.table, pictures
 
 
 class _Training:
@@ -178,7 +171,7 @@ class _Training:
             reference, file = paper_thresholds(settings.clustering), self.kept.search_file(settings, OBJECTIVE)
             # no other images are at hand here
             settings = search_thresholds(maps, self._images("val"), settings, run, file, OBJECTIVE)
-        _, pictures, _ = score_split(maps, settings, run, "val", last)
+        _, pictures = score_split(maps, settings, run, "val", last)
         del maps  # those of the test images need the memory
         if self._shown_by != run.run_id:
             steps = number_of_steps(settings.training, len(opened(settings.data).splits["train"]))

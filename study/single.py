@@ -92,7 +92,7 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str]) -> int:
     log_dataset(run, dataset, digest, settings.data.root)
     with tracking.working_on(run):
         images = network_images(settings.data, split)
-        table, _, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
+        table, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
     tqdm.write(in_words(table, split))
     return 0
 
@@ -130,7 +130,7 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
             tuned = search_thresholds(maps["val"], images, settings, run, file, objectives)
             score_split(maps["val"], tuned, run, "val", 0)
             reference = paper_thresholds(settings.clustering)
-            table, _, _ = score_split(maps["test"], tuned, run, "test", 0, reference)
+            table, _ = score_split(maps["test"], tuned, run, "test", 0, reference)
     changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
     tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
     tqdm.write(in_words(table, "test"))

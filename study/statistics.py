@@ -94,8 +94,7 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
         `SCORES`, and those of `FURTHER_SCORES` that all results have: the mean over seeds and images `{score}`, its
         95 % interval `{score}_low`, `{score}_high`, the mean of each seed `{score}_seeds` (list, by ascending seed),
         and the mean difference to the control over the paired seeds `{score}_diff` with its interval
-        `{score}_diff_low`, `{score}_diff_high` (NaN without paired seeds). Then a column for each entry of
-        `Result.perf`, averaged over seeds.
+        `{score}_diff_low`, `{score}_diff_high` (NaN without paired seeds).
     """
     scores = [*SCORES, *(score for score in FURTHER_SCORES if all(score in result.table for result in results))]
     control = of_variant(results, ablation.control)
@@ -115,7 +114,7 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
         }
         for score in scores:
             row |= _about_score(score, _by_seed(own, score), _by_seed(others, score).reindex(columns=sorted(paired)))
-        rows.append(row | pd.DataFrame([result.perf for result in own]).mean().to_dict())
+        rows.append(row)
     table = pd.DataFrame(rows)
     unnamed = [name for name in ablation.names() if name not in table]
     return table.assign(**dict.fromkeys(unnamed, np.nan))
@@ -174,8 +173,6 @@ _COLUMNS = {  # of the Markdown table, by title: column of the answer, format, w
     "abs. DiC": ("abs_dic", ".2f", False),
     "mAP": ("map", ".3f", False),
     "angle between neighbours, °": ("neighbour_angle", ".1f", False),
-    "clustering, s per image": ("clustering_seconds", ".3g", False),
-    "clustering, MiB": ("clustering_mib", ".0f", False),
 }
 
 

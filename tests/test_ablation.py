@@ -56,18 +56,90 @@ def test_what_follows_from_a_value_comes_along_beneath_the_variant():
     assert [run.settings.network.concat_layer for run in runs] == ["coordinate", "coordinate", "dfeat.32", "dfeat.32"]
 
 
-def test_what_follows_is_checked():
-    wrong = replace(ABLATION, follows={("network.name", "wnet"): {"training.batch": 2}})
-    with pytest.raises(StudyError, match=r"unknown setting 'training\.batch'"):
-        plan(wrong, lambda _: Settings(), [0])
-
-
 def test_a_plan_refuses_what_no_run_could_take():
-    wrong = Ablation("x", "?", {"network.depth": [4, 99]}, {"network.depth": 4}, "network.depth")
+    wrong = Ablation("x", "?", {"network.depth": [4, 99]}, {"network.depth": 4})
     with pytest.raises(StudyError, match=r"network\.depth must be at least 1 and at most 7"):
         plan(wrong, lambda _: Settings(), [0])
     with pytest.raises(StudyError, match="seed must be at least 0"):
         plan(ABLATION, lambda _: Settings(), [-1])
+
+
+BESIDE = {"system": "three-class"}
+BOTH = ABLATION.varied
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"varied": {}}, "it varies nothing: give `varied` a setting"),
+        ({"varied": {**BOTH, "network.name": []}}, "no value of network.name"),
+        ({"varied": {**BOTH, "loss.inter_weight": [1, "only", 1.0]}}, "the value 1.0 of loss.inter_weight twice"),
+        ({"varied": {"network.nam": ["unet"]}}, "unknown setting 'network.nam': choose one of clustering.affinity"),
+        ({"varied": {**BOTH, "seed": [0, 1]}}, "seed is no setting of a variant"),
+        ({"beside": [{**BESIDE, "loss.name": "cosine", "los.x": 1}]}, "unknown setting 'los.x'"),
+        ({"beside": [VARIANTS[1]], "axis": None}, "have the same name, 'unet, inter_weight only', by which tables"),
+        ({"beside": [{"system": "a"}, {"network.name": "a"}], "axis": None}, "have the same name, 'a'"),
+        ({"control": {"network.name": "wnet", "loss.inter_weight": 10.0}}, "`control` names {'network.name': 'wnet'"),
+        ({"control": {"network.name": "wnet"}}, "none of its variants: take one of unet, inter_weight 1; unet, inter"),
+        ({"control": dict(reversed(VARIANTS[0].items()))}, "`control` names"),  # its name is another
+        ({"pictures": {"figure_7": [VARIANTS[0], {"network.name": "vnet"}]}}, "`pictures` (figure_7) names {'net"),
+        ({"follows": {("network.name", "vnet"): {}}}, "`follows` names network.name = 'vnet', which no variant has"),
+        ({"follows": {("network.norm", "none"): {}}}, "`follows` names network.norm = 'none', which no variant has"),
+        ({"follows": {("network.name", "wnet"): {"training.batch": 2}}}, "unknown setting 'training.batch'"),
+        ({"axis": "network.depth"}, "`axis` is network.depth, which is not varied: take one of network.name, loss.int"),
+        (
+            {"varied": {"loss.inter_weight": [1.0]}, "control": {"loss.inter_weight": 1.0}},
+            "a line for each value of one other varied setting, not of 0: vary two settings",
+        ),
+        (
+            {"varied": {**BOTH, "network.depth": [4]}, "control": VARIANTS[0] | {"network.depth": 4}},
+            "a line for each value of one other varied setting, not of 2",
+        ),
+        ({"beside": [{"network.norm": "batch"}]}, "{'network.norm': 'batch'}, which has no place in a figure along"),
+        ({"beside": [BESIDE | {"loss.inter_weight": 5.0}]}, "has no place in a figure along loss.inter_weight"),
+        ({"pictures": {"contact_sheet": [VARIANTS[0]]}}, "`pictures` has a figure contact_sheet, as another"),
+        ({"pictures": {"x": [VARIANTS[0]]}}, "`pictures` has a figure x, as another"),
+    ],
+)
+def test_what_could_not_be_answered_is_no_ablation(changes, words):
+    with pytest.raises(StudyError) as error:
+        replace(ABLATION, **changes)
+    assert str(error.value).startswith("ablation 'x': ")
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_can_be_answered_is_an_ablation(tmp_path):
+    printed = tmp_path / "printed.csv"
+    printed.write_text("loss.inter_weight,network.name,value,source\n")
+    beside = [BESIDE, VARIANTS[0] | {"loss.inter_weight": 5}]
+    pictures, follows = {"y": [BESIDE, VARIANTS[3]]}, {("system", "three-class"): {"network.depth": 2}}
+    sound = replace(ABLATION, beside=beside, pictures=pictures, follows=follows, printed=printed)
+    assert sound.variants() == VARIANTS + beside
+    assert replace(sound, control={"network.name": "wnet", "loss.inter_weight": 1}).control in VARIANTS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read ([Errno 2] No such file"),
+        ("", "cannot be read (No columns"),
+        (
+            "network.name,value\n",
+            "has the columns network.name, value: it needs loss.inter_weight, network.name, value",
+        ),
+        ("network.name,loss.inter_weight,sbd\n", "it needs loss.inter_weight, network.name, value"),
+        ("network.name,loss.inter_weight,network.depth,value\n", "has the columns loss.inter_weight, network.depth"),
+    ],
+)
+def test_a_file_of_printed_values_that_could_not_be_drawn(text, words, tmp_path):
+    file = tmp_path / "printed.csv"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(StudyError) as error:
+        replace(ABLATION, printed=file)
+    assert f"ablation 'x': `printed`, {file}, " in str(error.value)
+    assert words in str(error.value)
 
 
 @pytest.mark.parametrize(

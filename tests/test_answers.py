@@ -53,7 +53,7 @@ def result(variant, seed=0):
     scores = {name: rng.random(3) for name in ("sbd", "sbd_legacy", "fbd", "map", "neighbour_angle")}
     table = pd.DataFrame({"image": ["a", "b", "c"], "abs_dic": [1.0, 0.0, 2.0], **scores})
     strip = np.full((20, 5 * 20 + 16, 3), rng.integers(256), np.uint8)
-    return Result(variant, seed, table, [strip] * 3, {"clustering_seconds": 0.25})
+    return Result(variant, seed, table, [strip] * 3)
 
 
 def logged(ablation, results, note="**asked**"):

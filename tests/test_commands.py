@@ -194,8 +194,8 @@ def test_a_store_that_cannot_be_written(fault, tmp_path, monkeypatch):
     address = f"sqlite:///{tmp_path}/file" + ("/mlflow.db" if fault == "folder" else "")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     for command in (train, ablate):
-        assert_told(command(), f"the MLflow store {address} does not answer", "mend MLFLOW_TRACKING_URI")
-    assert_told((study_main, ["evaluate", "--run_id", "x"]), "does not answer")
+        assert_told(command(), f"the MLflow store {address} cannot be used", "another store by MLFLOW_TRACKING_URI")
+    assert_told((study_main, ["evaluate", "--run_id", "x"]), "cannot be used")
 
 
 @pytest.mark.usefixtures("store")

@@ -1,11 +1,7 @@
-import itertools
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from study import evaluation
 from study.config import Clustering
 from study.data.batches import NetworkImage, resize_labels
 from study.data.targets import distance_map
@@ -57,23 +53,6 @@ def test_the_angle_is_that_of_true_objects_at_the_networks_scale():
     assert found.table["neighbour_angle"][0] == pytest.approx(90)
 
 
-def test_what_clustering_costs(monkeypatch):
-    """Time is per image; memory is what was in use at the worst moment, though it is freed at the end."""
-    examples = [example(f"i{i}") for i in range(4)]
-
-    def label_image(maps, image, settings):
-        block = np.ones(2**23)  # 64 MiB
-        time.sleep(0.03)  # so that the memory is seen
-        return (image.labels * block[0]).astype(np.int32)
-
-    monkeypatch.setattr(evaluation, "label_image", label_image)
-    ticks = itertools.count(step=0.25)  # a clock that moves by a quarter of a second whenever it is read
-    monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(ticks))
-    found = evaluate(*zip(*examples, strict=True), SETTINGS)
-    assert found.seconds == 0.25
-    assert 40 < found.peak_mib < 200
-
-
 def test_means():
     table = pd.DataFrame({"image": ["a", "b"], "sbd": [0.25, 0.75], "dic": [-1.0, 2.0]})
     assert means(table) == {"sbd": 0.5, "dic": 0.5}
@@ -93,7 +72,6 @@ def test_no_images():
     found = evaluate([], [], SETTINGS)
     assert found.table.empty
     assert found.labels == []
-    assert found.seconds == 0
     assert means(found.table) == {}
 
 

@@ -103,7 +103,7 @@ def test_what_is_logged(store, tmp_path):
     assert "Foreground: truth, that is, labels outside of the true foreground are dropped." in note
     (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("synthetic-leaves", dataset.digest())
-    assert [found.run_id for found in imported_runs(connect(), dataset.digest())] == [run.info.run_id]
+    assert [found.run_id for found in imported_runs(dataset.digest())] == [run.info.run_id]
     _, pictures, _ = stored_scores(run.info.run_id, "test")
     assert len(pictures) == 3
     for picture in pictures:
@@ -143,7 +143,7 @@ def test_other_splits_and_images_that_are_passed_over(store, tmp_path, capsys):
     assert run.data.tags["split"] == "val"
     assert run.data.metrics["val/sbd"] == 1
     assert capsys.readouterr().out.splitlines()[0] == f"12 others in {folder} are of no val image and are passed over"
-    assert imported_runs(connect(), run.data.tags["data_digest"]) == []  # of test images alone
+    assert imported_runs(run.data.tags["data_digest"]) == []  # of test images alone
 
 
 def test_the_foreground_is_the_truth_where_the_data_set_gives_it(store, tmp_path, write_folder):

@@ -117,17 +117,16 @@ def _train_and_score(
 
     val = _predict(embed, volumes.splits["val"], settings)
     choice = choose(val.affinity, settings.offsets[0], volumes.splits["val"].labels, settings.clustering.stride)
-    table, pictures, _ = _score(embed, val, volumes.splits["val"], choice, settings)
+    table, pictures = _score(embed, val, volumes.splits["val"], choice, settings)
     chosen = {f"chosen/{name}": value for name, value in choice._asdict().items()}
     run.log_metrics(Point(0, chosen), Point(steps, _named(table, "val")))
     for plane, picture in pictures.items():
         run.log_image(figures.folded(picture), picture_key(f"plane {plane}"), steps)
     del val  # the test volume needs the memory
     test = _predict(embed, volumes.splits["test"], settings)
-    table, pictures, seconds = _score(embed, test, volumes.splits["test"], choice, settings)
+    table, pictures = _score(embed, test, volumes.splits["test"], choice, settings)
     run.log_scores("test", table, list(pictures.values()))
-    perf = {"perf/inference_seconds": test.seconds, "perf/clustering_seconds": seconds}
-    run.log_metrics(Point(0, perf | _named(table, "test")))
+    run.log_metrics(Point(0, {"perf/inference_seconds": test.seconds} | _named(table, "test")))
 
 
 def _trained(
@@ -178,9 +177,9 @@ def _predict(embed: Embed, volume: Volume, settings: VolumeSettings) -> _Predict
 
 def _score(
     embed: Embed, prediction: _Prediction, volume: Volume, choice: Choice, settings: VolumeSettings
-) -> tuple[pd.DataFrame, dict[int, np.ndarray], float]:
-    """Table of one row with the scores, pictures by plane, and seconds of the watershed."""
-    offsets, started = settings.offsets[0], time.perf_counter()
+) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
+    """Table of one row with the scores, and pictures by plane."""
+    offsets = settings.offsets[0]
     found = neurons(
         prediction.affinity,
         offsets,
@@ -188,12 +187,11 @@ def _score(
         stride=settings.clustering.stride,
         min_size=choice.min_size,
     )
-    seconds = time.perf_counter() - started
     mean = mean_affinity(prediction.affinity, offsets)
     baseline = components(mean, choice.component_threshold)
     values = {"image": volume.name, "n_true": np.count_nonzero(np.unique(volume.labels))}
     values |= scores(volume.labels, found) | scores(volume.labels, baseline, "_components")
-    return pd.DataFrame([values]), _pictures(embed, volume, mean, found, settings), seconds
+    return pd.DataFrame([values]), _pictures(embed, volume, mean, found, settings)
 
 
 def _named(table: pd.DataFrame, split: str) -> dict[str, float]:

@@ -107,7 +107,6 @@ def score_rows(
 
     Left the symmetric best Dice, beside it the mean average precision; with printed values the legacy score of the
     leaderboard: only there may they stand.
-    Where the clustering is varied and the table has `clustering_seconds`, they are drawn too, on a logarithmic axis.
 
     Parameters
     ----------
@@ -124,15 +123,14 @@ def score_rows(
     """
     print_style()
     variants = [_named(row, varied) for row in table.to_dict("records")]
-    timed = "clustering.method" in varied and "clustering_seconds" in table
     size = (WIDTH, 0.26 * len(table) + 1.3)
     figure = Figure(figsize=size, layout="constrained", dpi=DPI)
-    axes = figure.subplots(1, 3 if timed else 2, sharey=True)
+    axes = figure.subplots(1, 2, sharey=True)
     if printed is not None:
         axes[0].sharex(axes[1])
     scores = _scores(printed)
     colours = [NETWORK_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
-    for axis, score in zip(axes, scores, strict=False):
+    for axis, score in zip(axes, scores, strict=True):
         _draw_rows(axis, table, score, colours)
     note = "Squares: means; circles: seeds."
     if control in variants:
@@ -142,11 +140,9 @@ def score_rows(
     for place, value in stars:
         axes[1].plot(value, place - 0.2, "*", ms=11, mfc=colours[place], mec="black", mew=0.6, zorder=4)
     note += _STARS if stars else ""
-    if timed:
-        _draw_seconds(axes[2], table["clustering_seconds"].to_numpy(float), colours)
     axes[0].set(yticks=range(len(variants)), ylim=(len(variants) - 0.5, -0.5))
     axes[0].set_yticklabels([variant_label(variant) for variant in variants])
-    for axis, score in zip(axes, scores, strict=False):
+    for axis, score in zip(axes, scores, strict=True):
         axis.set(xlabel=_TITLES[score], xlim=(None, 1))
     write_under(figure, f"{note} {caption}")
     return figure
@@ -166,19 +162,11 @@ def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[st
         axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
 
 
-def _draw_seconds(axis: Axes, seconds: np.ndarray, colours: Sequence[str]) -> None:
-    """Seconds per image in each row, on whole decades, so that the axis has ticks wherever they lie."""
-    axis.scatter(seconds, range(len(seconds)), marker="s", s=25, c=colours, zorder=3)
-    low, high = np.floor(np.log10(np.nanmin(seconds))), np.ceil(np.log10(np.nanmax(seconds)))
-    axis.set(xscale="log", xlim=(0.8 * 10**low, 1.25 * 10**high), xlabel="clustering,\nseconds per image")
-    axis.xaxis.set_major_formatter("{x:g}")
-
-
 def _mark_control(axes: Sequence[Axes], table: pd.DataFrame, scores: Sequence[str], place: int) -> None:
     """Shade the row of the control, and draw a line through its means."""
     for axis in axes:
         axis.axhspan(place - 0.5, place + 0.5, color="0.93", zorder=0)
-    for axis, score in zip(axes, scores, strict=False):
+    for axis, score in zip(axes, scores, strict=True):
         axis.axvline(table[score].iloc[place], color="0.4", ls=":", lw=1.2, zorder=1)
 
 

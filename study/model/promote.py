@@ -38,8 +38,8 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
     """
     if bool(run_id) == bool(ablation):
         raise StudyError("give either --run_id or --ablation: a run, or the ablation whose best run is taken")
-    experiment = tracking.connect()
-    run = tracking.stored_run(run_id) if run_id else best_run(experiment, ablation)
+    tracking.connect()
+    run = tracking.stored_run(run_id) if run_id else best_run(ablation)
     trained = tracking.load_run(run.run_id)
     tracking.name_given_run(f"promote: {run.name}", f"Run {run.run_id} becomes a model.")
     name = name or re.sub(r"[^\w-]+", "-", f"pixel-embedding-{trained.settings.data.name}")
@@ -56,7 +56,8 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
         save_package(folder, trained.weights, trained.settings, trained.channels, facts)
         version = tracking.register_model(folder, run.run_id, name, alias, note, facts)
     score = f", validation SBD {run.metrics[CHOSEN_BY]:.3f}" if CHOSEN_BY in run.metrics else ""
-    tqdm.write(f"run {run.name} ({run.run_id}{score}) is version {version} of {name}: {uri}")
+    place = f"{run.run_id}, experiment {tracking.experiment_of(run)}"
+    tqdm.write(f"run {run.name} ({place}{score}) is version {version} of {name}: {uri}")
     if trained.settings.clustering.foreground == "truth":
         tqdm.write(
             "its thresholds were found inside of the true foreground; for images without a mask, first run python -m "
@@ -65,15 +66,17 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
     return 0
 
 
-def best_run(experiment_id: str, ablation: str) -> StoredRun:
-    """The run with the highest validation SBD of the newest launch of an ablation; of equals the first.
+def best_run(ablation: str) -> StoredRun:
+    """The run with the highest validation SBD of the newest launch of an ablation in any experiment.
+
+    Of equals the first.
 
     Raises
     ------
     StudyError
         If the ablation has not been launched, or none of its runs has finished with validation scores.
     """
-    launches = tracking.launches(experiment_id)
+    launches = tracking.launches()
     newest = next((launch for launch in launches if launch.tags.get("ablation") == ablation), None)
     if newest is None:
         known = {launch.tags.get("ablation", "") for launch in launches}

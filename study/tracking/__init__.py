@@ -16,6 +16,7 @@ from study.tracking.life import beating, end_abandoned
 from study.tracking.reading import (
     StoredRun,
     children_of,
+    experiment_of,
     files_in,
     imported_runs,
     launches,
@@ -62,6 +63,7 @@ __all__ = [
     "current_store",
     "end_abandoned",
     "environments_of",
+    "experiment_of",
     "fetch_model",
     "files_in",
     "finished_run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,11 @@ from mlflow.artifacts import list_artifacts, load_dict, load_image
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from study.errors import StudyError
+from study.errors import StudyError, first_line
 from study.tracking.known import Scores, get_run, read_scores
 from study.tracking.life import seems_abandoned
 from study.tracking.run import SETTINGS
+from study.tracking.store import active_experiments
 
 _PARENT = "mlflow.parentRunId"
 
@@ -74,14 +76,19 @@ def stored_run(run_id: str) -> StoredRun:
     return _read(get_run(run_id))
 
 
-def launches(experiment_id: str) -> list[StoredRun]:
-    """The parent runs of ablations in an experiment, the newest first."""
-    return _search(experiment_id, "tags.control != ''")
+def experiment_of(run: StoredRun) -> str:
+    """Name of the experiment that a run is in."""
+    return MlflowClient().get_experiment(run.experiment_id).name
+
+
+def launches() -> list[StoredRun]:
+    """The parent runs of ablations in all experiments, the newest first."""
+    return _search(active_experiments(), "tags.control != ''")
 
 
 def children_of(parent: StoredRun) -> list[StoredRun]:
     """The runs of a launch, the oldest first."""
-    return _search(parent.experiment_id, f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
+    return _search([parent.experiment_id], f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
 
 
 def training_of(run: StoredRun) -> StoredRun:
@@ -96,19 +103,22 @@ def training_of(run: StoredRun) -> StoredRun:
     return run if "train/loss" in run.metrics or not holder else stored_run(holder)
 
 
-def imported_runs(experiment_id: str, data_digest: str) -> list[StoredRun]:
-    """The finished imports of other software's labels of the test images of that data, of each name the newest."""
+def imported_runs(data_digest: str) -> list[StoredRun]:
+    """The finished imports of other software's labels of the test images of that data, of each name the newest.
+
+    In all experiments.
+    """
     condition = f"tags.imported != '' and tags.split = 'test' and tags.data_digest = '{data_digest}'"
     newest: dict[str, StoredRun] = {}
-    for run in _search(experiment_id, f"{condition} and attributes.status = 'FINISHED'"):
+    for run in _search(active_experiments(), f"{condition} and attributes.status = 'FINISHED'"):
         newest.setdefault(run.tags["imported"], run)
     return list(newest.values())
 
 
-def _search(experiment_id: str, condition: str) -> list[StoredRun]:
+def _search(experiments: Sequence[str], condition: str) -> list[StoredRun]:
     client, runs, token = MlflowClient(), [], None
     while True:
-        page = client.search_runs([experiment_id], condition, order_by=["start_time DESC"], page_token=token)
+        page = client.search_runs([*experiments], condition, order_by=["start_time DESC"], page_token=token)
         runs += map(_read, page)
         if not (token := page.token):
             return runs
@@ -151,8 +161,7 @@ def stored_scores(run_id: str, split: str) -> Scores:
     try:
         return read_scores(run_id, split)
     except (MlflowException, OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
-        raise StudyError(f"run {run_id} keeps no readable scores_{split}.csv ({reason})") from error
+        raise StudyError(f"run {run_id} keeps no readable scores_{split}.csv ({first_line(error)})") from error
 
 
 def metric_curve(run_id: str, name: str) -> pd.DataFrame:

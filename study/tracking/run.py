@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 import os
 import re
@@ -22,7 +24,7 @@ from git import Repo
 from git.exc import GitError
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.models import ModelSignature
 from mlflow.pytorch import log_model
 from mlflow.tracking.context.registry import resolve_tags
@@ -43,6 +45,7 @@ HOLDS_NETWORK = "holds_network"  # tag
 ASKED = "asked."  # begin of the tags with settings that were asked for as `auto`
 ENVIRONMENT, TRAINED_IN = "environment", "trained_in"  # tags: device and libraries, those of the training if others
 TUNED = "tuned."  # begin of the tags with the settings that a search has found
+_OF_PROJECT = ("mlflow.project.", "mlflow.source.", "mlflow.git")  # begins of the tags that `mlflow run` sets
 
 
 def tuned_settings(tags: dict[str, str]) -> dict[str, str]:
@@ -137,7 +140,7 @@ class TrackedRun:
         """Log the network as an exported program with its signature; weights are read back from it.
 
         The program takes standardised images (B, C, M, N), M and N multiples of 2 to the depth, and gives
-        (B, 1 + E, M, N): distance map and embedding.
+        (B, 1 + E, M, N): distance map and embedding. It is made from a copy: `network` stays where and as it is.
         """
         side = 4 * 2**settings.network.depth  # smaller examples freeze the size in the program
         images = np.zeros((2, channels, side, side), np.float32)
@@ -149,7 +152,7 @@ class TrackedRun:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch.export, on its own internals
             log_model(
-                _Stacked(network).cpu().eval(),
+                _Stacked(copy.deepcopy(network)).cpu().eval(),
                 name=MODEL,
                 params={name: value for name, value in settings.flat().items() if name != "data.root"},
                 signature=signature,
@@ -174,8 +177,13 @@ class TrackedRun:
 
 
 def picture_key(image: str) -> str:
-    """Key of the pictures of a validation image; its first part makes a section of the page, and puts it first."""
-    return "images/val " + re.sub(r"[^\w\-./ ]", "_", image, flags=re.ASCII)  # MLflow refuses other characters
+    """Key of the pictures of a validation image; its first part makes a section of the page, and puts it first.
+
+    Where the name has characters that MLflow refuses, a digest keeps it apart from names that differ in these alone.
+    """
+    key = re.sub(r"[^\w\-./ ]", "_", image, flags=re.ASCII)
+    digest = "" if key == image else f" {hashlib.sha256(image.encode(errors='surrogateescape')).hexdigest()[:8]}"
+    return f"images/val {key}{digest}"
 
 
 class AnySettings(Protocol):
@@ -209,7 +217,8 @@ def start_run(
 ) -> TrackedRun:
     """A run of its own, or one below another.
 
-    A run without parent is the one that `mlflow run` has made for this launch, where it has.
+    A run without parent is the one that `mlflow run` has made for this launch, where it has made one in the
+    experiment. One in another experiment gives its params and its source to the new run, and tells where that is.
 
     Parameters
     ----------
@@ -226,21 +235,43 @@ def start_run(
     """
     own = {"mlflow.runName": name, "mlflow.note.content": note, **_code_state(), **signs_of_life(), **tags}
     given = os.environ.pop("MLFLOW_RUN_ID", None)  # a worker inherits that of its launch, and must not use it
-    run_id = given if parent_id is None else None
+    launch = MlflowClient().get_run(given) if given is not None and parent_id is None else None
     if parent_id is not None:
         own["mlflow.parentRunId"] = parent_id
-    if run_id is None:
+    if launch is not None and launch.info.experiment_id == experiment_id:
+        run = TrackedRun(launch.info.run_id)
+        run.set_tags(own)
+    else:
         # with all tags from the first moment: a process may be killed in the next
-        tags = resolve_tags() | {name: str(value) for name, value in own.items()}
-        run_id = MlflowClient().create_run(experiment_id, run_name=name, tags=tags).info.run_id
-    run = TrackedRun(run_id)
-    run.set_tags(own)
+        tags = resolve_tags() | _source_of(launch) | {name: str(value) for name, value in own.items()}
+        run = TrackedRun(MlflowClient().create_run(experiment_id, run_name=name, tags=tags).info.run_id)
+    flat = {} if settings is None else settings.flat()
+    params = {name: str(flat[name]) for name in (*varied, "seed")} if flat else {}
+    if launch is not None and launch.info.run_id != run.run_id:
+        params = launch.data.params | params
+        _point_to(run, name, experiment_id, launch)
+    run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
     if settings is not None:
-        flat, paper = settings.flat(), type(settings)().flat()
+        paper = type(settings)().flat()
         run.set_tags({k: v for k, v in flat.items() if v != paper[k] and k != "data.root"})
-        run.client.log_batch(run_id, params=[Param(k, str(flat[k])) for k in (*varied, "seed")])
-        run.client.log_dict(run_id, flat, SETTINGS)
+        run.client.log_dict(run.run_id, flat, SETTINGS)
     return run
+
+
+def _source_of(launch: Run | None) -> dict[str, str]:
+    """The tags by which `mlflow run` tells what it has started."""
+    tags = {} if launch is None else launch.data.tags
+    return {name: value for name, value in tags.items() if name.startswith(_OF_PROJECT)}
+
+
+def _point_to(run: TrackedRun, name: str, experiment_id: str, launch: Run) -> None:
+    """Let the run that `mlflow run` has made, and will end, tell where the runs of this launch are."""
+    experiment = run.client.get_experiment(experiment_id).name
+    note = (
+        f"The runs of this launch are in the experiment [{experiment}](#/experiments/{experiment_id}), the first one "
+        f"is [{name}](#/experiments/{experiment_id}/runs/{run.run_id}) ({run.run_id})."
+    )
+    TrackedRun(launch.info.run_id).set_tags({"mlflow.runName": f"{name} (mlflow run)", "mlflow.note.content": note})
 
 
 def name_given_run(name: str, note: str) -> None:

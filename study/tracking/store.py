@@ -14,12 +14,15 @@ from typing import Any
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Experiment
+from mlflow.entities import Experiment, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.default_experiment import DEFAULT_EXPERIMENT_ID
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
+from requests import exceptions as http
 from sqlalchemy.engine import make_url
 
-from study.errors import StudyError
+from study.errors import StudyError, first_line
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
 DEFAULT_EXPERIMENT = "pixel-embeddings"
@@ -28,8 +31,9 @@ DEFAULT_EXPERIMENT = "pixel-embeddings"
 def connect() -> str:
     """Choose the store and the experiment, and make sure that both answer.
 
-    `MLFLOW_TRACKING_URI` and the experiment that `mlflow run` or the environment names win over the defaults, a SQLite
-    file in the working folder.
+    `MLFLOW_TRACKING_URI` wins over a SQLite file in the working folder, and an experiment that `mlflow run` or the
+    environment names over `DEFAULT_EXPERIMENT`. MLflow's own, `Default`, counts as none: it is what `mlflow run` takes
+    where it is told nothing.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def connect() -> str:
     Raises
     ------
     StudyError
-        If the store does not answer or cannot be written, or the experiment is deleted.
+        If the store does not answer, refuses or cannot be written, or the experiment is deleted.
     """
     store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -51,16 +55,29 @@ def connect() -> str:
         if is_local_uri(experiment.artifact_location):
             Path(local_file_uri_to_path(experiment.artifact_location)).mkdir(parents=True, exist_ok=True)
     except Exception as error:  # each kind of store raises its own
-        reason = str(error).strip().splitlines()[0][:200]
-        raise StudyError(
-            f"the MLflow store {store} does not answer ({reason}): start the server, or mend MLFLOW_TRACKING_URI"
-        ) from error
+        raise StudyError(f"the MLflow store {store} {_what_is_wrong(error)}") from error
     if experiment.lifecycle_stage != "active":
         raise StudyError(
             f"the MLflow experiment {experiment.name!r} is deleted: restore it, or name another by "
             "MLFLOW_EXPERIMENT_NAME"
         )
     return experiment.experiment_id
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Why a store cannot be used, and what mends that."""
+    cause: BaseException | None = error
+    while cause is not None:
+        silent = isinstance(cause, http.ConnectionError | http.Timeout)
+        if silent and not isinstance(cause, http.SSLError | http.ProxyError):  # for which there was an answer
+            return f"does not answer ({first_line(error)}): start the server, or mend MLFLOW_TRACKING_URI"
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
+        return (
+            f"refuses you ({first_line(error)}): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+            "MLFLOW_TRACKING_TOKEN, to those of a user who may write"
+        )
+    return f"cannot be used ({first_line(error)}): mend what is there, or name another store by MLFLOW_TRACKING_URI"
 
 
 @contextmanager
@@ -97,12 +114,32 @@ def _prepare_file(store: str) -> None:
 
 def _experiment(client: MlflowClient) -> Experiment:
     """The experiment that `mlflow run`, the environment or the default names; made if it is not there."""
+    chosen = os.environ.get("MLFLOW_EXPERIMENT_ID")
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
-        return client.get_experiment(client.get_run(run_id).info.experiment_id)
-    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
-        return client.get_experiment(experiment_id)
+        chosen = client.get_run(run_id).info.experiment_id
+    if chosen and not _is_mlflows_own(experiment := client.get_experiment(chosen)):
+        return experiment
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-    return client.get_experiment_by_name(name) or client.get_experiment(client.create_experiment(name))
+    found = client.get_experiment_by_name(name)
+    try:
+        return found or client.get_experiment(client.create_experiment(name))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        made_meanwhile = client.get_experiment_by_name(name)  # by another launch
+        assert made_meanwhile is not None
+        return made_meanwhile
+
+
+def _is_mlflows_own(experiment: Experiment) -> bool:
+    """Whether it is the one that MLflow takes where nothing else is asked for."""
+    return (experiment.experiment_id, experiment.name) == (DEFAULT_EXPERIMENT_ID, Experiment.DEFAULT_EXPERIMENT_NAME)
+
+
+def active_experiments() -> list[str]:
+    """Ids of all experiments of the store that are not deleted."""
+    found = MlflowClient().search_experiments(ViewType.ACTIVE_ONLY, max_results=10_000)
+    return [experiment.experiment_id for experiment in found]
 
 
 def use_store(store: str) -> None:

@@ -18,7 +18,6 @@ from reports.subsets import group_scores, subset_results
 from study import one_run
 from study.ablation import plan
 from study.profiles import load_settings
-from study.tracking import connect
 
 MODULES = [
     import_module(f"ablations.{module.name}")
@@ -195,7 +194,7 @@ def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_pat
     options = ["--profile", "smoke", "--dataset", "cvppp2017", "--data_root", str(tmp_path), "--executor", "inline"]
     ended = CliRunner().invoke(main, ["subsets", *options, "--report", "0", "--set", f"data.subsets=all,{tiny}"])
     assert ended.exit_code == 0, ended.output
-    found = subset_results(gather(newest_launches(connect())))
+    found = subset_results(gather(newest_launches()))
     assert found.keys() == {"unet", "wnet"}
     for _, results in found.values():
         table = results[0].table

@@ -87,7 +87,7 @@ def test_a_run_on_the_synthetic_volume(store):
     assert {f"{split}/{name}" for split in ("val", "test") for name in (*SCORES, "n_true")} <= set(metrics)
     assert metrics["test/voi"] == pytest.approx(metrics["test/voi_split"] + metrics["test/voi_merge"])
     assert {"chosen/threshold", "chosen/min_size", "chosen/component_threshold"} <= set(metrics)
-    assert {"perf/training_seconds", "perf/inference_seconds", "perf/clustering_seconds"} <= set(metrics)
+    assert {"perf/training_seconds", "perf/inference_seconds"} <= set(metrics)
     assert [step for step, _ in curve_of(store, run)] == [1, 2, 3, 4]
     table = pd.read_csv(io.StringIO(load_text(f"runs:/{run.info.run_id}/scores_test.csv")))
     assert len(table) == 1

@@ -199,29 +199,9 @@ def test_the_control_is_marked():
     assert "control" not in figure.get_supxlabel()
 
 
-@pytest.mark.parametrize("seconds", [[0.2, 0.3, 0.4], [1.0, 1.0, 1.0], [0.004, np.nan, 90.0]])
-def test_seconds_of_clustering_are_a_third_panel(png, seconds):
-    answer = table(1, networks=["wnet"])
-    answer["clustering_seconds"] = seconds
-    assert len(rows_of(answer).axes) == 2  # of one clustering
-    figure = rows_of_clusterings(answer)
-    axis = figure.axes[2]
-    (points,) = axis.collections
-    drawn = points.get_offsets()
-    np.testing.assert_allclose(np.ma.filled(drawn.astype(float), np.nan)[:, 0], seconds)
-    low, high = axis.get_xlim()
-    assert axis.get_xscale() == "log"
-    assert low < np.nanmin(seconds) <= np.nanmax(seconds) < high
-    figure.draw_without_rendering()
-    assert any(tick.get_text() and low < float(tick.get_text()) < high for tick in axis.get_xticklabels())
-    assert len(axis.patches) == 1  # the control is shaded here too
-    assert png(figure).std() > 10
-
-
 @pytest.mark.parametrize("count", [1, 2, 12])
 def test_the_parts_of_score_rows_do_not_meet(count):
     answer = table(1, weights=tuple(float(i) for i in range(count)), networks=["wnet"])
-    answer["clustering_seconds"] = 0.1
     figure = rows_of_clusterings(answer)
     figure.draw_without_rendering()
     assert min(axis.get_window_extent().height for axis in figure.axes) > 40

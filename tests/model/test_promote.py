@@ -6,7 +6,7 @@ from study.errors import StudyError
 from study.loaded import opened
 from study.model.promote import best_run, load_model, promote
 from study.single import search_run
-from study.tracking import load_run, read_scores
+from study.tracking import Point, load_run, read_scores, start_run
 
 NAME = "pixel-embedding-synthetic-leaves"
 
@@ -44,13 +44,28 @@ def test_a_model_finds_the_test_labels_of_its_run(asked):
     assert counts == read_scores(run_id, "test").table["n_pred"].tolist()
 
 
-def test_the_best_run_of_an_ablation_is_that_of_the_validation_images(asked):
+def test_the_best_run_of_an_ablation_is_that_of_the_validation_images(asked, capsys):
     scores = validation_scores(asked)
     best = max(scores, key=scores.__getitem__)
-    assert best_run(asked.experiment.experiment_id, "two").run_id == asked.children[best].info.run_id
+    assert best_run("two").run_id == asked.children[best].info.run_id
+    capsys.readouterr()
     promote("", "two", "by-ablation", "champion")
+    assert f"({best_run('two').run_id}, experiment pixel-embeddings, validation SBD" in capsys.readouterr().out
     version = asked.client.get_model_version_by_alias("by-ablation", "champion")
     assert version.run_id == asked.children[best].info.run_id
+
+
+def test_the_newest_launch_counts_wherever_it_is(asked):
+    launch = start_run("0", "two", "", {"ablation": "two", "control": "c"})
+    child = start_run("0", "child", "", {}, parent_id=launch.run_id)
+    child.log_metrics(Point(0, {"val/sbd": 0.01}))
+    child.end("FINISHED")
+    launch.end("FINISHED")
+    try:
+        assert best_run("two").run_id == child.run_id
+    finally:
+        for run in (child, launch):
+            asked.client.delete_run(run.run_id)
 
 
 def test_a_version_by_number_and_a_folder(asked, tmp_path):

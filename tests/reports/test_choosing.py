@@ -8,11 +8,11 @@ from study.tracking import connect, start_run
 
 
 def chosen(name="wnet_tables", run_ids="", dataset=""):
-    return chosen_reports([name], run_ids, dataset, connect())[name]
+    return chosen_reports([name], run_ids, dataset)[name]
 
 
 def all_chosen(run_ids="", dataset=""):
-    return chosen_reports([], run_ids, dataset, connect())
+    return chosen_reports([], run_ids, dataset)
 
 
 def test_the_newest_launches_of_the_newest_data_set(made):
@@ -20,8 +20,8 @@ def test_the_newest_launches_of_the_newest_data_set(made):
     assert chosen(dataset="cvppp2017") == [made.on_cvppp.id]
 
 
-def launched(name, status):
-    run = start_run(connect(), name, "", {"ablation": name, "dataset": "leaves", "control": "c"})
+def launched(name, status, experiment=None):
+    run = start_run(experiment or connect(), name, "", {"ablation": name, "dataset": "leaves", "control": "c"})
     run.end(status)
     return run.run_id
 
@@ -33,6 +33,13 @@ def test_a_finished_launch_is_preferred_to_a_newer_one():
         for of in (("lambda", "FINISHED"), ("lambda", "FAILED"), ("clustering", "FAILED"), ("unknown", "FINISHED"))
     )
     assert chosen() == [finished, failed]
+
+
+def test_the_newest_launch_counts_wherever_it_is(store):
+    newest = [launched("lambda", "FINISHED", experiment) for experiment in (None, "0", store.create_experiment("x"))][
+        -1
+    ]
+    assert chosen() == [newest]
 
 
 @pytest.mark.usefixtures("store")

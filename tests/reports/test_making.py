@@ -162,6 +162,15 @@ def test_the_given_run_is_named(monkeypatch, made):
     assert made.client.get_run(run_id).info.run_name == "report: compare"
 
 
+def test_what_is_chosen_is_told_with_its_experiment(made, monkeypatch):
+    monkeypatch.setattr(making, "_make", lambda *_: "page")
+    for arguments, told in ((["chen_tables"], True), (["chen_tables", "--run_ids", made.on_cells.id], False)):
+        ended = CliRunner().invoke(main, arguments)
+        assert ended.exit_code == 0, ended.output
+        line = f"neighbour_distance on dsb2018: launch {made.on_cells.id} in the experiment pixel-embeddings"
+        assert (line in ended.output.splitlines()) == told
+
+
 def test_pages_of_launches_are_chosen_by_them(made):
     ids = {"chen_tables": made.on_cells.id, "loss_comparison": made.broken_losses.id, "systems": made.systems.id}
     ended = CliRunner().invoke(main, ["--run_ids", ",".join(ids.values()), "--output", str(made.folder / "pages")])

@@ -59,7 +59,6 @@ def test_settings_are_set_against_those_of_volumes(card, tables_of):
     assert ("network.base_width", "2", "16") in rows
     assert ("clustering.stride", "2", "4") in rows
     assert ("loss.ranges", "1+3", "1+3+9+27") in rows
-    assert "clustering, s per volume" in card.about().html
 
 
 def test_curves_of_the_losses_alone(card):

@@ -6,6 +6,7 @@ from study.tracking import (
     Point,
     children_of,
     connect,
+    experiment_of,
     files_in,
     imported_runs,
     launches,
@@ -20,7 +21,7 @@ from study.tracking import (
 
 
 def test_a_launch_and_its_runs(asked):
-    (parent,) = launches(asked.experiment.experiment_id)
+    (parent,) = launches()
     assert parent.run_id == asked.parent.info.run_id
     assert parent.parent_id is None
     assert parent.tags["split_note"]
@@ -39,6 +40,19 @@ def test_a_launch_and_its_runs(asked):
         curve = metric_curve(child.run_id, "train/loss")
         assert curve["step"].is_monotonic_increasing
         assert curve["value"].iloc[-1] == pytest.approx(metrics["train/loss"])
+
+
+def test_launches_and_imports_are_found_in_all_experiments(store):
+    experiments = ["0", connect(), store.create_experiment("theirs"), store.create_experiment("deleted")]
+    tags = {"control": "c", "imported": "StarDist", "data_digest": "d", "split": "test"}
+    runs = [start_run(experiment, "run", "", tags) for experiment in experiments]
+    for run in runs:
+        run.end("FINISHED")
+    store.delete_experiment(experiments[-1])
+    found = launches()
+    assert [run.run_id for run in found] == [run.run_id for run in runs[2::-1]]  # the newest first
+    assert [experiment_of(run) for run in found] == ["theirs", "pixel-embeddings", "Default"]
+    assert [run.run_id for run in imported_runs("d")] == [runs[2].run_id]
 
 
 @pytest.mark.usefixtures("store")
@@ -72,9 +86,9 @@ def test_of_imports_with_one_name_the_newest_finished_one_counts():
     imported("StarDist", split="val")
     elsewhere = imported("StarDist", digest="d2")
     start_run(experiment, "no import", "", {"data_digest": "d1", "split": "test"}).end("FINISHED")
-    assert [run.run_id for run in imported_runs(experiment, "d1")] == others[::-1]
-    assert [run.run_id for run in imported_runs(experiment, "d2")] == [elsewhere]
-    assert imported_runs(experiment, "d3") == []
+    assert [run.run_id for run in imported_runs("d1")] == others[::-1]
+    assert [run.run_id for run in imported_runs("d2")] == [elsewhere]
+    assert imported_runs("d3") == []
 
 
 @pytest.mark.usefixtures("store")

@@ -1,5 +1,7 @@
 import json
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -7,10 +9,12 @@ import pandas as pd
 import pytest
 import torch
 
+import study
 from study.config import Settings
 from study.errors import StudyError
 from study.networks import build_network
 from study.tracking import Point, TrackedRun, connect, load_run, picture_key, start_run, working_on
+from study.tracking import run as tracking_run
 
 
 def test_a_run_with_settings(store, monkeypatch):
@@ -42,6 +46,59 @@ def test_the_run_of_the_launch_is_taken_by_the_first_run_that_has_no_parent(stor
     assert store.get_run(child.run_id).data.tags["mlflow.parentRunId"] == launch
 
 
+def test_the_run_of_the_launch_in_another_experiment_tells_where_the_runs_are(store, monkeypatch):
+    launch = store.create_run(
+        "0", tags={"mlflow.project.entryPoint": "train", "mlflow.source.type": "PROJECT", "a": "b"}
+    )
+    for name in ("seed", "dataset"):
+        store.log_param(launch.info.run_id, name, "07")  # text of an option; the setting is 0
+    monkeypatch.setenv("MLFLOW_RUN_ID", launch.info.run_id)
+    experiment = connect()
+    run = start_run(experiment, "first", "a note", {}, Settings(), ["network.name"])
+    found = store.get_run(run.run_id)
+    assert (found.info.experiment_id, found.info.run_name) == (experiment, "first")
+    assert found.data.params == {"seed": "0", "dataset": "07", "network.name": "wnet"}
+    tags = found.data.tags
+    assert (tags["mlflow.project.entryPoint"], tags["mlflow.source.type"]) == ("train", "PROJECT")
+    assert tags["mlflow.note.content"] == "a note"
+    assert "a" not in tags
+    pointing = store.get_run(launch.info.run_id)
+    assert pointing.info.status == "RUNNING"  # `mlflow run` ends it
+    assert pointing.info.run_name == "first (mlflow run)"
+    assert "experiment [pixel-embeddings](#/experiments/1)" in pointing.data.tags["mlflow.note.content"]
+    assert run.run_id in pointing.data.tags["mlflow.note.content"]
+    assert "process" not in pointing.data.tags
+    assert not start_run(experiment, "second", "", {}).client.get_run(run.run_id).data.tags.get("dataset")
+
+
+@pytest.mark.parametrize("named", ["", "mine"])
+def test_what_mlflow_run_starts_is_in_the_experiment_that_was_asked_for(named, store, monkeypatch, tmp_path):
+    (tmp_path / "launch.py").write_text(
+        "from study.tracking import connect, start_run, working_on\n"
+        "run = start_run(connect(), 'lambda on leaves', 'a note', {})\n"
+        "with working_on(run):\n    pass\n"
+    )
+    command = f"{sys.executable} launch.py --seeds {{seeds}}"
+    parameters = {"seeds": {"type": "string", "default": "0,1"}}
+    project = {"name": "x", "entry_points": {"main": {"parameters": parameters, "command": command}}}
+    (tmp_path / "MLproject").write_text(json.dumps(project))  # which is YAML too
+    monkeypatch.setenv("PYTHONPATH", str(Path(study.__file__).parents[1]))
+    given = mlflow.projects.run(str(tmp_path), env_manager="local", experiment_name=named or None).run_id
+    experiment = store.get_experiment_by_name(named or "pixel-embeddings").experiment_id
+    (run,) = store.search_runs([experiment])
+    assert (run.info.run_name, run.info.status) == ("lambda on leaves", "FINISHED")
+    assert run.data.params == {"seeds": "0,1"}
+    assert run.data.tags["mlflow.project.entryPoint"] == "main"
+    assert run.data.tags["mlflow.source.type"] == "PROJECT"
+    if named:
+        assert run.info.run_id == given
+        assert not store.search_runs(["0"])
+    else:
+        (pointing,) = store.search_runs(["0"])
+        assert (pointing.info.run_id, pointing.info.status) == (given, "FINISHED")
+        assert run.info.run_id in pointing.data.tags["mlflow.note.content"]
+
+
 @pytest.fixture
 def run(store):
     return start_run(connect(), "run", "", {})
@@ -71,6 +128,12 @@ def test_pictures_of_images_of_any_name(name, run, store):
     files = [item.path for item in store.list_artifacts(run.run_id, "images") if item.path.endswith(".png")]
     assert sorted(file.split("+")[2] for file in files) == ["3", "6"]
     np.testing.assert_array_equal(mlflow.artifacts.load_image(f"runs:/{run.run_id}/{files[0]}"), picture)
+
+
+def test_no_two_images_share_a_key():
+    names = ("a_b", "a+b", "a b", "a/b", "a:b", "ä", "ö", "µ", "a_b.tif", "a\udce9b")
+    assert len({picture_key(name) for name in names}) == len(names)
+    assert picture_key("A1/plant001") == "images/val A1/plant001"  # as it is, where MLflow takes it
 
 
 def test_how_a_run_ends(store):
@@ -128,6 +191,24 @@ def test_the_logged_program_takes_images_of_any_size_and_number(store, settings)
     found, channels, weights, *_ = load_run(run.run_id)
     assert (found, channels) == (settings, 1)
     build_network(1, settings).load_state_dict(weights)  # all of them
+
+
+def test_logging_a_network_leaves_it_as_it_is(run, monkeypatch):
+    logged = []
+    monkeypatch.setattr(tracking_run, "log_model", lambda model, **_: logged.append(model))
+    settings = Settings().with_({"network.base_width": 2, "network.depth": 1})
+    network = build_network(1, settings)
+    frozen = next(iter(network.children())).eval()
+    before = {name: (id(weight), weight.data_ptr()) for name, weight in network.named_parameters()}
+    run.log_network(network, settings, 1)
+    assert network.training
+    assert not frozen.training
+    assert {name: (id(weight), weight.data_ptr()) for name, weight in network.named_parameters()} == before
+    (model,) = logged
+    assert not any(module.training for module in model.modules())
+    assert {weight.device.type for weight in model.parameters()} == {"cpu"}
+    # what is moved there is another network
+    assert not {weight.data_ptr() for weight in model.parameters()} & {place for _, place in before.values()}
 
 
 def test_tracked_run_of_an_existing_id(run, store):

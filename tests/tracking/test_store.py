@@ -1,5 +1,8 @@
+import http.server
 import json
 import sqlite3
+import threading
+from contextlib import contextmanager
 
 import mlflow
 import pytest
@@ -25,6 +28,32 @@ def test_the_environment_names_the_experiment(store, monkeypatch):
     assert connect() == other
     monkeypatch.setenv("MLFLOW_RUN_ID", store.create_run(named).info.run_id)
     assert connect() == named
+
+
+def test_mlflows_own_experiment_counts_as_none(store, monkeypatch):
+    """`mlflow run` sets it where it is told nothing."""
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    own = connect()
+    assert store.get_experiment(own).name == "pixel-embeddings"
+    monkeypatch.setenv("MLFLOW_RUN_ID", store.create_run("0").info.run_id)
+    assert connect() == own
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    assert store.get_experiment(connect()).name == "mine"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "Default")
+    assert connect() == "0"
+
+
+def test_an_experiment_that_another_launch_makes_meanwhile(store, monkeypatch):
+    made, looked_up = connect(), []
+    get = mlflow.MlflowClient.get_experiment_by_name
+
+    def not_at_first(client, name):
+        looked_up.append(name)
+        return get(client, name) if len(looked_up) > 1 else None
+
+    monkeypatch.setattr(mlflow.MlflowClient, "get_experiment_by_name", not_at_first)
+    assert connect() == made
+    assert len(looked_up) == 2
 
 
 def test_without_a_named_store_it_is_a_file_in_the_working_folder(store, monkeypatch, tmp_path):
@@ -53,10 +82,69 @@ def test_a_store_that_does_not_work_is_told_at_once(fault, store, monkeypatch, t
     if fault == "artifacts":
         (tmp_path / "mlruns").write_text("a file where the folder should be")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    with pytest.raises(StudyError, match=r"the MLflow store .* does not answer \(.+\).* MLFLOW_TRACKING_URI") as error:
+    with pytest.raises(StudyError, match=r"the MLflow store .* cannot be used \(.+\): .* MLFLOW_TRACKING_URI") as error:
         connect()
     assert address in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@contextmanager
+def answering(status, text):
+    """A server that gives the same answer to all requests; gives its address."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("status", "text", "words"),
+    [
+        (401, "You are not authenticated.", "error code 401 != 200. Response body: 'You are not authenticated.'): set"),
+        (401, '{"error_code": "UNAUTHENTICATED", "message": "no"}', "refuses you (UNAUTHENTICATED: no): set MLFLOW_TR"),
+        (403, '{"error_code": "PERMISSION_DENIED", "message": "no"}', "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_T"),
+        (200, "<html>Welcome</html>", "<html>Welcome</html>'): mend what is there, or name another store by MLFLOW_T"),
+        (404, "gone", "cannot be used (API request to endpoint"),
+    ],
+)
+def test_a_server_that_answers_need_not_be_started(status, text, words, monkeypatch):
+    with answering(status, text) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(StudyError) as error:
+            connect()
+    assert str(error.value).startswith(f"the MLflow store {address} ")
+    assert words in str(error.value)
+    assert "start the server" not in str(error.value)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_server_that_is_not_there_is_to_be_started(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(StudyError, match=r"store http://127.0.0.1:9 does not answer \(.+\): start the server, or mend"):
+        connect()
+
+
+@pytest.mark.usefixtures("store")
+def test_an_error_without_words_is_told_by_its_kind(monkeypatch):
+    def fail(_):
+        raise TimeoutError
+
+    monkeypatch.setattr(tracking.store, "_experiment", fail)
+    with pytest.raises(StudyError, match=r"cannot be used \(TimeoutError\): "):
+        connect()
 
 
 def test_a_store_that_another_process_reads_is_taken(store, tmp_path):
