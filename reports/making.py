@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from reports.choosing import chosen_reports
+from reports.freshness import MADE_FROM, is_fresh, made_from
 from reports.render import NAMES, TEMPLATES, NotebookError, checked_parameters, own_kernel, render
 from study import tracking
 from study.errors import StudyError, unknown_name
 
-_OURS = (".ipynb", ".html", ".csv", ".pdf", ".png")  # files of a report
+_OURS = (".ipynb", ".html", ".csv", ".pdf", ".png", ".txt")  # files of a report
 
 
 def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapping[str, str], output: Path) -> int:
@@ -53,6 +54,17 @@ def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapp
         for run in map(tracking.stored_run, about):
             click.echo(f"{run.name}: launch {run.run_id} in the experiment {tracking.experiment_of(run)}")
     tracking.name_given_run(f"report: {', '.join(tasks)}", f"Pages that are artifacts of the runs {', '.join(about)}.")
+    marks = {name: made_from(name, ids, further) for name, ids in tasks.items()}
+    new = {name: ids for name, ids in tasks.items() if not is_fresh(output / name, marks[name])}
+    for name in tasks.keys() - new.keys():
+        click.echo(f"{name}: {output / name / name}.html is unchanged")
+    return _make_all(new, marks, further, output) if new else 0
+
+
+def _make_all(
+    tasks: Mapping[str, list[str]], marks: Mapping[str, str], further: Mapping[str, str], output: Path
+) -> int:
+    """Make the reports of tasks (name -> runs), and tell where they are; the number of failed ones."""
     with own_kernel() as kernel, ThreadPoolExecutor(2) as pool:
         made = {name: pool.submit(_make, name, ids, further, output / name, kernel) for name, ids in tasks.items()}
     failed = 0
@@ -63,6 +75,7 @@ def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapp
             click.echo(f"Error: {error}", err=True)
             failed += 1
         else:
+            (output / name / MADE_FROM).write_text(marks[name])
             where = "its run" if len(tasks[name]) == 1 else f"{len(tasks[name])} runs"
             click.echo(f"{name}: {page} (also an artifact of {where}, in reports/{name})")
     return failed

@@ -4,51 +4,29 @@ from __future__ import annotations
 
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
 from study import tracking
-from study.ablation import Ablation, Result, plan, variant_name
-from study.answers import log_answer
+from study.ablation import Ablation, Result, variant_name
 from study.config import Settings
 from study.data import Dataset
 from study.device import choose_device
 from study.errors import StudyError
 from study.estimate import cost_of
 from study.executors import Launch, execute
-from study.job import Failure, Job, Task, resolved_run
+from study.job import Failure, Job, Task
 from study.known_results import KnownResults
 from study.loaded import opened
 from study.monitor import PICTURES
 from study.one_run import log_dataset, work
+from study.question import Question, question_of
 from study.shared_view import shared_view
-from study.single import about, threads_for
-from study.tracking import TrackedRun
+from study.single import threads_for
 from study.training import number_of_steps
-
-
-@dataclass
-class _Question:
-    """An ablation, its jobs, and what they have given so far."""
-
-    ablation: Ablation
-    caption: str
-    note: str
-    jobs: list[Job]
-    parent: TrackedRun | None = None
-    ended: bool = False
-    unanswered: bool = False
-    results: list[Result] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-    def add(self, outcome: Result | Failure) -> bool:
-        """Add the outcome of one job; tells whether it was the last one."""
-        (self.results if isinstance(outcome, Result) else self.failures).append(outcome)  # type: ignore[arg-type]
-        return len(self.results) + len(self.failures) == len(self.jobs)
 
 
 @dataclass(frozen=True)
@@ -60,7 +38,8 @@ class Asked:
     failed : int
         Number of failed runs and answers.
     parents : list of str
-        Ids of the parent runs, one for each ablation; none where only a plan was made.
+        Ids of the parent runs, one for each ablation, of this launch or of an earlier one that has given the same
+        answer; none where only a plan was made.
     """
 
     failed: int
@@ -79,7 +58,8 @@ def ask(
     """Run ablations and log their answers.
 
     Runs that differ in their clustering alone share a training, in whichever ablation they are. What an earlier launch
-    has finished is taken from there, and what it has begun is gone on with.
+    has finished is taken from there, and what it has begun is gone on with. Where an earlier launch has given the very
+    answer that this one would give, from the same results, question and code, there is nothing to do.
 
     Parameters
     ----------
@@ -109,49 +89,35 @@ def ask(
     device = choose_device(first.training.device)
     dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
-    questions = [_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
+    every = [question_of(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
     experiment = tracking.connect()
+    answered = {question.ablation.name: question.finished_launch() for question in every}
+    questions = [question for question in every if answered[question.ablation.name] is None]
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
         tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
     groups = _by_training(questions)
     known = KnownResults(job for question in questions for job in question.jobs)
     new = [group for group in groups if not all(_job(place) in known for place in group)]
     slots = launch.slots_for(len(new), device)
-    tqdm.write(f"{_in_words(questions, groups, known, dataset)}\n{slots} at a time, on {device}")
+    for name, parent_id in answered.items():
+        if parent_id is not None:
+            tqdm.write(f"{name}: answered before, by the same runs and code: see the parent run {parent_id}")
+    if questions:
+        tqdm.write(f"{_in_words(questions, groups, known, dataset)}\n{slots} at a time, on {device}")
     if plan_only:
         return Asked(0, [])
     with _stopped_once(), _parents(questions, experiment, dataset, digest):
         _work_off(questions, groups, new, slots, launch)
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
-    parents = [question.parent.run_id for question in questions if question.parent]
+    parents = [answered[q.ablation.name] or (q.parent.run_id if q.parent else "") for q in every]
     return Asked(sum(len(question.failures) + question.unanswered for question in questions), parents)
 
 
-def _question(
-    ablation: Ablation,
-    base: Callable[[str], Settings],
-    seeds: Sequence[int],
-    dataset: Dataset,
-    digest: str,
-    *,
-    reuse: bool,
-) -> _Question:
-    runs = [resolved_run(run, dataset) for run in plan(ablation, base, seeds)]
-    caption = about(dataset, runs[0].settings, len(seeds))
-    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}. {caption}"
-    question = _Question(ablation, caption, note, [])
-    for run in runs:
-        tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
-        text = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
-        question.jobs.append(Job(run, "", None, text, tags, digest, reuse))
-    return question
+_Group = list[tuple[Question, int]]  # jobs of one training: question and index of the job
 
 
-_Group = list[tuple[_Question, int]]  # jobs of one training: question and index of the job
-
-
-def _by_training(questions: Sequence[_Question]) -> list[_Group]:
+def _by_training(questions: Sequence[Question]) -> list[_Group]:
     """All jobs, grouped by training, in the order in which trainings first appear."""
     groups: dict[str, _Group] = {}
     for question in questions:
@@ -160,7 +126,7 @@ def _by_training(questions: Sequence[_Question]) -> list[_Group]:
     return list(groups.values())
 
 
-def _in_words(questions: Sequence[_Question], groups: Sequence[_Group], known: KnownResults, dataset: Dataset) -> str:
+def _in_words(questions: Sequence[Question], groups: Sequence[_Group], known: KnownResults, dataset: Dataset) -> str:
     """The plan: what is asked, what it costs, and what of earlier launches does not count."""
     jobs = [job for question in questions for job in question.jobs]
     distinct = len({job.digest for job in jobs})
@@ -174,13 +140,13 @@ def _in_words(questions: Sequence[_Question], groups: Sequence[_Group], known: K
     return "\n".join([*lines, *known.passed_over(to_train)])
 
 
-def _job(place: tuple[_Question, int]) -> Job:
+def _job(place: tuple[Question, int]) -> Job:
     question, i = place
     return question.jobs[i]
 
 
 @contextmanager
-def _parents(questions: Sequence[_Question], experiment: str, dataset: Dataset, digest: str) -> Iterator[None]:
+def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, digest: str) -> Iterator[None]:
     """A parent run for each question, which is ended however the block is left."""
     with ExitStack() as beats:
         try:
@@ -188,6 +154,7 @@ def _parents(questions: Sequence[_Question], experiment: str, dataset: Dataset, 
                 ablation = question.ablation
                 tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
                 tags["split_note"] = dataset.split_note  # for the captions of reports
+                tags["answer_digest"] = question.digest
                 name = f"{ablation.name} on {dataset.name}"
                 question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
                 beats.enter_context(tracking.beating(parent))
@@ -232,7 +199,7 @@ def _stopped_once() -> Iterator[None]:
 
 
 def _work_off(
-    questions: Sequence[_Question], groups: Sequence[_Group], new: Sequence[_Group], slots: int, launch: Launch
+    questions: Sequence[Question], groups: Sequence[_Group], new: Sequence[_Group], slots: int, launch: Launch
 ) -> None:
     """Work off all jobs; a line is written as each ends, and each question is answered with its last job."""
     done, total = 0, sum(len(question.jobs) for question in questions)
@@ -245,7 +212,7 @@ def _work_off(
                 done += 1
                 tqdm.write(f"{done}/{total}  {_job(place).planned.name}: {_score_or_reason(outcome)}")
                 if place[0].add(outcome):
-                    _answer(place[0])
+                    place[0].answer()
 
 
 def _task(group: _Group, slots: int) -> Task:
@@ -267,25 +234,7 @@ def _score_or_reason(outcome: Result | Failure) -> str:
     return f"SBD {outcome.table['sbd'].mean():.3f}" if isinstance(outcome, Result) else f"FAILED: {outcome.reason}"
 
 
-def _answer(question: _Question) -> None:
-    """Log the answer of a question, and end its parent; a fault in that ends this question alone."""
-    parent = question.parent
-    assert parent is not None
-    reasons = [f"{failure.planned.name}: {failure.reason}" for failure in question.failures]
-    if question.results:
-        try:
-            log_answer(parent, question.ablation, question.results, question.caption, question.note)
-        except Exception as error:
-            question.unanswered = True
-            reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")
-            tqdm.write(f"{question.ablation.name}: FAILED: {reasons[-1]}; artifact failure.txt of run {parent.run_id}")
-            parent.log_text(traceback.format_exc(), "failure.txt")
-    parent.end_children("FAILED", "the worker process died")
-    parent.end("FAILED" if reasons else "FINISHED", "; ".join(reasons))
-    question.ended = True
-
-
-def _where_to_look(question: _Question, dataset: Dataset, experiment: str) -> str:
+def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str:
     """Keep a view of the runs of a question on the MLflow page, and tell how to open it."""
     name, training = question.ablation.name, question.jobs[0].planned.settings.training
     last = number_of_steps(training, len(dataset.splits["train"]))

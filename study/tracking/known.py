@@ -78,6 +78,11 @@ def run_with_network(training_digest: str) -> str | None:
     return _finished(f"tags.training_digest = '{training_digest}' and tags.{HOLDS_NETWORK} = 'True'")
 
 
+def finished_launch(answer_digest: str) -> str | None:
+    """The parent run of a finished launch that has given the answer of that digest; None if there is none."""
+    return _finished(f"tags.answer_digest = '{answer_digest}'")
+
+
 def _finished(condition: str) -> str | None:
     runs = _search(condition, 1)
     return runs[0].info.run_id if runs else None
