@@ -67,6 +67,7 @@ def test_the_papers_thresholds_stand_beside_tuned_ones(made):
     gathered = gather([made.on_cvppp.id])["clustering"]
     frame = score_frame(gathered, gathered.ablation.variants())
     np.testing.assert_allclose(frame["sbd"] - frame["sbd_paper_thresholds"], 0.01)
+    assert frame["sbd_diff_p_adjusted"].isna().all()  # of a single seed
     columns = [(column.group, column.title) for column in score_columns(frame)]
     for group in ("true SBD", "legacy score"):
         assert {(group, "tuned"), (group, "paper's thresholds")} <= set(columns)
