@@ -17,8 +17,9 @@ from reports.competitors import competitors_of, in_words
 from reports.one_launch import OneLaunch
 from reports.page import Block, Column, figure_block, heading, number, table_block
 from reports.results import figure_table, result_frame
-from reports.tables import ABOUT_THRESHOLDS, intervals
+from reports.tables import ABOUT_DIFFERENCES, ABOUT_THRESHOLDS, difference_columns, intervals
 from study import figures
+from study.statistics import ABOUT_INTERVALS
 
 DIMENSIONS, DISTANCE = "network.embedding_dim", "loss.neighbour_distance"
 LEAVES = ("cvppp2017", "synthetic-leaves")
@@ -73,7 +74,7 @@ class ChenTables(OneLaunch):
         if tuned:
             cells = [number(value) for value in frame["sbd_paper_thresholds"]]
             columns.append(Column("paper's thresholds", cells, "ours"))
-        columns.append(Column("difference to the control", intervals(frame, "sbd_diff", "+.3f"), "ours"))
+        columns += difference_columns(frame, "ours")
         columns += [_column(frame, name, "", "ours") for name in COUNTS[1:]]
         if self.on_leaves:
             columns += [_column(frame, name, "printed_", "printed") for name in COUNTS]
@@ -85,8 +86,8 @@ class ChenTables(OneLaunch):
             else "The paper's values are left out: they are of leaves, and this data set is not."
         )
         caption = (
-            "Table 2. SBD, Dice of the foreground, and objects found less true ones. Small print: 95 % bootstrap "
-            f"intervals over images and seeds.{ABOUT_THRESHOLDS if tuned else ''} {words}"
+            "Table 2. SBD, Dice of the foreground, and objects found less true ones. "
+            f"{ABOUT_DIFFERENCES}{ABOUT_THRESHOLDS if tuned else ''} {words}"
         )
         return self._table("Table 2: SBD and number of objects", caption, columns, frame)
 
@@ -141,8 +142,8 @@ class ChenTables(OneLaunch):
             return None
         figure = figures.score_curve(table, DISTANCE, DIMENSIONS, "")
         caption = (
-            "Scores by the distance d within which objects are neighbours. Bars: 95 % bootstrap intervals over images "
-            f"and seeds. Dashed: methods without neighbours. {self._measured_on()}"
+            f"Scores by the distance d within which objects are neighbours. Bars: {ABOUT_INTERVALS}. "
+            f"Dashed: methods without neighbours. {self._measured_on()}"
         )
         return heading("Scores by distance") + figure_block(self.folder, "scores", figure, caption, table)
 

@@ -16,7 +16,7 @@ from reports.run_card import FORMS, SHOWN_SCORES
 from reports.tables import LEGACY, TRUE, intervals
 from study import figures, tracking
 from study.errors import StudyError
-from study.statistics import bootstrap_interval
+from study.statistics import interval
 from study.tracking import Scores, StoredRun
 
 _AT_ONCE = 4  # runs beside each other in a figure of images
@@ -116,7 +116,7 @@ class Comparison:
                 columns.append(Column(label, [number(value, FORMS.get(name, ".3f")) for value in frame[name]], group))
         caption = (
             "Means over all images of a run; differences to the first over the images that both have. Small print: "
-            "95 % bootstrap intervals over images."
+            "95 % intervals over images only, these trainings: no verdict on which is better follows from them."
         )
         return title + table_block(columns, caption, [0])
 
@@ -134,7 +134,7 @@ class Comparison:
         if not pairs:
             return title + paragraph(f"Missing: no run has test images in common with {first.name}.", "soft")
         data = pd.concat([pair.assign(run=name) for name, pair in pairs.items()], ignore_index=True)
-        caption = "SBD of each common image; above the line a run is better than the first."
+        caption = "SBD of each common image; above the line the score of a run is higher than that of the first."
         figure = figures.paired_figure(pairs, first.name, "SBD")
         return title + figure_block(self.folder, "per_image", figure, caption, data)
 
@@ -211,8 +211,5 @@ def _row(run: Compared, first: Compared) -> dict[str, Any]:
 
 
 def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return {name: _NAN, f"{name}_low": _NAN, f"{name}_high": _NAN}
-    low, high = bootstrap_interval(values[None], np.random.default_rng(0))
-    return {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+    found = interval(values[None])
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}

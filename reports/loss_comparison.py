@@ -6,11 +6,12 @@ from reports.angles import angle_figure
 from reports.one_launch import OneLaunch
 from reports.page import Block, Column, figure_block, heading
 from reports.pictures import embeddings
-from reports.results import figure_table, result_frame, result_table
+from reports.results import DIFFERENCES, figure_table, result_frame, result_table
 from study import figures
 from study.figures.names import value_label
+from study.statistics import ABOUT_INTERVALS
 
-_SCORES = ("sbd", "sbd_paper_thresholds", "sbd_diff", "fbd", "abs_dic", "map", "neighbour_angle")
+_SCORES = ("sbd", "sbd_paper_thresholds", *DIFFERENCES, "fbd", "abs_dic", "map", "neighbour_angle")
 
 
 class LossComparison(OneLaunch):
@@ -45,9 +46,7 @@ class LossComparison(OneLaunch):
             return None
         ablation, table = gathered.ablation, figure_table(gathered)
         figure = figures.score_rows(table, ablation.names(), ablation.control, "")
-        caption = (
-            f"Losses and clusterings. Bars: 95 % bootstrap intervals over images and seeds. {gathered.measured_on()}"
-        )
+        caption = f"Losses and clusterings. Bars: {ABOUT_INTERVALS}. {gathered.measured_on()}"
         return heading("Scores as a figure") + figure_block(self.folder, "scores", figure, caption, table)
 
     def angles(self) -> Block:

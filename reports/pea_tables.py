@@ -11,8 +11,9 @@ from reports.competitors import Competitor, competitors_of
 from reports.gathered import Gathered, gather
 from reports.launches import cover
 from reports.page import Block, Column, figure_block, heading, number, remarks
-from reports.results import figure_table, result_frame, result_table
+from reports.results import DIFFERENCES, figure_table, result_frame, result_table
 from study import figures, tracking
+from study.statistics import ABOUT_INTERVALS
 
 PARTS = {  # ablation -> the part of the paper, file of its printed values
     "pea": ("Table 2", "pea_table2"),
@@ -25,7 +26,7 @@ PARTS = {  # ablation -> the part of the paper, file of its printed values
 LEAVES = ("cvppp2017", "synthetic-leaves")
 PRINTED = ("sbd", "abs_dic")
 _PRINTED = Path(ablations.__file__).parent / "printed"
-_SCORES = (*("sbd", "sbd_paper_thresholds", "sbd_diff", "fbd", "abs_dic", "aji", "pq", "map", "training_seconds"),)
+_SCORES = ("sbd", "sbd_paper_thresholds", *DIFFERENCES, "fbd", "abs_dic", "aji", "pq", "map", "training_seconds")
 
 
 class PeaTables:
@@ -73,7 +74,7 @@ class PeaTables:
             return Block("")
         ablation, table = gathered.ablation, figure_table(gathered, competitors)
         figure = figures.score_rows(table, ablation.names(), ablation.control, "")
-        caption = f"{PARTS[ablation.name][0]} as a figure. Bars: 95 % bootstrap intervals over images and seeds."
+        caption = f"{PARTS[ablation.name][0]} as a figure. Bars: {ABOUT_INTERVALS}."
         return figure_block(self.folder, f"{ablation.name}_scores", figure, caption, table)
 
 

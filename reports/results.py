@@ -12,7 +12,7 @@ import pandas as pd
 from reports.competitors import Competitor, competitor_table
 from reports.gathered import Gathered
 from reports.page import Block, Column, number, table_block
-from reports.tables import ABOUT_THRESHOLDS, intervals
+from reports.tables import ABOUT_DIFFERENCES, ABOUT_THRESHOLDS, intervals
 from study.ablation import Result, variant_name
 from study.figures.names import variant_label
 
@@ -21,6 +21,9 @@ _COLUMNS = {  # of a table: column of the frame -> title, group, format, whether
     "sbd": ("tuned", SBD, ".3f", True),
     "sbd_paper_thresholds": ("paper's thresholds", SBD, ".3f", False),
     "sbd_diff": ("difference to the control", SBD, "+.3f", True),
+    "sbd_diff_p_adjusted": ("adjusted p", SBD, ".3f", False),
+    "sbd_paper_thresholds_diff": ("difference, paper's thresholds", SBD, "+.3f", True),
+    "sbd_paper_thresholds_diff_p_adjusted": ("adjusted p, paper's thresholds", SBD, ".3f", False),
     "fbd": ("FBD", OTHER, ".3f", False),
     "dic": ("DiC", OTHER, "+.2f", False),
     "abs_dic": ("|DiC|", OTHER, ".2f", False),
@@ -33,10 +36,10 @@ _COLUMNS = {  # of a table: column of the frame -> title, group, format, whether
     "parameters": ("parameters", COST, ",.0f", False),
     "training_seconds": ("training, s", COST, ".0f", False),
 }
+DIFFERENCES = tuple(name for name in _COLUMNS if "_diff" in name)
 ABOUT_RESULTS = (
     "SBD: the smaller of the two best Dice values of an image; FBD: Dice of the foreground; DiC: objects found less "
-    "true ones. Means over all images and seeds; small print: 95 % bootstrap intervals over images and seeds. "
-    "Differences are taken image by image."
+    "true ones. Means over all images and seeds. Differences are taken image by image. " + ABOUT_DIFFERENCES
 )
 
 
@@ -72,7 +75,8 @@ def result_frame(
     frame = pd.DataFrame(rows)
     named = ["label", *gathered.ablation.names()]
     others = [name for name in frame if name not in (*named, "missing") and not str(name).endswith("_seeds")]
-    intervals_of = [f"{name}_{end}" for name in ("sbd", "sbd_diff") for end in ("low", "high")]
+    shown = [name for name, (*_, with_interval) in _COLUMNS.items() if with_interval]
+    intervals_of = [f"{name}_{end}" for name in shown for end in ("low", "high")]
     wanted = dict.fromkeys((*others, *_COLUMNS, *intervals_of, *further))
     return frame.reindex(columns=[*named, *wanted, "missing"])
 

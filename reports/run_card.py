@@ -26,7 +26,7 @@ from reports.tables import ABOUT_THRESHOLDS, LEGACY, TRUE
 from study import figures, tracking
 from study.config import Settings
 from study.errors import StudyError
-from study.statistics import bootstrap_interval
+from study.statistics import interval, intervals_over
 from study.tracking import Scores
 
 SHOWN_SCORES = {  # column of a table of scores -> title, group; a legacy score never stands in a column with a true one
@@ -142,16 +142,15 @@ class RunCard:
         means = {}
         for name, (label, group) in SHOWN_SCORES.items():
             if name in table:
-                values = table[name].to_numpy(float)
-                there = values[~np.isnan(values)]
-                mean, least, most = (float(of(there)) if there.size else np.nan for of in (np.mean, np.min, np.max))
-                low, high = bootstrap_interval(values[None], np.random.default_rng(0))
-                means |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-                form = FORMS.get(name, ".3f")
-                cells = [with_interval(mean, low, high, form), number(least, form)]
-                columns.append(Column(label, [*cells, number(most, form)], group))
+                values, form = table[name].astype(float), FORMS.get(name, ".3f")
+                found = interval(values.to_numpy()[None])
+                means |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+                extremes = [number(value, form) for value in values.agg(["min", "max"]).tolist()]
+                columns.append(
+                    Column(label, [with_interval(found.mean, found.low, found.high, form), *extremes], group)
+                )
         pd.DataFrame([means]).to_csv(self.folder / "scores.csv", index=False)
-        caption = f"{len(table)} {self.split} images; small print: 95 % bootstrap interval over the images."
+        caption = f"{len(table)} {self.split} images; small print: {intervals_over(1)}."
         caption += ABOUT_THRESHOLDS if "sbd_paper_thresholds" in table else ""
         figure = figures.spread_figure(table["sbd"].tolist(), "SBD")
         block = figure_block(self.folder, "spread", figure, "SBD of each image.", table.filter(["image", "sbd"]))

@@ -15,7 +15,7 @@ from reports.gathered import Gathered
 from reports.page import Block, Column, number, table_block, with_interval
 from study.ablation import Result
 from study.figures.names import value_label
-from study.statistics import subsets_interval
+from study.statistics import ABOUT_INTERVALS, interval
 
 DATASET = "cvppp2017"
 GROUPS = {"A1": ("A1",), "A1-3": ("A1", "A2", "A3"), "A1-5": ("A1", "A2", "A3", "A4", "A5")}
@@ -44,9 +44,8 @@ def group_scores(tables: Sequence[pd.DataFrame], score: str) -> dict[str, tuple[
         if absent:
             found[group] = f"missing: {', '.join(absent)}"
             continue
-        chosen = [subsets[name] for name in names]
-        mean = float(np.mean([scores.mean() for scores in chosen]))
-        found[group] = (mean, *subsets_interval(chosen, np.random.default_rng(0)))
+        over = interval(*(subsets[name] for name in names))
+        found[group] = (over.mean, over.low, over.high)
     return found
 
 
@@ -149,8 +148,8 @@ def subset_table(frame: pd.DataFrame, measured_on: str) -> Block:
     caption = (
         "Table 3. Subsets of CVPPP2017; a group's value is the unweighted mean of the means of its subsets. Printed "
         "legacy values are of the leaderboard, on the challenge's test images. Three printed values were taken over "
-        "from Chen et al. 2019, who measured true SBD on a split of their own; they stand apart. Small print: 95 % "
-        f"bootstrap intervals over seeds and over images within subsets. Ours: {measured_on}"
+        "from Chen et al. 2019, who measured true SBD on a split of their own; they stand apart. Small print: "
+        f"{ABOUT_INTERVALS}, images within their subsets. Ours: {measured_on}"
     )
     ours = [i for i, method in enumerate(frame["method"]) if method.startswith("our ")]
     return table_block(columns, caption, ours)

@@ -10,14 +10,15 @@ from reports.competitors import competitors_of, in_words
 from reports.one_launch import OneLaunch
 from reports.page import Block, Column, figure_block, heading, paragraph
 from reports.pictures import NO_PICTURES, first_with_pictures, shown_images, strips_of
-from reports.results import figure_table, result_frame, result_table
+from reports.results import DIFFERENCES, figure_table, result_frame, result_table
 from study import figures
 from study.figures.names import variant_label
+from study.statistics import ABOUT_INTERVALS
 
 _AT_ONCE = 5  # systems beside each other in a figure of labels
 _FURTHER = ("dic", "ap_50", "ap_75")
 _SCORES = (
-    *("sbd", "sbd_paper_thresholds", "sbd_diff"),
+    *("sbd", "sbd_paper_thresholds", *DIFFERENCES),
     *("fbd", "dic", "abs_dic", "ap_50", "ap_75", "map"),
     *("parameters", "training_seconds"),
 )
@@ -53,7 +54,7 @@ class Systems(OneLaunch):
         if table.empty:
             return None
         figure = figures.score_rows(table, ["system"], self.gathered.ablation.control, "")
-        caption = f"Systems. Bars: 95 % bootstrap intervals over images and seeds. {self._measured_on()}"
+        caption = f"Systems. Bars: {ABOUT_INTERVALS}. {self._measured_on()}"
         return heading("Scores as a figure") + figure_block(self.folder, "scores", figure, caption, table)
 
     def predictions(self) -> Block:

@@ -16,7 +16,7 @@ from reports.tables import PRINTED, score_frame
 from study import figures, tracking
 from study.ablation import Result
 from study.figures.names import value_label
-from study.statistics import bootstrap_interval
+from study.statistics import ABOUT_INTERVALS, interval
 
 PARTS = {  # ablation -> what it redoes here
     "concat_layer": "Fig. 4, and Table 1 as a figure",
@@ -76,7 +76,7 @@ class WnetFigures:
             figure = figures.score_rows(table, list(ablation.varied), ablation.control, "", gathered.printed)
         data = score_frame(gathered, ablation.variants())
         stars = " Printed values stand beside the legacy score only." if data[PRINTED].notna().to_numpy().any() else ""
-        caption = f"{caption} Bars: 95 % bootstrap intervals over images and seeds.{stars} {gathered.measured_on()}"
+        caption = f"{caption} Bars: {ABOUT_INTERVALS}.{stars} {gathered.measured_on()}"
         return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
 
     def pictures(self, name: str, file: str) -> Block | None:
@@ -128,7 +128,7 @@ class WnetFigures:
         curves = pd.concat([_precision(network, results) for network, results in own.items()], ignore_index=True)
         if curves.empty:
             return None
-        caption = f"Average precision by IoU; bands: 95 % bootstrap intervals. {gathered.measured_on()}"
+        caption = f"Average precision by IoU; bands: {ABOUT_INTERVALS}. {gathered.measured_on()}"
         figure = figures.precision_figure(curves)
         return figure_block(self.folder, "figure_8_precision", figure, caption, curves)
 
@@ -146,8 +146,7 @@ def _precision(network: str, results: list[Result]) -> pd.DataFrame:
     """Mean precision at each overlap, with its interval."""
     rows = []
     for column in (name for name in results[0].table if name.startswith("ap_")):
-        values = np.stack([result.table[column].to_numpy(float) for result in results])
-        low, high = bootstrap_interval(values, np.random.default_rng(0))
+        found = interval(np.stack([result.table[column].to_numpy(float) for result in results]))
         row = {"network": network, "label": _label(network), "iou": int(column.removeprefix("ap_")) / 100}
-        rows.append(row | {"ap": float(np.nanmean(values)), "low": low, "high": high})
+        rows.append(row | {"ap": found.mean, "low": found.low, "high": found.high})
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""The answer of an ablation on its parent run: table, figures, words."""
+"""The answer of an ablation on its parent run: tables, figures, words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import pandas as pd
 
 from study import figures
 from study.ablation import Ablation, Result, variant_name
-from study.statistics import answer, found
+from study.environment import mixed_environments
+from study.statistics import answer, contrasts, contrasts_found, found, pooled_components, what_can_be_told
 from study.tracking import TrackedRun
+
+_LONGEST_NOTE = 7500  # characters; the store cuts longer descriptions off, without a word
 
 
 def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str, note: str) -> None:
@@ -28,6 +31,35 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
     """
     table = answer(ablation, results)
     parent.log_table(table, "answer")
+    _log_figures(parent, ablation, results, table, caption)
+    contrasted = contrasts(ablation, results)
+    if len(contrasted):
+        parent.log_table(contrasted, "contrasts")
+    components = pooled_components(ablation, results)
+    if components is not None:
+        parent.set_tags(components.to_tags())
+    compared = [seeds for seeds in table["paired_seeds"].tolist() if seeds]
+    seeds = min((seeds for seeds in compared if seeds > 1), default=1)
+    told = what_can_be_told(components, seeds, min(table["images"].tolist()), len(compared))
+    mixed = mixed_environments([text for result in results for text in result.environments])
+    begin = [part for part in (note, mixed, found(ablation, table)) if part]
+    parent.set_note(_joined(begin, contrasts_found(contrasted), told))
+
+
+def _joined(begin: Sequence[str], contrasted: Sequence[str], told: str) -> str:
+    """The description, with as many of the tables of contrasts as the page shows without cutting it off."""
+    for count in range(len(contrasted), -1, -1):
+        further = ["Further contrasts are in `contrasts.csv`."] if count < len(contrasted) else []
+        whole = "\n\n".join([*begin, *contrasted[:count], *further, told])
+        if len(whole) <= _LONGEST_NOTE:
+            break
+    return whole
+
+
+def _log_figures(
+    parent: TrackedRun, ablation: Ablation, results: Sequence[Result], table: pd.DataFrame, caption: str
+) -> None:
+    """Scores, the contact sheet, and the pictures that the ablation asks for."""
     printed = pd.read_csv(ablation.printed) if ablation.printed else None
     if ablation.axis:
         hue = next(name for name in ablation.varied if name != ablation.axis)
@@ -45,4 +77,3 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
         if there:
             strips = [panels[variant_name(variant)] for variant in there]
             parent.log_figure(figures.embedding_figure(there, strips, f"Seed {first}. {caption}"), f"{name}.png")
-    parent.set_note(f"{note}\n\n{found(ablation, table)}")

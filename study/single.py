@@ -22,6 +22,7 @@ from study.kept import KeptTraining
 from study.known_results import KnownResults
 from study.loaded import network_images, opened, rebuilt_network, resolve
 from study.one_run import log_dataset, score_split, work
+from study.statistics import intervals_over
 from study.thresholds import search_thresholds
 from study.tuning import check_objectives, paper_thresholds
 
@@ -30,7 +31,7 @@ def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
     """What the numbers are measured on, for captions and descriptions."""
     return (
         f"{dataset.name}: {len(dataset.splits['test'])} test images ({dataset.split_note}), {seeds} seed(s), "
-        f"foreground at test time: {settings.clustering.foreground}; intervals: 95 % bootstrap over images and seeds."
+        f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds)}."
     )
 
 

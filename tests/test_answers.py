@@ -8,7 +8,15 @@ from matplotlib.figure import Figure
 from study import figures
 from study.ablation import Ablation, Result
 from study.answers import log_answer
-from study.statistics import answer, found
+from study.statistics import (
+    Components,
+    answer,
+    contrasts,
+    contrasts_found,
+    found,
+    pooled_components,
+    what_can_be_told,
+)
 
 WEIGHTS = [0.5, 1.0, 10.0, "only"]
 CURVE = Ablation(
@@ -34,7 +42,7 @@ class Parent:
     """A run that keeps what it is given."""
 
     def __init__(self):
-        self.tables, self.figures, self.note = {}, {}, None
+        self.tables, self.figures, self.tags, self.note = {}, {}, {}, None
 
     def log_table(self, table, name):
         self.tables[name] = table
@@ -43,6 +51,9 @@ class Parent:
         assert isinstance(figure, Figure)
         assert file not in self.figures
         self.figures[file] = figure
+
+    def set_tags(self, tags):
+        self.tags |= tags
 
     def set_note(self, text):
         self.note = text
@@ -76,7 +87,8 @@ def assert_drawn(figure):
 def test_a_curve_and_pictures():
     results = [result(variant, seed) for seed in (3, 1) for variant in CURVE.variants()]
     parent = logged(CURVE, results)
-    assert parent.tables.keys() == {"answer"}
+    assert parent.tables.keys() == {"answer", "contrasts"}
+    pd.testing.assert_frame_equal(parent.tables["contrasts"], contrasts(CURVE, results))
     pd.testing.assert_frame_equal(parent.tables["answer"], answer(CURVE, results))
     assert len(parent.tables["answer"]) == 8
     assert parent.figures.keys() == {"weights.png", "contact_sheet.png", "figure_a.png", "figure_b.png"}
@@ -91,6 +103,7 @@ def test_a_curve_and_pictures():
 
 def test_rows_where_there_is_no_axis():
     parent = logged(ROWS, [result(variant) for variant in ROWS.variants()])
+    assert parent.tables.keys() == {"answer"}  # one setting has no contrasts
     assert parent.figures.keys() == {"layers.png", "contact_sheet.png"}
     assert any("distmap" in text for text in texts(parent.figures["layers.png"]))
     assert_drawn(parent.figures["layers.png"])
@@ -145,7 +158,38 @@ def test_a_variant_that_the_first_seed_lacks_is_in_no_picture():
 def test_what_was_found_stands_below_what_was_asked():
     results = [result(variant) for variant in ROWS.variants()]
     parent = logged(ROWS, results, "**What?**\n\n3 runs")
-    assert parent.note == f"**What?**\n\n3 runs\n\n{found(ROWS, answer(ROWS, results))}"
+    assert parent.note.startswith(f"**What?**\n\n3 runs\n\n{found(ROWS, answer(ROWS, results))}\n\nWith one seed it")
+    assert parent.tags == {}
+
+
+def test_contrasts_and_what_could_be_told_end_the_answer():
+    results = [result(variant, seed) for seed in (0, 1) for variant in CURVE.variants()]
+    parent = logged(CURVE, results)
+    components = pooled_components(CURVE, results)
+    assert Components.from_tags(parent.tags) == Components.from_tags(components.to_tags())
+    told = what_can_be_told(components, 2, 3, 7)
+    assert parent.note.endswith(f"\n\n{contrasted}\n\n{told}")
+    assert "wnet minus others, paired:\n\n| minus | at |" in parent.note
+
+
+def test_a_seed_that_few_variants_have_does_not_count():
+    """What can be told is of the fewest paired seeds, of those variants that have several."""
+    results = [result(variant, seed) for seed in (0, 1, 2) for variant in ROWS.variants()]
+    several = [r for r in results if r.seed < 2 or r.variant != {"network.concat_layer": "none"}]
+    assert "with 3 seeds and 3 images" in logged(ROWS, results).note
+    assert "with 2 seeds and 3 images" in logged(ROWS, several).note
+    single = [r for r in results if r.seed < 1 or r.variant != {"network.concat_layer": "none"}]
+    assert "with 3 seeds and 3 images" in logged(ROWS, single).note
+
+
+def test_contrasts_that_the_description_has_no_room_for_are_in_their_table_alone():
+    """The store cuts descriptions at 8000 characters, and what could be told stands last."""
+    results = [result(variant, seed) for seed in (0, 1) for variant in CURVE.variants()]
+    parent = logged(CURVE, results, "x" * 5000)
+    assert len(parent.note) < 8000
+    assert "minus others" not in parent.note
+    assert "in `contrasts.csv`.\n\nWhat can be told: with 2 seeds" in parent.note
+    assert len(parent.tables["contrasts"]) == 4 + 6
 
 
 def test_without_test_pictures():

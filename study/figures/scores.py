@@ -56,8 +56,8 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
         axis.set(xticks=range(len(ticks)), xlim=(-0.5, max(1, len(ticks)) - 0.5), xlabel=setting_label(x))
         axis.set_xticklabels([f"{tick:g}" if is_number(tick) else str(tick) for tick in ticks])
     for axis, score in zip(axes, scores, strict=True):
-        axis.set(ylabel=_TITLES[score], ylim=(None, 1))
-    note = "Squares: means; circles: seeds."
+        axis.set(ylabel=_TITLES[score], ylim=(max(0, axis.get_ylim()[0]), 1))  # of two seeds, intervals may be long
+    note = "Squares: means, bars: their intervals; circles: seeds."
     if printed is not None:
         note += _STARS
         for value, rows in printed[printed[x].isin(ticks)].groupby(hue, sort=False):
@@ -132,7 +132,7 @@ def score_rows(
     colours = [NETWORK_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
     for axis, score in zip(axes, scores, strict=True):
         _draw_rows(axis, table, score, colours)
-    note = "Squares: means; circles: seeds."
+    note = "Squares: means, bars: their intervals; circles: seeds."
     if control in variants:
         _mark_control(axes, table, scores, variants.index(control))
         note += " Shaded: the control."
@@ -143,7 +143,7 @@ def score_rows(
     axes[0].set(yticks=range(len(variants)), ylim=(len(variants) - 0.5, -0.5))
     axes[0].set_yticklabels([variant_label(variant) for variant in variants])
     for axis, score in zip(axes, scores, strict=True):
-        axis.set(xlabel=_TITLES[score], xlim=(None, 1))
+        axis.set(xlabel=_TITLES[score], xlim=(max(0, axis.get_xlim()[0]), 1))
     write_under(figure, f"{note} {caption}")
     return figure
 

@@ -5,7 +5,7 @@ import pytest
 from reports.gathered import gather
 from reports.subsets import GROUPS, group_scores, subset_frame
 from reports.wnet_tables import WnetTables
-from study.statistics import subsets_interval
+from study.statistics import interval
 
 SIZES = {"A1": 4, "A2": 2, "A3": 3}
 
@@ -40,13 +40,12 @@ def test_a_missing_subset_is_never_guessed():
 
 
 def test_the_interval_keeps_subsets_apart():
-    constant = [np.full((2, 3), 0.2), np.full((2, 5), 0.6)]
-    assert subsets_interval(constant, np.random.default_rng(0)) == pytest.approx((0.4, 0.4))
-    rng = np.random.default_rng(0)
-    small, large = rng.random((1, 4)), rng.random((1, 400))
-    low, high = subsets_interval([small, large], np.random.default_rng(1))
-    draws = [(rng.choice(small[0], 4).mean() + rng.choice(large[0], 400).mean()) / 2 for _ in range(4000)]
-    assert (low, high) == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])), abs=0.02)
+    tables = [table(0), table(1)]
+    of = {name: np.stack([t[t["image"].str.startswith(name)]["sbd"] for t in tables]) for name in SIZES}
+    found = interval(of["A1"], of["A2"], of["A3"])
+    assert group_scores(tables, "sbd")["A1-3"] == (found.mean, found.low, found.high)
+    together = interval(np.concatenate(list(of.values()), axis=1))
+    assert found.mean != pytest.approx(together.mean)
 
 
 def test_ours_stand_below_the_printed_methods(made):

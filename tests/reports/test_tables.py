@@ -8,7 +8,7 @@ import pytest
 from reports.gathered import gather
 from reports.tables import score_columns, score_frame
 from reports.wnet_tables import WnetTables
-from study import statistics
+from study.statistics import interval
 
 
 def per_image(run_id):
@@ -31,7 +31,8 @@ def test_the_values_are_those_of_the_tables_per_image(made):
         for score in ("sbd", "sbd_legacy"):
             values = [value for seed in (0, 1) for value in of[name, seed][score]]
             assert row[score] == pytest.approx(sum(values) / len(values))
-            assert min(values) <= row[f"{score}_low"] < row[score] < row[f"{score}_high"] <= max(values)
+            found = interval(np.reshape(values, (2, 5)))
+            assert (row[f"{score}_low"], row[f"{score}_high"]) == pytest.approx((found.low, found.high))
             control = [value for seed in (0, 1) for value in of["concat_layer dfeat.32", seed][score]]
             differences = [a - b for a, b in zip(values, control, strict=True)]
             if layer == "dfeat.32":
@@ -52,9 +53,7 @@ def test_the_page_shows_the_values(made, tables_of):
     assert "Legacy: the larger" in block.html
 
 
-def test_no_legacy_score_shares_a_column_with_a_true_one(made, monkeypatch, assert_scores_apart):
-    further = (*statistics.FURTHER_SCORES, "sbd_paper_thresholds", "sbd_legacy_paper_thresholds")
-    monkeypatch.setattr(statistics, "FURTHER_SCORES", tuple(dict.fromkeys(further)))
+def test_no_legacy_score_shares_a_column_with_a_true_one(made, assert_scores_apart):
     own = page(made, made.concat_layer, made.partial, made.on_cvppp)
     for block in (own.table_1(), own.table_2(), own.figure_6_values()):
         assert_scores_apart(block.html)
@@ -68,9 +67,17 @@ def test_the_papers_thresholds_stand_beside_tuned_ones(made):
     gathered = gather([made.on_cvppp.id])["clustering"]
     frame = score_frame(gathered, gathered.ablation.variants())
     np.testing.assert_allclose(frame["sbd"] - frame["sbd_paper_thresholds"], 0.01)
+    assert frame["sbd_diff_p_adjusted"].isna().all()  # of a single seed
     columns = [(column.group, column.title) for column in score_columns(frame)]
     for group in ("true SBD", "legacy score"):
         assert {(group, "tuned"), (group, "paper's thresholds")} <= set(columns)
+    differences = [title for group, title in columns if group == "true SBD"][-4:]
+    assert differences == [
+        "difference to the control",
+        "adjusted p",
+        "difference to the control, paper's thresholds",
+        "adjusted p, paper's thresholds",
+    ]
 
 
 def test_table_2_has_the_papers_rows(made):

@@ -1,0 +1,26 @@
+"""What an ablation found: results -> table with intervals and differences to the control -> words. Pure."""
+
+from study.statistics.answer import FURTHER_SCORES, SCORES, answer
+from study.statistics.contrasts import contrasts
+from study.statistics.intervals import Interval, interval
+from study.statistics.paired import holm, of_variant
+from study.statistics.power import Components, pooled_components, what_can_be_told
+from study.statistics.words import ABOUT_INTERVALS, contrasts_found, found, intervals_over
+
+__all__ = [
+    "ABOUT_INTERVALS",
+    "FURTHER_SCORES",
+    "SCORES",
+    "Components",
+    "Interval",
+    "answer",
+    "contrasts",
+    "contrasts_found",
+    "found",
+    "holm",
+    "interval",
+    "intervals_over",
+    "of_variant",
+    "pooled_components",
+    "what_can_be_told",
+]
