@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -168,6 +169,7 @@ def test_contrasts_and_what_could_be_told_end_the_answer():
     components = pooled_components(CURVE, results)
     assert Components.from_tags(parent.tags) == Components.from_tags(components.to_tags())
     told = what_can_be_told(components, 2, 3, 7)
+    contrasted = "\n\n".join(contrasts_found(contrasts(CURVE, results)))
     assert parent.note.endswith(f"\n\n{contrasted}\n\n{told}")
     assert "wnet minus others, paired:\n\n| minus | at |" in parent.note
 
@@ -190,6 +192,28 @@ def test_contrasts_that_the_description_has_no_room_for_are_in_their_table_alone
     assert "minus others" not in parent.note
     assert "in `contrasts.csv`.\n\nWhat can be told: with 2 seeds" in parent.note
     assert len(parent.tables["contrasts"]) == 4 + 6
+
+
+def test_some_contrasts_stay_where_there_is_room_for_some():
+    results = [result(variant, seed) for seed in (0, 1) for variant in CURVE.variants()]
+    whole = logged(CURVE, results).note
+    first, second = contrasts_found(contrasts(CURVE, results))
+    note = logged(CURVE, results, "x" * (7500 - len(whole) + 100)).note
+    assert first in note
+    assert second not in note
+    assert "Further contrasts are in `contrasts.csv`." in note
+
+
+def test_results_of_different_environments_are_told():
+    same, other = "cpu AVX512; torch 2.13.0; numpy 2.3.5", "NVIDIA H100; torch 2.11.0; numpy 2.3.5"
+    results = [replace(result(variant), environments=(same, same)) for variant in ROWS.variants()]
+    assert "different environments" not in logged(ROWS, results).note
+    for environments, differing in (
+        ((other, same), "cpu AVX512, torch 2.13.0, NVIDIA H100, torch 2.11.0"),
+        (("",), "cpu AVX512, torch 2.13.0, numpy 2.3.5, not recorded"),
+    ):
+        note = logged(ROWS, [*results[:2], replace(results[2], environments=environments)]).note
+        assert f"These runs were computed in different environments ({differing}), which may shift scores." in note
 
 
 def test_without_test_pictures():

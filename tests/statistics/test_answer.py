@@ -111,8 +111,7 @@ def test_a_score_that_some_results_lack_is_nan_there(name, lacking):
     scores = dict.fromkeys(FURTHER_SCORES, 0.4)
     results = [made_up(v, seed, [0.5, 0.6], **scores) for v in (CONTROL, *VARIANTS[:2]) for seed in (0, 1)]
     results = [
-        Result(r.variant, r.seed, r.table.drop(columns=name), []) if r.variant == lacking else r
-        for r in results
+        Result(r.variant, r.seed, r.table.drop(columns=name), []) if r.variant == lacking else r for r in results
     ]
     table = answer(ABLATION, results)
     without, other = row_of(table, lacking), row_of(table, VARIANTS[1])

@@ -131,7 +131,7 @@ def test_contrasts_are_a_table_for_each_factor():
     assert "| inter_weight only | wnet | " in second
     one = "\n\n".join(contrasts_found(contrasts(ABLATION, [r for r in several if r.seed == 0])))
     assert "adjusted p" not in one
-    assert contrasts_found(contrasts(ABLATION, [])) == ""
+    assert contrasts_found(contrasts(ABLATION, [])) == []
 
 
 def test_what_intervals_are_over():
