@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from ablations.__main__ import main
-from study import one_run
+from study import one_run, question
 from study.profiles import load_settings
 from study.single import train_one
 
@@ -235,6 +235,11 @@ def test_a_second_launch_trains_nothing(undisturbed, monkeypatch):
     )  # MLflow keeps stores by name
     client = client_of(undisturbed.folder)
     before = {run.info.run_id: run for run in runs_in(client)}
+    same = CliRunner().invoke(main, [NAME, *OPTIONS, *INLINE])
+    assert f"answered before, by the same runs and code: see the parent run {undisturbed.parent.info.run_id}" in same.output
+    assert {run.info.run_id for run in runs_in(client)} == before.keys()
+
+    monkeypatch.setattr(question, "digest_of", lambda _: "edited figures")  # the answer is drawn anew
     ended = CliRunner().invoke(main, [NAME, *OPTIONS, *INLINE])
     assert ended.exit_code == 0, ended.output
     assert f"{RUNS} are known from before; 0 trainings to do" in ended.output

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from study import job, kept, one_run, runner, tracking
+from study import job, kept, one_run, question, runner, tracking
 from study.ablation import Ablation, Result
 from study.checkpoint import History
 from study.code_digest import CodeDigest
@@ -255,14 +255,14 @@ def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
 
 @pytest.mark.usefixtures("trained")
 def test_a_fault_in_an_answer_ends_that_answer_alone(store, trained, monkeypatch, capsys):
-    log_answer = runner.log_answer
+    log_answer = question.log_answer
 
     def breaking(parent, ablation, *further):
         if ablation is SOUND:
             raise ZeroDivisionError("no such figure")
         log_answer(parent, ablation, *further)
 
-    monkeypatch.setattr(runner, "log_answer", breaking)
+    monkeypatch.setattr(question, "log_answer", breaking)
     other = replace(SOUND, name="more angles")
     found = ask([SOUND, other], lambda _: tiny(), [0], INLINE)
     assert found.failed == 1
@@ -292,7 +292,8 @@ def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypa
     passed_over = "2 finished results of the same settings and data are passed over, since the code that computes"
     new, told = launch()
     assert (new, passed_over in told) == (1, False)
-    assert "2 are known from before; 0 trainings to do" in launch()[1]
+    new, told = launch()
+    assert (new, "angles: answered before, by the same runs and code: see the parent run" in told) == (0, True)
     new, told = launch(scoring="an edited clusterer")
     assert (new, passed_over in told) == (0, True)
     assert "0 are known from before; 0 trainings to do" in told
@@ -305,8 +306,29 @@ def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypa
     assert (new, "passed over" in told) == (0, False)
     for _ in range(2):
         new, told = launch(reuse=False)
-        assert (new, "known" in told.split("0 are known")[0]) == (1, False)
+        assert (new, "0 are known from before; 1 trainings to do" in told) == (1, True)
     assert launch()[0] == 0
+
+
+def test_an_answer_that_has_been_given_is_not_given_again(store, trained, monkeypatch, capsys):
+    def launch(ablation=SOUND, **options):
+        capsys.readouterr()
+        found = ask([ablation], lambda _: tiny(), [0], INLINE, **options)
+        assert found.failed == 0
+        return found.parents, "answered before" in capsys.readouterr().out
+
+    (first,), _ = launch()
+    assert launch() == ([first], True)
+    assert launch(plan_only=True) == ([], True)
+    (asked_anew,), told = launch(replace(SOUND, question="Which angle, in other words?"))
+    assert (asked_anew != first, told) == (True, False)
+    monkeypatch.setattr(question, "digest_of", lambda _: "edited figures")
+    (drawn_anew,), told = launch()
+    assert (drawn_anew != first, told) == (True, False)
+    store.set_terminated(drawn_anew, "FAILED")
+    assert launch()[0] != [drawn_anew]
+    assert launch(reuse=False)[1] is False
+    assert len(trained) == 2
 
 
 def test_a_worker_of_other_code_refuses_its_jobs(store, trained, monkeypatch, capsys):

@@ -44,7 +44,7 @@ def scores_of(run):
 def kept_files():
     """What is kept of the only training, beside its lock."""
     (folder,) = TRAININGS.iterdir()
-    return {file.name for file in folder.iterdir()} - {"lock"}
+    return {file.name for file in folder.iterdir()} - {"lock", "owner"}
 
 
 def break_off(monkeypatch, name):
