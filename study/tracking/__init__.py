@@ -1,5 +1,6 @@
 """The only package that knows MLflow."""
 
+from study.tracking.given import name_given_run
 from study.tracking.known import FinishedRun, Scores, copy_run, finished_run, load_run, read_scores, run_with_network
 from study.tracking.life import beating, end_abandoned
 from study.tracking.reading import (
@@ -20,7 +21,6 @@ from study.tracking.registry import MODEL_FOLDER, fetch_model, register_model
 from study.tracking.run import (
     Point,
     TrackedRun,
-    name_given_run,
     picture_key,
     reason_of,
     start_run,
