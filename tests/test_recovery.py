@@ -236,7 +236,10 @@ def test_a_second_launch_trains_nothing(undisturbed, monkeypatch):
     client = client_of(undisturbed.folder)
     before = {run.info.run_id: run for run in runs_in(client)}
     same = CliRunner().invoke(main, [NAME, *OPTIONS, *INLINE])
-    assert f"answered before, by the same runs and code: see the parent run {undisturbed.parent.info.run_id}" in same.output
+    assert (
+        f"answered before, by the same runs and code: see the parent run {undisturbed.parent.info.run_id}"
+        in same.output
+    )
     assert {run.info.run_id for run in runs_in(client)} == before.keys()
 
     monkeypatch.setattr(question, "digest_of", lambda _: "edited figures")  # the answer is drawn anew

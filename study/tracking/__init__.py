@@ -1,5 +1,6 @@
 """The only package that knows MLflow."""
 
+from study.tracking.given import name_given_run
 from study.tracking.known import (
     FinishedRun,
     KnownRun,
@@ -36,7 +37,6 @@ from study.tracking.run import (
     Point,
     TrackedRun,
     commit_in_words,
-    name_given_run,
     picture_key,
     reason_of,
     start_run,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import re
 import time
 import warnings
@@ -24,7 +23,7 @@ from git import Repo
 from git.exc import GitError
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.models import ModelSignature
 from mlflow.pytorch import log_model
 from mlflow.tracking.context.registry import resolve_tags
@@ -34,6 +33,7 @@ from torch import Tensor, nn
 from study import __version__
 from study.config import Settings
 from study.errors import StudyError
+from study.tracking.given import point_from, source_of, take_given_run
 from study.tracking.life import beating, signs_of_life
 from study.tracking.store import store_lock
 
@@ -45,7 +45,6 @@ HOLDS_NETWORK = "holds_network"  # tag
 ASKED = "asked."  # begin of the tags with settings that were asked for as `auto`
 ENVIRONMENT, TRAINED_IN = "environment", "trained_in"  # tags: device and libraries, those of the training if others
 TUNED = "tuned."  # begin of the tags with the settings that a search has found
-_OF_PROJECT = ("mlflow.project.", "mlflow.source.", "mlflow.git")  # begins of the tags that `mlflow run` sets
 
 
 def tuned_settings(tags: dict[str, str]) -> dict[str, str]:
@@ -234,50 +233,29 @@ def start_run(
     parent_id : str, optional
     """
     own = {"mlflow.runName": name, "mlflow.note.content": note, **_code_state(), **signs_of_life(), **tags}
-    given = os.environ.pop("MLFLOW_RUN_ID", None)  # a worker inherits that of its launch, and must not use it
-    launch = MlflowClient().get_run(given) if given is not None and parent_id is None else None
+    given_id = take_given_run()  # a worker inherits that of its launch, and must not use it
     if parent_id is not None:
-        own["mlflow.parentRunId"] = parent_id
-    if launch is not None and launch.info.experiment_id == experiment_id:
-        run = TrackedRun(launch.info.run_id)
+        own["mlflow.parentRunId"], given_id = parent_id, None
+    given = None if given_id is None else MlflowClient().get_run(given_id)
+    params = {}
+    if given is not None and given.info.experiment_id == experiment_id:
+        run = TrackedRun(given.info.run_id)
         run.set_tags(own)
     else:
+        tags = resolve_tags() | ({} if given is None else source_of(given))
         # with all tags from the first moment: a process may be killed in the next
-        tags = resolve_tags() | _source_of(launch) | {name: str(value) for name, value in own.items()}
+        tags |= {name: str(value) for name, value in own.items()}
         run = TrackedRun(MlflowClient().create_run(experiment_id, run_name=name, tags=tags).info.run_id)
-    flat = {} if settings is None else settings.flat()
-    params = {name: str(flat[name]) for name in (*varied, "seed")} if flat else {}
-    if launch is not None and launch.info.run_id != run.run_id:
-        params = launch.data.params | params
-        _point_to(run, name, experiment_id, launch)
-    run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
+        if given is not None:
+            params = given.data.params
+            point_from(given, run.run_id, name, experiment_id)
     if settings is not None:
-        paper = type(settings)().flat()
+        flat, paper = settings.flat(), type(settings)().flat()
+        params = params | {name: str(flat[name]) for name in (*varied, "seed")}
         run.set_tags({k: v for k, v in flat.items() if v != paper[k] and k != "data.root"})
         run.client.log_dict(run.run_id, flat, SETTINGS)
+    run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
     return run
-
-
-def _source_of(launch: Run | None) -> dict[str, str]:
-    """The tags by which `mlflow run` tells what it has started."""
-    tags = {} if launch is None else launch.data.tags
-    return {name: value for name, value in tags.items() if name.startswith(_OF_PROJECT)}
-
-
-def _point_to(run: TrackedRun, name: str, experiment_id: str, launch: Run) -> None:
-    """Let the run that `mlflow run` has made, and will end, tell where the runs of this launch are."""
-    experiment = run.client.get_experiment(experiment_id).name
-    note = (
-        f"The runs of this launch are in the experiment [{experiment}](#/experiments/{experiment_id}), the first one "
-        f"is [{name}](#/experiments/{experiment_id}/runs/{run.run_id}) ({run.run_id})."
-    )
-    TrackedRun(launch.info.run_id).set_tags({"mlflow.runName": f"{name} (mlflow run)", "mlflow.note.content": note})
-
-
-def name_given_run(name: str, note: str) -> None:
-    """Name and describe the run that `mlflow run` has made for this program, where it has, and take it."""
-    if (given := os.environ.pop("MLFLOW_RUN_ID", None)) is not None:
-        TrackedRun(given).set_tags({"mlflow.runName": name, "mlflow.note.content": note})
 
 
 @lru_cache(maxsize=1)

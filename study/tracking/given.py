@@ -1,0 +1,40 @@
+"""The run that `mlflow run` makes for the program that it starts, and ends when that has ended."""
+
+from __future__ import annotations
+
+import os
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunTag
+
+_OF_PROJECT = ("mlflow.project.", "mlflow.source.", "mlflow.git")  # begins of the tags that `mlflow run` sets
+
+
+def take_given_run() -> str | None:
+    """Its id, where there is one; it is taken once, and not by the processes that this one starts."""
+    return os.environ.pop("MLFLOW_RUN_ID", None)
+
+
+def name_given_run(name: str, note: str) -> None:
+    """Name and describe it, where there is one, and take it."""
+    if (given := take_given_run()) is not None:
+        _describe(given, name, note)
+
+
+def source_of(given: Run) -> dict[str, str]:
+    """Its tags that tell which project and entry point was started."""
+    return {name: value for name, value in given.data.tags.items() if name.startswith(_OF_PROJECT)}
+
+
+def point_from(given: Run, run_id: str, name: str, experiment_id: str) -> None:
+    """Let it tell where the runs of the program are: from the run `name` on, in another experiment than its own."""
+    experiment = MlflowClient().get_experiment(experiment_id).name
+    note = (
+        f"The runs of this launch are in the experiment [{experiment}](#/experiments/{experiment_id}), the first one "
+        f"is [{name}](#/experiments/{experiment_id}/runs/{run_id}) ({run_id})."
+    )
+    _describe(given.info.run_id, f"{name} (mlflow run)", note)
+
+
+def _describe(run_id: str, name: str, note: str) -> None:
+    MlflowClient().log_batch(run_id, tags=[RunTag("mlflow.runName", name), RunTag("mlflow.note.content", note)])
