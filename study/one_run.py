@@ -19,11 +19,12 @@ from study.checkpoint import History
 from study.config import Clustering, Settings
 from study.data import Dataset
 from study.data.batches import NetworkImage
+from study.data.content import IMAGES, as_csv
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
 from study.kept import KeptTraining
-from study.loaded import choose_device, images_to_train, network_images, opened, rebuilt_network
+from study.loaded import choose_device, contents, images_to_train, network_images, opened, rebuilt_network
 from study.monitor import RunMonitor, log_pictures, panels
 from study.thresholds import search_thresholds
 from study.tracking import Point, TrackedRun
@@ -230,6 +231,7 @@ class _Training:
         # at step 0 the page shows bars, one per run, not curves of a single point
         scored = score_split(self._maps_of("test", run), settings, run, "test", 0, reference)
         if holder is None:
+            run.log_text(as_csv(contents(settings.data)), IMAGES)
             run.log_network(network, job.planned.settings, self._channels())
         return _result(job, *scored)
 

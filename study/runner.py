@@ -15,10 +15,11 @@ from study.ablation import Ablation, Result, plan, variant_name
 from study.answers import log_answer
 from study.config import Settings
 from study.data import Dataset
+from study.data.content import in_two_splits
 from study.errors import StudyError
 from study.estimate import cost_of
 from study.executors import Launch, execute
-from study.loaded import choose_device, opened, resolve
+from study.loaded import choose_device, contents, opened, resolve
 from study.monitor import PICTURES
 from study.one_run import Failure, Job, Task, log_dataset, work
 from study.shared_view import shared_view
@@ -96,11 +97,13 @@ def ask(
     """
     first = base(ablations[0].system)
     dataset = opened(first.data)
-    if not dataset.splits["test"]:
-        raise StudyError(f"data set {dataset.name} has no test image to answer from: {dataset.split_note}")
+    dataset.records("test", "answer from")
+    training = dataset.records("train", "train on")
     device = choose_device(first.training.device)
-    dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
+    training[0].load()  # a fault that all runs share is told before there is any
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
+    if doubles := in_two_splits(contents(first.data)):
+        tqdm.write(doubles)
     questions = [
         _question(ablation, lambda system: resolve(base(system), dataset), seeds, dataset, digest)
         for ablation in ablations
@@ -127,11 +130,12 @@ def _question(
 ) -> _Question:
     runs = plan(ablation, base, seeds)
     caption = about(dataset, runs[0].settings, len(seeds))
-    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}. {caption}"
+    told = f"{caption} {in_two_splits(contents(runs[0].settings.data))}".strip()
+    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}. {told}"
     question = _Question(ablation, caption, note, [])
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
-        text = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
+        text = f"{run.name}: a variant of the ablation '{ablation.name}'. {told}"
         question.jobs.append(Job(run, "", None, text, tags, digest))
     return question
 
