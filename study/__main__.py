@@ -57,7 +57,7 @@ def evaluate_command(
 @main.command("search")
 @click.option("--run_id", required=True, help="A finished run, from the MLflow page.")
 @click.option("--objectives", default="sbd", show_default=True, help="Scores, joined by commas: sbd,abs_dic.")
-@click.option("--data_root", default="", help="Folder of the data set, if it has moved.")
+@click.option("--data_root", default="", help="Folder of the run's own data set, if it has moved.")
 @click.option("--set", "overrides", default="", help="Settings: clustering.method=mutex-watershed,tuning.trials=50.")
 @exits
 def search_command(run_id: str, objectives: str, data_root: str, overrides: str) -> int:

@@ -95,10 +95,10 @@ def open_bbbc039(data: Data) -> Dataset:
 
 
 def _on_cut_wells(splits: Mapping[str, Sequence[Record]]) -> str:
-    """How many wells a published split cuts; empty if none."""
+    """How many wells a published split has in several parts; empty if none."""
     places = Counter(well for records in splits.values() for well in {record.group for record in records})
     cut = sum(count > 1 for count in places.values())
-    return f", in which {cut} wells have fields in more than one split" if cut else ""
+    return f", which cuts {cut} of {len(places)} wells" if cut else ""
 
 
 def _listed_names(path: Path) -> list[str]:
