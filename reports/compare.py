@@ -82,7 +82,8 @@ class Comparison:
         block = table_block(columns, "The runs; the first is what the others are compared with.", [0]) + block
         apart = [run.name for run in self.runs if len(_common(first, run)) < max(len(run.table), len(first.table))]
         words = "Runs with other test images than the first; only common images are compared:"
-        return block + remarks(words, apart)
+        warned = [f"{run.name}: {run.run.tags['warning']}" for run in self.runs if run.run.tags.get("warning")]
+        return block + remarks(words, apart) + remarks("Warnings:", warned)
 
     def settings(self) -> Block:
         """Which settings differ between the runs that have any; labels of other software have none."""

@@ -44,18 +44,21 @@ def train_command(seed: int, reuse: bool, **options: str) -> int:
 @click.option("--dataset", default="", help="Another data set than the run's own.")
 @click.option("--data_root", default="", help="Folder of the data set.")
 @click.option("--set", "overrides", default="", help="Settings of data or clustering: clustering.angle=40.")
+@click.option("--allow_training_images", default=False, type=bool, help="1: score images that the run was made with.")
 @exits
-def evaluate_command(run_id: str, split: str, dataset: str, data_root: str, overrides: str) -> int:
-    """Score the network of a finished run, on its own or other images."""
+def evaluate_command(
+    run_id: str, split: str, dataset: str, data_root: str, overrides: str, allow_training_images: bool
+) -> int:
+    """Score the network of a finished run, on its own or other images that it was not made with."""
     changes = parse_overrides(overrides)
     changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
-    return evaluate_run(run_id, split, changes)
+    return evaluate_run(run_id, split, changes, allow_training_images)
 
 
 @main.command("search")
 @click.option("--run_id", required=True, help="A finished run, from the MLflow page.")
 @click.option("--objectives", default="sbd", show_default=True, help="Scores, joined by commas: sbd,abs_dic.")
-@click.option("--data_root", default="", help="Folder of the data set, if it has moved.")
+@click.option("--data_root", default="", help="Folder of the run's own data set, if it has moved.")
 @click.option("--set", "overrides", default="", help="Settings: clustering.method=mutex-watershed,tuning.trials=50.")
 @exits
 def search_command(run_id: str, objectives: str, data_root: str, overrides: str) -> int:

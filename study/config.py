@@ -49,6 +49,7 @@ class Data:
     image_size: int = setting(512, low=0, high=8192)  # every image is resized to this square; 0 keeps sizes
     crop_size: int = setting(0, low=0, high=8192)  # side of training crops; 0 trains on whole images
     augmentation: str = setting("none", choices=("none", "flips"))  # flips: mirror images and quarter turns
+    all_test: bool = False  # take all images for test images, to score a network of other images on them
     images: int = setting(0, low=0)  # at most this many images of each split; 0 = all
     split_seed: int = setting(2020, low=0)  # of the splits that the data set does not publish itself
 

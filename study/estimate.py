@@ -48,10 +48,15 @@ def cost_of(trainings: Sequence[Settings], dataset: Dataset) -> Cost:
     trainings : sequence of Settings
     dataset : Dataset
         Its first training image stands for all.
+
+    Raises
+    ------
+    StudyError
+        If there is a training to do and no image to train on.
     """
     if not trainings:
         return Cost(0, 0)
-    shape = dataset.splits["train"][0].load().image.shape
+    shape = dataset.records("train", "train on")[0].load().image.shape
     timed: dict[tuple, tuple[float, int]] = {}
     seconds = disk = 0.0
     for settings in trainings:

@@ -26,7 +26,15 @@ FOREGROUNDS = {
     "truth": "labels outside of the true foreground are dropped",
     "none": "labels are taken as they are",
 }
-CHOOSING = ("data.name", "data.root", "data.subsets", "data.images", "data.split_seed")  # say which images there are
+CHOOSING = (  # settings that say which images there are
+    "data.name",
+    "data.root",
+    "data.subsets",
+    "data.test_subsets",
+    "data.all_test",
+    "data.images",
+    "data.split_seed",
+)
 
 
 def import_labels(name: str, labels: str, split: str, foreground: str, changes: dict[str, str]) -> int:
@@ -66,7 +74,7 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
     data, name = _data(changes), name.strip()
     experiment, dataset = tracking.connect(), opened(data)
     foreground = _foreground(foreground, dataset)
-    records = _records(dataset, split)
+    records = dataset.records(split, "score labels on")
     found = find_labels(Path(labels).expanduser(), records)
     table, pictures = _scored(found, records, foreground == "truth")
     digest = dataset.digest()
@@ -101,15 +109,6 @@ def _foreground(wanted: str, dataset: Dataset) -> str:
     if wanted == "auto":
         return "truth" if dataset.foreground_given else "none"
     return wanted
-
-
-def _records(dataset: Dataset, split: str) -> Sequence[Record]:
-    """The images of a split, at least one."""
-    if split not in dataset.splits:
-        raise unknown_name("split", split, dataset.splits)
-    if not dataset.splits[split]:
-        raise StudyError(f"data set {dataset.name} has no {split} image to score labels on: {dataset.split_note}")
-    return dataset.splits[split]
 
 
 def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -> tuple[pd.DataFrame, list[np.ndarray]]:

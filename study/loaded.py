@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from study.config import Data, Settings
 from study.data import Dataset, open_dataset
 from study.data.batches import NetworkImage, TrainingImages, network_image, refuse_other_channels
+from study.data.content import ImageContent
 from study.device import choose_device, choose_precision
 from study.errors import StudyError
 from study.networks import build_network
@@ -41,6 +42,12 @@ def opened(data: Data) -> Dataset:
 
 
 @lru_cache(maxsize=4)
+def contents(data: Data) -> tuple[ImageContent, ...]:
+    """Split, name and content of all images of the data set, as of `Dataset.contents`; read once per process."""
+    return opened(data).contents()
+
+
+@lru_cache(maxsize=4)
 def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
     """All images of a split at the network's scale, read once per process."""
     records = opened(data).splits[split]
@@ -50,7 +57,7 @@ def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
 @lru_cache(maxsize=1)
 def training_images(data: Data, neighbour_distance: int, device: torch.device) -> TrainingImages:
     """Training images and targets on the device, made once per process."""
-    records = opened(data).splits["train"]
+    records = opened(data).records("train", "train on")
     images = (network_image(record.load(), data.image_size) for record in records)
     return TrainingImages(images, data, neighbour_distance, device)
 

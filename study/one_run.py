@@ -18,6 +18,7 @@ from study.code_digest import code_digest
 from study.config import Clustering, Settings
 from study.data import Dataset
 from study.data.batches import NetworkImage
+from study.data.content import IMAGES, as_csv
 from study.device import choose_device
 from study.environment import environment
 from study.errors import StudyError
@@ -25,7 +26,7 @@ from study.evaluation import evaluate, means
 from study.inference import ImageMaps, predict_maps
 from study.job import Failure, Job, Task
 from study.kept import KeptTraining
-from study.loaded import images_to_train, network_images, opened, rebuilt_network
+from study.loaded import contents, images_to_train, network_images, opened, rebuilt_network
 from study.monitor import RunMonitor, log_pictures, panels
 from study.thresholds import search_thresholds
 from study.tracking import Point, TrackedRun
@@ -180,6 +181,7 @@ class _Training:
         # at step 0 the page shows bars, one per run, not curves of a single point
         scored = score_split(self._maps_of("test", run), settings, run, "test", 0, reference)
         if holder is None:
+            run.log_text(as_csv(contents(settings.data)), IMAGES)
             run.log_network(network, job.planned.settings, self._channels())
             self._holder = run.run_id
         return _result(job, run.run_id, *scored)

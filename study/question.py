@@ -16,7 +16,9 @@ from study.answers import log_answer
 from study.code_digest import digest_of
 from study.config import Settings
 from study.data import Dataset
+from study.data.content import in_two_splits
 from study.job import Failure, Job, resolved_run
+from study.loaded import contents
 from study.single import about
 from study.tracking import TrackedRun
 
@@ -117,10 +119,11 @@ def question_of(
     """
     runs = [resolved_run(run, dataset) for run in plan(ablation, base, seeds)]
     caption = about(dataset, runs[0].settings, len(seeds))
-    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}. {caption}"
+    told = f"{caption} {in_two_splits(contents(runs[0].settings.data))}".strip()
+    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}. {told}"
     question = Question(ablation, caption, note, [])
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
-        text = f"{run.name}: a variant of the ablation '{ablation.name}'. {caption}"
+        text = f"{run.name}: a variant of the ablation '{ablation.name}'. {told}"
         question.jobs.append(Job(run, "", None, text, tags, digest, reuse))
     return question

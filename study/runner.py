@@ -14,13 +14,14 @@ from study import tracking
 from study.ablation import Ablation, Result, variant_name
 from study.config import Settings
 from study.data import Dataset
+from study.data.content import in_two_splits
 from study.device import choose_device
 from study.errors import StudyError
 from study.estimate import cost_of
 from study.executors import Launch, execute
 from study.job import Failure, Job, Task
 from study.known_results import KnownResults
-from study.loaded import opened
+from study.loaded import contents, opened
 from study.monitor import PICTURES
 from study.one_run import log_dataset, work
 from study.question import Question, question_of
@@ -84,11 +85,13 @@ def ask(
     """
     first = base(ablations[0].system)
     dataset = opened(first.data)
-    if not dataset.splits["test"]:
-        raise StudyError(f"data set {dataset.name} has no test image to answer from: {dataset.split_note}")
+    dataset.records("test", "answer from")
+    training = dataset.records("train", "train on")
     device = choose_device(first.training.device)
-    dataset.splits["train"][0].load()  # a fault that all runs share is told before there is any
+    training[0].load()  # a fault that all runs share is told before there is any
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
+    if doubles := in_two_splits(contents(first.data)):
+        tqdm.write(doubles)
     every = [question_of(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
     experiment = tracking.connect()
     answered = {question.ablation.name: question.finished_launch() for question in every}

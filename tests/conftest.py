@@ -100,7 +100,7 @@ def asked(_asked, monkeypatch):
     mlflow.end_run()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_folder():
     """Write a data set of the `folder` layout: images with two objects each."""
 

@@ -4,6 +4,7 @@ import torch
 
 from study import estimate
 from study.data import open_dataset
+from study.errors import StudyError
 from study.estimate import Cost, cost_of
 from study.inference import predict_maps
 from study.kept import KeptTraining
@@ -55,6 +56,11 @@ def test_words(seconds, size, words):
 
 def test_no_training_costs_nothing():
     assert cost_of([], open_dataset(smoke().data)) == Cost(0, 0)
+
+
+def test_a_training_needs_images_to_be_timed_on():
+    with pytest.raises(StudyError, match="has no train image to train on"):
+        cost_of([smoke()], open_dataset(smoke("data.all_test=true").data))
 
 
 def test_steps_times_seconds_per_step(clock):

@@ -160,6 +160,22 @@ def test_settings_that_choose_images_are_settings():
     assert {name.partition(".")[0] for name in CHOOSING} == {"data"}
 
 
+def test_the_test_images_of_another_subset(store, tmp_path):
+    """As of a run that was trained on A1 and is tested on A2."""
+    labels = np.repeat(np.arange(8, dtype=np.uint8), 16).reshape(8, 16)
+    for subset in ("A1", "A2"):
+        for folder in (tmp_path / subset, tmp_path / "labels" / subset):
+            folder.mkdir(parents=True)
+        for i in range(3):
+            Image.fromarray(labels + i).save(tmp_path / subset / f"plant{i:03d}_rgb.png")
+            Image.fromarray(labels).save(tmp_path / subset / f"plant{i:03d}_label.png")
+            Image.fromarray(labels).save(tmp_path / "labels" / subset / f"plant{i:03d}.png")
+    bring_in(tmp_path / "labels", {"data.name": "cvppp2017", "data.root": str(tmp_path), "data.test_subsets": "A2"})
+    (run,) = runs(store)
+    assert stored_scores(run.info.run_id, "test").table["image"].tolist() == [f"A2/plant{i:03d}" for i in range(3)]
+    assert run.data.metrics["test/sbd"] == 1
+
+
 def three_colours(path):
     path.unlink()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)).save(path)

@@ -6,7 +6,7 @@ from PIL import Image
 from study.data import open_dataset
 from study.device import choose_device
 from study.errors import StudyError
-from study.loaded import asked_for, images_to_train, network_images, resolve, training_images
+from study.loaded import asked_for, contents, images_to_train, network_images, resolve, training_images
 from study.profiles import load_settings
 
 CPU = torch.device("cpu")
@@ -49,10 +49,13 @@ def test_choose_device(monkeypatch):
 def test_images_are_read_once(tmp_path, write_folder):
     settings = settings_of(write_folder(tmp_path / "x", count=8))
     images, training = network_images(settings.data, "test"), training_images(settings.data, 3, CPU)
+    read = contents(settings.data)
+    assert [image.split for image in read] == ["train"] * 6 + ["val", "test"]
     for file in (tmp_path / "x").rglob("*.png"):
         file.unlink()
     assert network_images(settings.data, "test") is images
     assert training_images(settings.data, 3, CPU) is training
+    assert contents(settings.data) is read
     with pytest.raises(StudyError):
         network_images(settings.data, "val")
 

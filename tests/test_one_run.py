@@ -13,6 +13,7 @@ from study.ablation import PlannedRun, Result
 from study.code_digest import code_digest
 from study.config import Settings
 from study.data import open_dataset
+from study.data.content import from_csv
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import predict_maps
@@ -119,6 +120,7 @@ def test_what_a_run_is_made_of_is_logged(asked):
             k: v for k, v in flat.items() if (v != str(paper[k]) or k == "system") and k not in child.data.params
         }
         dataset = open_dataset(settings.data)
+        assert from_csv(mlflow.artifacts.load_text(f"runs:/{child.info.run_id}/images.csv")) == dataset.contents()
         (given,) = child.inputs.dataset_inputs
         assert (given.dataset.name, given.dataset.digest) == (dataset.name, dataset.digest())
         assert json.loads(given.dataset.profile) == {split: len(r) for split, r in dataset.splits.items()}

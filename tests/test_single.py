@@ -4,12 +4,13 @@ import pandas as pd
 import pytest
 from mlflow.artifacts import load_text
 
-from study import one_run
+from study import one_run, single
 from study.data import open_dataset
 from study.errors import StudyError
+from study.one_run import Failure
 from study.profiles import load_settings
 from study.single import about, evaluate_run, search_run, threads_for, train_one
-from study.tracking import connect
+from study.tracking import connect, stored_settings
 
 
 def tiny(overrides=""):
@@ -66,7 +67,10 @@ def test_the_digest_knows_neither_the_folder_nor_the_device(asked, tmp_path, mon
 def test_evaluating_a_run_gives_its_own_scores(asked, split, capsys):
     child = asked.children["wnet"]
     assert evaluate_run(child.info.run_id, split, {}) == 0
-    assert capsys.readouterr().out.startswith(f"4 {split} images: SBD")
+    note, told = capsys.readouterr().out.splitlines()
+    assert note.startswith(f"The network of run {child.info.run_id}, scored on 4 {split} images of synthetic-leaves (")
+    assert note.endswith("Foreground at test time: truth.")
+    assert told.startswith(f"4 {split} images: SBD")
     found = asked.client.search_runs(
         [asked.experiment.experiment_id], f"tags.evaluated_run = '{child.info.run_id}' and tags.split = '{split}'"
     )
@@ -76,13 +80,33 @@ def test_evaluating_a_run_gives_its_own_scores(asked, split, capsys):
     )
     assert scores == {name: value for name, value in own.items() if not name.endswith("_paper_thresholds")}
     assert found[0].info.status == "FINISHED"
+    assert found[0].data.tags["mlflow.note.content"] == note
+    assert "warning" not in found[0].data.tags
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "words"),
+    [
+        ({}, "predicted", "predicted, chosen for folder (the run had truth)."),
+        ({"clustering.foreground": "none"}, "none", "none."),
+        ({"clustering.foreground": "truth"}, "truth", "truth."),
+        ({"clustering.foreground": "auto"}, "predicted", "predicted."),
+    ],
+)
+def test_the_foreground_rule_is_that_of_the_images(asked, tmp_path, write_folder, changes, rule, words, capsys):
+    """The rule `auto` has become the truth of leaves, which cells do not have."""
+    root = write_folder(tmp_path / "cells", shape=(20, 20))
+    evaluate_run(asked.children["unet"].info.run_id, "test", {"data.name": "folder", "data.root": str(root), **changes})
+    assert f"Foreground at test time: {words}" in capsys.readouterr().out.splitlines()[0]
+    run = asked.client.search_runs([asked.experiment.experiment_id], "tags.dataset = 'folder'", max_results=1)[0]
+    assert stored_settings(run.info.run_id)["clustering.foreground"] == rule
 
 
 def test_evaluating_with_other_settings_and_images(asked, tmp_path, write_folder):
     child = asked.children["unet"].info.run_id
     root = write_folder(tmp_path / "x", count=8, shape=(18, 33))
     assert evaluate_run(child, "train", {"data.name": "folder", "data.root": str(root), "data.image_size": "0"}) == 0
-    (found,) = asked.client.search_runs([asked.experiment.experiment_id], "tags.dataset = 'folder'")
+    (found,) = asked.client.search_runs([asked.experiment.experiment_id], "tags.split = 'train'")
     assert found.data.metrics["train/n_true"] == 2
     assert found.data.tags["data.image_size"] == "0"
 
@@ -200,6 +224,26 @@ def test_the_caption_says_what_the_numbers_are_measured_on():
     assert caption.startswith("synthetic-leaves: 2 test images")
     assert "2 seed(s)" in caption
     assert "foreground at test time: none" in caption
+
+
+def test_a_training_needs_training_images(store, tmp_path, write_folder):
+    root = write_folder(tmp_path / "cells")
+    (root / "index.csv").write_text("image,split\ncell0,test\ncell1,val\n")
+    with pytest.raises(StudyError, match="data set folder has no train image to train on: the split column"):
+        train_one(tiny().with_({"data.name": "folder", "data.root": str(root)}))
+    assert store.search_runs([connect()]) == []
+
+
+def test_the_note_names_images_that_are_in_two_splits(store, tmp_path, write_folder, monkeypatch, capsys):
+    root, tasks = write_folder(tmp_path / "cells"), []
+    (root / "index.csv").write_text("image,split\ncell0,train\ncell1,val\ncell2,test\ncell3,test\n")
+    (root / "images" / "cell3.png").write_bytes((root / "images" / "cell0.png").read_bytes())
+    monkeypatch.setattr(single, "work", lambda task: tasks.append(task) or [Failure(None, "stop here")])
+    with pytest.raises(StudyError, match="stop here"):
+        train_one(tiny().with_({"data.name": "folder", "data.root": str(root), "data.images": 0}))
+    doubles = "1 image is in two splits: cell0 (train) = cell3 (test)."
+    assert tasks[0].jobs[0].note.endswith(f" {doubles}")
+    assert doubles in capsys.readouterr().out.splitlines()
 
 
 def test_threads_are_shared(monkeypatch):

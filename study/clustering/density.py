@@ -121,7 +121,7 @@ def _populous(directions: np.ndarray, width: float) -> np.ndarray:
 
     A direction and not the cell's middle, which need not have anything within the bandwidth.
     """
-    cells = np.round(directions / width).astype(np.int16)
+    cells = np.round(directions / width).astype(np.int64)  # embeddings that are no unit vectors have no bound
     _, first, count = np.unique(cells, axis=0, return_index=True, return_counts=True)
     return directions[first[np.argsort(-count, kind="stable")[:_MOST_SEEDS]]]
 

@@ -17,6 +17,8 @@ from study.data.dataset import Sample
 from study.data.targets import compact_labels, distance_map, neighbours
 from study.errors import StudyError
 
+MOST_OBJECTS = np.iinfo(np.int16).max  # of a training image: ids take two bytes, and tables of neighbours fit in memory
+
 
 @dataclass(frozen=True)
 class NetworkImage:
@@ -103,6 +105,14 @@ def refuse_other_channels(image: NetworkImage, channels: int) -> None:
         )
 
 
+def _refuse_too_many_objects(image: NetworkImage) -> None:
+    """Raise a StudyError if the ids of an image do not fit into the 16 bits that they are kept in."""
+    if (found := int(image.labels.max())) > MOST_OBJECTS:
+        raise StudyError(
+            f"{image.name} has {found} objects, but an image to train on may have {MOST_OBJECTS}: cut it into several"
+        )
+
+
 class Batch(NamedTuple):
     """Tensors of a training step.
 
@@ -141,7 +151,7 @@ class TrainingImages:
     Raises
     ------
     StudyError
-        If the images differ in their number of channels.
+        If the images differ in their number of channels, or one has more than `MOST_OBJECTS` objects.
     """
 
     def __init__(self, images: Iterable[NetworkImage], data: Data, neighbour_distance: int, device: torch.device):
@@ -154,6 +164,7 @@ class TrainingImages:
         for image in images:
             channels = channels or image.pixels.shape[2]
             refuse_other_channels(image, channels)
+            _refuse_too_many_objects(image)
             shapes.append(image.labels.shape)
             pixels += image.pixels.tobytes()
             labels += image.labels.astype(np.int16).tobytes()

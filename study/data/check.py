@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from skimage.measure import label
 
-from study.data.dataset import Dataset, Sample
+from study.data.content import ImageContent, content_of, equal_images
+from study.data.dataset import Dataset, Record, Sample
 from study.errors import StudyError
 
 
@@ -25,6 +25,8 @@ class SplitReport:
         train, val or test.
     records : int
         Images listed; those that can be read are counted by `images`.
+    groups : int
+        Groups of the images listed; as many as these where each is alone.
     smallest, largest : tuple of int
         (rows, columns) of the image with the fewest and the most pixels; (0, 0) without images.
     dtypes : tuple of str
@@ -39,6 +41,7 @@ class SplitReport:
 
     split: str
     records: int
+    groups: int
     smallest: tuple[int, int]
     largest: tuple[int, int]
     dtypes: tuple[str, ...]
@@ -63,6 +66,7 @@ class SplitReport:
             f"{total} objects: {min(self.objects)} to {max(self.objects)} per image, mean {total / self.images:.1f}; "
             f"{self.objects.count(0)} without objects; "
             f"{self.in_pieces / max(total, 1):.1%} of the ids in several pieces"
+            + (f"; {self.groups} groups" if self.groups < self.records else "")
         )
 
 
@@ -107,11 +111,12 @@ def check(dataset: Dataset) -> Report:
     """Read every image of a data set and list what is wrong with it; a defect does not end the check.
 
     Beside what `Record.load` refuses, these are defects: a split without images, images of one value, equal images in
-    two places, different numbers of channels, and labels with at most one id in every image.
+    two places (as in `study.data.content`), different numbers of channels, and labels with at most one id in every
+    image.
     """
     defects: list[str] = []
     reports = []
-    places: dict[bytes, str] = {}
+    contents: list[ImageContent] = []
     for split, records in dataset.splits.items():
         if not records:
             defects.append(f"split {split} has no images: {dataset.split_note}")
@@ -122,9 +127,14 @@ def check(dataset: Dataset) -> Report:
             except StudyError as fault:
                 defects.append(str(fault))
                 continue
-            defects += _image_defects(sample, f"{sample.name} ({split})", places)
+            place = ImageContent(split, sample.name, content_of(sample.image))
+            if (value := sample.image.min()) == sample.image.max():
+                defects.append(f"{place} has the value {value} at every pixel: replace or remove the image")
+            else:
+                contents.append(place)
             facts.append(_ImageFacts.of(sample))
-        reports.append(_split_report(split, len(records), facts))
+        reports.append(_split_report(split, records, facts))
+    defects += [f"{b} has the same pixels as {a}: remove one of them" for a, b in equal_images(contents)]
     defects += _common_defects(reports)
     return Report(dataset.name, dataset.split_note, tuple(reports), dataset.left_out, tuple(defects))
 
@@ -147,11 +157,12 @@ class _ImageFacts(NamedTuple):
         return cls((rows, cols), str(sample.image.dtype), channels, len(pieces_of_id), in_pieces)
 
 
-def _split_report(split: str, records: int, facts: Sequence[_ImageFacts]) -> SplitReport:
+def _split_report(split: str, records: Sequence[Record], facts: Sequence[_ImageFacts]) -> SplitReport:
     sizes = sorted((fact.size for fact in facts), key=math.prod) or [(0, 0)]
     return SplitReport(
         split=split,
-        records=records,
+        records=len(records),
+        groups=len({record.group for record in records}),
         smallest=sizes[0],
         largest=sizes[-1],
         dtypes=tuple(sorted({fact.dtype for fact in facts})),
@@ -159,14 +170,6 @@ def _split_report(split: str, records: int, facts: Sequence[_ImageFacts]) -> Spl
         objects=tuple(fact.objects for fact in facts),
         in_pieces=sum(fact.in_pieces for fact in facts),
     )
-
-
-def _image_defects(sample: Sample, place: str, places: dict[bytes, str]) -> list[str]:
-    """Defects of one readable image; `places` remembers where pixels were seen before."""
-    if sample.image.min() == sample.image.max():
-        return [f"{place} has the value {sample.image.min()} at every pixel: replace or remove the image"]
-    other = places.setdefault(hashlib.sha256(sample.image.tobytes()).digest(), place)
-    return [] if other == place else [f"{place} has the same pixels as {other}: remove one of them"]
 
 
 def _common_defects(reports: Sequence[SplitReport]) -> list[str]:

@@ -33,7 +33,8 @@ def open_cvppp2017(data: Data) -> Dataset:
     Of A1, the 20 validation plants of Huang et al. 2022 are the test split and 16 of the other 108, by a fixed seed,
     the validation split; the other subsets are split by `data.split_seed`. Names are ``A1/plant001``. With
     `data.subsets` = `all`, whichever of A1 to A5 are there are taken. `data.test_subsets` names other subsets, all of
-    whose images are test images in place of the others.
+    whose images are test images in place of the others. The files do not tell which images show the same plant, so
+    there are no groups.
 
     Raises
     ------
@@ -137,7 +138,8 @@ def _hdf5_records(images: Path, truth: Path, subset: str) -> tuple[Record, ...]:
         missing = next((f"{path} has no {subset}/{plant}" for path in listed if plant not in listed[path]), "")
         fault = f"{missing}, of which {images.name} and {truth.name} should hold rgb and label" if missing else ""
         name = f"{subset}/{plant}"
-        records.append(Record(name, partial(_read_hdf5, images, truth, name), (images, truth), fault))
+        read, read_image = partial(_read_hdf5, images, truth, name), partial(read_rgb, images, name)
+        records.append(Record(name, read, (images, truth), fault, read_image))
     return tuple(records)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from study.errors import StudyError
+from study.data.content import ImageContent, content_of
+from study.errors import StudyError, unknown_name
 
 SPLITS = ("train", "val", "test")
 
@@ -49,12 +53,34 @@ class Record:
         What `read` reads; the image first. Empty for synthetic images.
     fault : str
         Sentence on a fault found while listing, such as a missing label file; `load` raises it.
+    read_image : callable, optional
+        Gives the image alone, the same as `read` does; without it, `read` serves.
+    group : str
+        Images of one group, such as the fields of one well, belong into one split. By default the image's own name.
     """
 
     name: str
     read: Callable[[], tuple[np.ndarray, np.ndarray]]
     files: tuple[Path, ...] = ()
     fault: str = ""
+    read_image: Callable[[], np.ndarray] | None = None
+    group: str = ""
+
+    def __post_init__(self):
+        if not self.group:
+            object.__setattr__(self, "group", self.name)
+
+    def load_image(self) -> np.ndarray:
+        """Read the image, as in `Sample`, and not its labels where that saves time.
+
+        Raises
+        ------
+        StudyError
+            If a file is missing or unreadable.
+        """
+        if self.fault:
+            raise StudyError(self.fault)
+        return self.read_image() if self.read_image is not None else self.read()[0]
 
     def load(self) -> Sample:
         """Read the sample.
@@ -85,7 +111,7 @@ class Dataset:
     name : str
         Key of `DATASETS`.
     splits : dict
-        "train", "val" and "test" -> tuple of Record; only "train" is never empty.
+        "train", "val" and "test" -> tuple of Record, which may be empty.
     foreground_given : bool
         Whether the challenge gives the true foreground of test images.
     split_note : str
@@ -115,6 +141,53 @@ class Dataset:
         }
         return replace(self, splits=splits)
 
+    def as_test_images(self) -> Dataset:
+        """The same images, by name, with all of them in the test split."""
+        images = sorted((record for records in self.splits.values() for record in records), key=lambda r: r.name)
+        splits = {"train": (), "val": (), "test": tuple(images)}
+        return replace(self, splits=splits, split_note="all images are test images, as of data.all_test")
+
+    def records(self, split: str, purpose: str) -> tuple[Record, ...]:
+        """The records of a split, at least one.
+
+        Parameters
+        ----------
+        split : str
+        purpose : str
+            What they are wanted for, for the sentence: `train on`.
+
+        Raises
+        ------
+        StudyError
+            If there is no such split, or it has no images.
+        """
+        if split not in self.splits:
+            raise unknown_name("split", split, self.splits)
+        if not self.splits[split]:
+            raise StudyError(f"data set {self.name} has no {split} image to {purpose}: {self.split_note}")
+        return self.splits[split]
+
+    def contents(self, *splits: str) -> tuple[ImageContent, ...]:
+        """Split, name and a digest of the pixels of each image; all are decoded, each once, in threads.
+
+        Parameters
+        ----------
+        *splits : str
+            Of these splits; of all without any.
+
+        Raises
+        ------
+        StudyError
+            If an image cannot be read.
+        """
+        places = [(split, record) for split in splits or self.splits for record in self.splits[split]]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            digests = pool.map(lambda place: content_of(place[1].load_image()), places)
+            return tuple(
+                ImageContent(split, record.name, digest)
+                for (split, record), digest in zip(places, digests, strict=True)
+            )
+
     def digest(self) -> str:
         """12 hexadecimal digits over names, splits and the bytes of all files; moving the folder changes nothing.
 
@@ -140,27 +213,36 @@ def _file_digest(path: Path) -> str:
 
 
 def draw(records: Sequence[Record], seed: int, share: float) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """Draw `share` of the records by name; at least one if two are there, never all.
+    """Draw whole groups, about `share` of the records; at least one group if two are there, never all.
 
-    The order of the SHA-256 digests of seed and name decides: the draw is the same on every machine and library
-    version, and further records do not reshuffle those drawn before.
+    The order of the SHA-256 digests of seed and group decides (a record without group is one of its own): the draw is
+    the same on every machine and library version, and further records hardly reshuffle those drawn before. A group
+    that would bring the number of records farther from `share` is passed over.
 
     Returns
     -------
     drawn, rest : tuples of Record
         Both in the order of `records`.
     """
-    count = max(0, min(max(1, round(share * len(records))), len(records) - 1))
-    ranked = sorted(records, key=lambda record: hashlib.sha256(f"{seed} {record.name}".encode()).digest())
-    names = {record.name for record in ranked[:count]}
+    wanted = max(0, min(max(1, round(share * len(records))), len(records) - 1))
+    sizes = Counter(record.group for record in records)
+    ranked = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())
+    groups: set[str] = set()
+    count = 0
+    for group in ranked:
+        if len(groups) < len(ranked) - 1 and abs(count + sizes[group] - wanted) < abs(count - wanted):
+            groups.add(group)
+            count += sizes[group]
+    if not groups and len(ranked) > 1:  # each is more than twice too large
+        groups.add(min(ranked, key=sizes.__getitem__))
     return (
-        tuple(record for record in records if record.name in names),
-        tuple(record for record in records if record.name not in names),
+        tuple(record for record in records if record.group in groups),
+        tuple(record for record in records if record.group not in groups),
     )
 
 
 def seeded_splits(records: Sequence[Record], seed: int) -> dict[str, tuple[Record, ...]]:
-    """15 % of the records for test, 15 % of the others for validation, the rest for training."""
+    """15 % of the records for test, 15 % of the others for validation, the rest for training; no group is cut."""
     test, rest = draw(records, seed, 0.15)
     val, train = draw(rest, seed, 0.15)
     return {"train": train, "val": val, "test": test}

@@ -10,7 +10,7 @@ from study.data.dataset import Dataset
 from study.data.folder import open_folder
 from study.data.nuclei import open_bbbc006, open_bbbc039, open_dsb2018
 from study.data.synthetic import open_synthetic
-from study.errors import StudyError, unknown_name
+from study.errors import unknown_name
 
 DATASETS: dict[str, Callable[[Data], Dataset]] = {
     "synthetic-leaves": open_synthetic,
@@ -29,16 +29,17 @@ def open_dataset(data: Data) -> Dataset:
     Parameters
     ----------
     data : study.config.Data
-        `name` is a key of `DATASETS`; at most `images` records of each split are kept, evenly spread, if not 0.
+        `name` is a key of `DATASETS`; with `all_test`, all images are test images; at most `images` records of each
+        split are kept, evenly spread, if not 0.
 
     Raises
     ------
     StudyError
-        If the key is unknown, the folder is not of its layout, or no image is left for training.
+        If the key is unknown, or the folder is not of its layout.
     """
     if data.name not in DATASETS:
         raise unknown_name("data set", data.name, DATASETS)
     dataset = DATASETS[data.name](data)
-    if not dataset.splits["train"]:
-        raise StudyError(f"data set {data.name} in {data.root} has no training image: {dataset.split_note}")
+    if data.all_test:
+        dataset = dataset.as_test_images()
     return dataset.limited(data.images)

@@ -10,7 +10,7 @@ import numpy as np
 
 from study.config import Data
 from study.data.dataset import Record
-from study.data.reading import SUFFIXES, read_pair
+from study.data.reading import SUFFIXES, read_image, read_labels
 from study.errors import StudyError
 
 Files = dict[str, list[Path]]
@@ -61,7 +61,8 @@ def paired(
     folders: tuple[Path, Path],
     names: Iterable[str] | None = None,
     prefix: str = "",
-    read: Callable[[Path, Path], tuple[np.ndarray, np.ndarray]] = read_pair,
+    image: Callable[[Path], np.ndarray] = read_image,
+    label: Callable[[Path], np.ndarray] = read_labels,
 ) -> tuple[Record, ...]:
     """Records of the image and label files with equal keys.
 
@@ -77,8 +78,8 @@ def paired(
         Keys wanted, in their order; default: all keys of both, sorted.
     prefix : str
         Put before the key to make the record's name.
-    read : callable
-        Reads image and labels from the two paths.
+    image, label : callable
+        Read an image, and its labels, from their paths.
 
     Raises
     ------
@@ -92,8 +93,15 @@ def paired(
         found = images.get(name, []), labels.get(name, [])
         files = tuple(path for paths in found for path in paths)
         fault = _fault(name, found, folders)
-        records.append(Record(prefix + name, partial(read, *files), files, fault))
+        read = partial(_read_both, image, label)
+        records.append(Record(prefix + name, partial(read, *files), files, fault, partial(image, *files[:1])))
     return tuple(records)
+
+
+def _read_both(
+    image: Callable[[Path], np.ndarray], label: Callable[[Path], np.ndarray], *files: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    return image(files[0]), label(files[1])
 
 
 def _fault(name: str, found: tuple[list[Path], list[Path]], folders: tuple[Path, Path]) -> str:

@@ -26,11 +26,6 @@ def read_labels(path: Path) -> np.ndarray:
     return as_labels(read_pixels(path, palette_index=True), path)
 
 
-def read_pair(image: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Image and labels from two files."""
-    return read_image(image), read_labels(labels)
-
-
 def read_pixels(path: Path, palette_index: bool = False) -> np.ndarray:
     """Pixels (M, N, C) of an image file with one plane.
 

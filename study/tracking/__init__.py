@@ -27,6 +27,7 @@ from study.tracking.reading import (
     stored_run,
     stored_scores,
     stored_settings,
+    stored_text,
     training_of,
 )
 from study.tracking.registry import MODEL_FOLDER, fetch_model, register_model
@@ -86,6 +87,7 @@ __all__ = [
     "stored_run",
     "stored_scores",
     "stored_settings",
+    "stored_text",
     "training_of",
     "tuned_settings",
     "use_store",

@@ -20,7 +20,6 @@ from torch import Tensor
 from study.config import Settings
 from study.errors import StudyError
 from study.tracking.run import (
-    ASKED,
     ENVIRONMENT,
     HOLDS_NETWORK,
     MODEL,
@@ -160,8 +159,6 @@ class FinishedRun(NamedTuple):
         Under which its maps may be kept.
     holder : str
         The run that keeps the network.
-    asked : dict of str
-        Settings that were asked for as `auto`, by dotted name.
     """
 
     settings: Settings
@@ -169,7 +166,6 @@ class FinishedRun(NamedTuple):
     weights: dict[str, Tensor]
     training_digest: str
     holder: str
-    asked: dict[str, str]
 
 
 def load_run(run_id: str) -> FinishedRun:
@@ -192,9 +188,7 @@ def load_run(run_id: str) -> FinishedRun:
         ) from error
     weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
     channels = signature.inputs.inputs[0].shape[1]
-    asked = {name.removeprefix(ASKED): value for name, value in tags.items() if name.startswith(ASKED)}
-    tuned = settings.with_(tuned_settings(tags))
-    return FinishedRun(tuned, channels, weights, tags["training_digest"], holder, asked)
+    return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"], holder)
 
 
 def get_run(run_id: str) -> Run:

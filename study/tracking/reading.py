@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.artifacts import list_artifacts, load_dict, load_image
+from mlflow.artifacts import list_artifacts, load_dict, load_image, load_text
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
@@ -148,6 +148,14 @@ def stored_settings(run_id: str) -> dict:
         return load_dict(f"runs:/{run_id}/{SETTINGS}")
     except (MlflowException, OSError):
         return {}
+
+
+def stored_text(run_id: str, file: str) -> str | None:
+    """The text of an artifact of a run; None where it has none of that name."""
+    try:
+        return load_text(f"runs:/{run_id}/{file}")
+    except (MlflowException, OSError):
+        return None
 
 
 def stored_scores(run_id: str, split: str) -> Scores:

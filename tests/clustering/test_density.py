@@ -42,6 +42,13 @@ def test_modes_within_the_bandwidth_are_one(bandwidth, objects):
     assert labels.tolist() == [[1] * 20 + [objects] * 20]
 
 
+def test_embeddings_may_be_far_apart():
+    """By a distance after which the cells of a 16-bit grid begin anew."""
+    embedding = np.zeros((1, 40, 2), np.float32)
+    embedding[0, 20:, 0] = 2**16 * SETTINGS.mean_shift_bandwidth
+    assert clustered(mean_shift, embedding).tolist() == [[1] * 20 + [2] * 20]
+
+
 def test_every_pixel_goes_to_the_nearest_mode():
     embedding = plane([[0.0] * 20 + [25.0, 65.0] + [90.0] * 20])
     assert clustered(mean_shift, embedding).tolist() == [[1] * 21 + [2] * 21]

@@ -33,6 +33,14 @@ def images(data, *shapes):
     return TrainingImages([picture(*shape, seed) for seed, shape in enumerate(shapes)], data, 3, CPU)
 
 
+def test_more_objects_than_ids_can_tell_are_refused():
+    """They would become others, of negative ids."""
+    labels = np.arange(4 * 8192, dtype=np.int32).reshape(4, -1) + 1  # 32 768 objects
+    many = NetworkImage("dust", np.zeros((*labels.shape, 1), np.float16), labels, labels)
+    with pytest.raises(StudyError, match="dust has 32768 objects, but an image to train on may have 32767: cut it"):
+        TrainingImages([many], Data(), 3, CPU)
+
+
 def test_whole_images_come_back():
     store = images(Data(augmentation="none"), (8, 10), (8, 10))
     batch = store.batch(torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]))

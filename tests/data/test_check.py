@@ -12,6 +12,10 @@ def _record(name, image, labels=PIECES):
     return Record(name, lambda: (np.asarray(image, np.uint8).reshape(*labels.shape, -1), labels))
 
 
+def _float_record(name, image):
+    return Record(name, lambda: (np.asarray(image, np.float32).reshape(4, 4, 1), PIECES))
+
+
 def _report(train, val=None, test=None):
     other = np.eye(4) * 3
     splits = {
@@ -39,6 +43,13 @@ def test_counts():
     assert lines[4:] == ["split: by hand", "left out: u: in no list", "no defects found"]
 
 
+def test_groups_are_counted_where_there_are_any():
+    wells = [Record(f"a{i}", lambda i=i: (PIECES[..., None] + i, PIECES), group="a01") for i in range(2)]
+    report = _report([*wells, _record("b", np.arange(16))])
+    assert [split.groups for split in report.splits] == [2, 1, 1]
+    assert [line.endswith("; 2 groups") for line in str(report).splitlines()[1:4]] == [True, False, False]
+
+
 def test_goes_on_after_a_defect():
     broken = Record("b", lambda: (np.zeros((1, 2, 1), np.uint8), np.zeros((2, 2), np.int32)))
     report = _report(
@@ -62,6 +73,10 @@ def test_split_without_a_readable_image():
     [
         ([_record("a", np.full((4, 4), 7))], "a (train) has the value 7 at every pixel"),
         ([_record("a", np.arange(16)), _record("b", np.arange(16))], "b (train) has the same pixels as a (train)"),
+        (
+            [_record("a", np.arange(16)), _float_record("b", np.arange(16))],
+            "b (train) has the same pixels as a (train)",
+        ),
         ([_record("a", np.eye(4) * 3)], "v (val) has the same pixels as a (train)"),
         ([_record("a", np.arange(48))], "images have 1 or 3 channels"),
     ],

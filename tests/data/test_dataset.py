@@ -80,6 +80,75 @@ def test_seeded_splits_part_the_records_by_seed_and_name_only():
     assert len(drawn) == 30
 
 
+def test_draws_without_groups_are_published():
+    """They must never change: results are compared across versions."""
+    splits = seeded_splits(_records(12), 2020)
+    assert [record.name for record in splits["test"]] == ["r1", "r4"]
+    assert [record.name for record in splits["val"]] == ["r5", "r6"]
+
+
+def _grouped(*sizes: int) -> tuple[Record, ...]:
+    """Records of groups of these sizes, one of each group after the other."""
+    return tuple(
+        Record(f"{group}.{i}", lambda: _arrays(4, 3), group=f"g{group}")
+        for i in range(max(sizes, default=0))
+        for group, size in enumerate(sizes)
+        if i < size
+    )
+
+
+@pytest.mark.parametrize("sizes", [(2,) * 20, (1, 2, 3, 4, 5, 6, 7), (30, 1, 1), (9, 9), (3,), ()])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_draw_cuts_a_group(sizes, seed):
+    records = _grouped(*sizes)
+    splits = seeded_splits(records, seed)
+    assert sorted(r.name for part in splits.values() for r in part) == sorted(r.name for r in records)
+    groups = [{record.group for record in part} for part in splits.values()]
+    assert sum(map(len, groups)) == len(sizes)
+    assert (len(splits["train"]) > 0, len(splits["test"]) > 0) == (len(sizes) > 0, len(sizes) > 1)
+
+
+def test_a_draw_of_groups_comes_close_to_its_share():
+    for seed in range(20):
+        drawn, rest = draw(_grouped(*(2,) * 50), seed, 0.15)
+        assert (len(drawn), len(rest)) in ((14, 86), (16, 84))
+        drawn, rest = draw(_grouped(90, *(1,) * 10), seed, 0.1)
+        assert {record.group for record in rest} == {"g0"}  # nine tenths of the images are not a tenth
+        drawn, rest = draw(_grouped(30, 20), seed, 0.1)
+        assert {record.group for record in drawn} == {"g1"}
+
+
+def test_a_record_is_a_group_of_its_own():
+    assert [record.group for record in _records(2)] == ["r0", "r1"]
+
+
+def test_records_of_a_split():
+    dataset = _dataset(_records(2), split_note="by hand")
+    assert dataset.records("train", "train on") == dataset.splits["train"]
+    with pytest.raises(StudyError, match=r"data set x has no test image to score: by hand"):
+        dataset.records("test", "score")
+    with pytest.raises(StudyError, match="unknown split 'tset': choose one of test, train, val"):
+        dataset.records("tset", "score")
+
+
+def test_all_images_are_test_images_by_name():
+    dataset = open_dataset(Data(all_test=True))
+    names = [record.name for record in dataset.splits["test"]]
+    assert len(names) == 128 + 16 + 24
+    assert names == sorted(names)
+    assert dataset.splits["train"] == dataset.splits["val"] == ()
+    assert "all images are test images" in dataset.split_note
+    assert len(open_dataset(Data(all_test=True, images=3)).splits["test"]) == 3
+
+
+def test_the_image_alone():
+    read = Record("a", lambda: _arrays(4, 3)).load_image()
+    np.testing.assert_array_equal(read, _arrays(4, 3)[0])
+    assert Record("a", lambda: _arrays(4, 3), read_image=lambda: 7).load_image() == 7
+    with pytest.raises(StudyError, match="nothing there"):
+        Record("a", lambda: _arrays(4, 3), fault="nothing there").load_image()
+
+
 def test_unknown_key_lists_the_known():
     with pytest.raises(StudyError, match=f"unknown data set 'cells': .*{', '.join(sorted(DATASETS))}"):
         open_dataset(Data(name="cells"))

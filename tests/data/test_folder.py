@@ -61,8 +61,7 @@ def test_index_may_leave_validation_and_test_empty(tmp_path, opened, write_pairs
     _index(tmp_path, "image,split\na,train\nb,train\n")
     assert _names(opened("folder")) == {"train": ["a", "b"], "val": [], "test": []}
     _index(tmp_path, "image,split\na,test\nb,val\n")
-    with pytest.raises(StudyError, match="has no training image"):
-        opened("folder")
+    assert _names(opened("folder")) == {"train": [], "val": ["b"], "test": ["a"]}
 
 
 def test_without_an_index_the_seed_decides(opened, write_pairs):
@@ -78,6 +77,8 @@ def test_without_an_index_the_seed_decides(opened, write_pairs):
     ("text", "words"),
     [
         ("image;split\na;train\n", "needs the columns image and split"),
+        ("image,objects\na,1\n", "needs the columns image and split, or image and group, separated by commas"),
+        ("image,split,group\na,train,p\nb,,q\n", "line 3: split is train, val or test, not ''"),
         ("", "needs the columns image and split"),
         ("image,split\na,training\n", "line 2: split is train, val or test, not 'training'"),
         ("image,split\na\n", "line 2: split is train, val or test, not ''"),
@@ -88,6 +89,38 @@ def test_wrong_index(tmp_path, opened, write_pairs, text, words):
     write_pairs("a", "b")
     _index(tmp_path, text)
     with pytest.raises(StudyError, match=rf"index\.csv,? {words}"):
+        opened("folder")
+
+
+@pytest.mark.parametrize("columns", ["image,group,split", "image,group"])
+def test_groups_without_splits_are_drawn_whole(tmp_path, opened, write_pairs, columns):
+    names = [f"{plant}{day}" for plant in "abcdefghij" for day in (1, 2)]
+    write_pairs(*names, "alone", "unused")
+    comma = "," * (columns.count(",") - 1)
+    _index(tmp_path, columns + "\n" + "".join(f"{name},{name[0]}{comma}\n" for name in names) + f"alone,{comma}\n")
+    found = {seed: _names(opened("folder", split_seed=seed)) for seed in (1, 2)}
+    for splits in found.values():
+        assert sorted(name for part in splits.values() for name in part) == sorted([*names, "alone"])
+        plants = [{name[0] for name in part if name != "alone"} for part in splits.values()]
+        assert sum(map(len, plants)) == 10
+        assert all(splits.values())
+    assert found[1] != found[2]
+    dataset = opened("folder", split_seed=1)
+    assert dataset.split_note.endswith("drawn by seed 1, by the groups of index.csv")
+    assert [item.split(":")[0] for item in dataset.left_out] == ["unused"]
+    groups = {r.name: r.group for part in dataset.splits.values() for r in part}
+    assert (groups["a1"], groups["a2"], groups["alone"]) == ("a", "a", "alone")
+
+
+def test_groups_beside_splits(tmp_path, opened, write_pairs):
+    write_pairs("a", "b", "c")
+    _index(tmp_path, "image,split,group\na,train,p\nb,train,p\nc.png,test,q\n")
+    dataset = opened("folder")
+    assert _names(dataset) == {"train": ["a", "b"], "val": [], "test": ["c"]}
+    assert [record.group for record in dataset.splits["train"]] == ["p", "p"]
+    _index(tmp_path, "image,split,group\na,train,p\nc,test,q\nb,val,p\n")
+    words = r"index\.csv cuts the group p: a is in train, but b in val; give all images of a group one split"
+    with pytest.raises(StudyError, match=words):
         opened("folder")
 
 

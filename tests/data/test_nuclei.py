@@ -40,6 +40,22 @@ def test_bbbc006(bbbc006, opened):
     assert [*_records(opened("bbbc006", split_seed=1))] != [*records]
 
 
+def test_the_fields_of_a_well_stay_together(tmp_path, opened, write_png):
+    for well in ("a01", "a02", "b01", "b02", "c01"):
+        for site in ("s1", "s2"):
+            field = f"mcf-z-stacks-03212011_{well}_{site}"
+            write_png(tmp_path / "BBBC006_v1_labels" / f"{field}.png", np.eye(3, dtype=np.uint8))
+            _write_tiff(tmp_path / "BBBC006_v1_images_z_16" / f"{field}_w10A-1.tif", np.eye(3, dtype=np.uint8))
+    for seed in range(8):
+        dataset = opened("bbbc006", split_seed=seed)
+        wells = [{name.split("_")[1] for name in (r.name for r in part)} for part in dataset.splits.values()]
+        assert sum(map(len, wells)) == 5
+        assert len(dataset.splits["test"]) in (4, 6)
+        assert dataset.splits["train"]
+    assert {r.group for r in dataset.splits["test"]} <= {f"mcf-z-stacks-03212011_{w}" for w in set.union(*wells)}
+    assert dataset.split_note.endswith("the fields of a well stay together")
+
+
 def test_bbbc006_tells_damaged_labels_when_they_are_loaded(bbbc006, opened, tmp_path):
     path = tmp_path / "BBBC006_v1_labels" / f"{bbbc006[0]}.png"
     path.write_bytes(b"\x89PNG")
@@ -74,10 +90,26 @@ def test_bbbc039(bbbc039, opened):
     np.testing.assert_array_equal(sample.labels, expected)
 
 
+def test_bbbc039_tells_wells_that_its_split_cuts(tmp_path, opened, write_png):
+    lists = {"training": ("A01_s1", "A02_s1"), "validation": ("A01_s5",), "test": ("A03_s2", "A01_s9")}
+    (tmp_path / "metadata").mkdir()
+    for kind, fields in lists.items():
+        stems = [f"IXMtest_{field}_w1B9-4D" for field in fields]
+        for stem in stems:
+            _write_tiff(tmp_path / "images" / f"{stem}.tif", np.eye(4, dtype=np.uint8))
+            write_png(tmp_path / "masks" / f"{stem}.png", np.eye(4, dtype=np.uint8))
+        (tmp_path / "metadata" / f"{kind}.txt").write_text("\n".join(f"{stem}.png" for stem in stems))
+    dataset = opened("bbbc039")
+    assert [record.group for record in dataset.splits["train"]] == ["IXMtest_A01", "IXMtest_A02"]
+    assert dataset.split_note == "the published split of BBBC039v1, which cuts 1 of 3 wells"
+
+
 def test_bbbc039_stored_as_rgb_becomes_grey(bbbc039, opened):
     grey = np.arange(16, dtype=np.uint8).reshape(4, 4)
     _write_tiff(bbbc039 / "images" / "c.tif", grey[..., None].repeat(3, 2))
-    np.testing.assert_array_equal(opened("bbbc039").splits["train"][0].load().image, grey[..., None])
+    record = opened("bbbc039").splits["train"][0]
+    np.testing.assert_array_equal(record.load().image, grey[..., None])
+    np.testing.assert_array_equal(record.load_image(), grey[..., None])
 
 
 def test_bbbc039_lists_are_checked(bbbc039, opened):
@@ -116,6 +148,7 @@ def test_dsb2018(dsb2018, opened, image_2x3):
     for name, record in records.items():
         sample = record.load()
         np.testing.assert_array_equal(sample.image, image_2x3)
+        np.testing.assert_array_equal(record.load_image(), image_2x3)
         np.testing.assert_array_equal(sample.labels, expected[name])
 
 

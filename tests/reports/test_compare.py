@@ -42,6 +42,14 @@ def test_a_parent_stands_for_its_runs_and_missing_ones_are_told(made):
     assert "Runs with other test images" not in text
 
 
+def test_warnings_of_runs_are_told(made):
+    runs = [made.concat_layer.children[f"concat_layer {layer}", 0] for layer in ("dfeat.32", "none")]
+    assert "Warnings:" not in comparison(made, *runs).about().html
+    made.client.set_tag(runs[1], "warning", "3 <of> 4")
+    assert "concat_layer none, seed 0: 3 &lt;of&gt; 4" in comparison(made, *runs).about().html
+    made.client.delete_tag(runs[1], "warning")
+
+
 def test_runs_without_common_images_are_not_compared(made):
     on_leaves = made.concat_layer.children["concat_layer none", 0]
     on_others = made.on_cvppp.children["method angular, unet", 0]

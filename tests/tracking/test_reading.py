@@ -16,6 +16,7 @@ from study.tracking import (
     stored_run,
     stored_scores,
     stored_settings,
+    stored_text,
     training_of,
 )
 
@@ -110,6 +111,9 @@ def test_what_a_run_does_not_keep():
     run = start_run(connect(), "empty", "", {})
     assert stored_settings(run.run_id) == {}
     assert files_in(run.run_id, "search") == []
+    assert stored_text(run.run_id, "images.csv") is None
+    run.log_text("split\n", "images.csv")
+    assert stored_text(run.run_id, "images.csv") == "split\n"
     assert metric_curve(run.run_id, "train/loss").empty
     with pytest.raises(StudyError, match=r"keeps no readable scores_test\.csv"):
         stored_scores(run.run_id, "test")
