@@ -27,6 +27,7 @@ from study.one_run import log_dataset, work
 from study.question import Question, question_of
 from study.shared_view import shared_view
 from study.single import threads_for
+from study.statistics import Components, what_can_be_told
 from study.training import number_of_steps
 
 
@@ -140,7 +141,21 @@ def _in_words(questions: Sequence[Question], groups: Sequence[_Group], known: Kn
         f"{sum(job in known for job in jobs)} are known from before; {len(to_train)} trainings to do: "
         f"{cost_of([job.planned.settings for job in to_train], dataset)}"
     )
-    return "\n".join([*lines, *known.passed_over(to_train)])
+    return "\n".join([*lines, *known.passed_over(to_train), *_what_can_be_told(questions, dataset)])
+
+
+def _what_can_be_told(questions: Sequence[Question], dataset: Dataset) -> list[str]:
+    """Which differences each question will be able to tell, by the variances that an earlier launch has found."""
+    told = []
+    for question in questions:
+        source = tracking.launch_with_variances(question.ablation.name, question.jobs[0].data_digest)
+        components = Components.from_tags(source.tags) if source else None
+        seeds = len({job.planned.settings.seed for job in question.jobs})
+        comparisons = len(question.ablation.variants()) - 1
+        sentence = what_can_be_told(components, seeds, len(dataset.splits["test"]), comparisons)
+        by = f" By the variances of the launch {source.name} ({source.run_id})." if source else ""
+        told.append(f"{question.ablation.name}: {sentence}{by}")
+    return told
 
 
 def _job(place: tuple[Question, int]) -> Job:

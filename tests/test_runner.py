@@ -19,7 +19,7 @@ from study.executors import Launch
 from study.networks import build_network
 from study.profiles import load_settings
 from study.runner import ask
-from study.statistics import answer
+from study.statistics import Components, answer
 from study.tracking import connect, start_run
 
 INLINE = Launch("inline")
@@ -342,6 +342,27 @@ def test_an_answer_that_has_been_given_is_not_given_again(store, trained, monkey
     assert launch()[0] != [drawn_anew]
     assert launch(reuse=False)[1] is False
     assert len(trained) == 2
+
+
+def test_a_plan_tells_what_its_seeds_can_tell(store, trained, capsys):
+    def plan(seeds):
+        capsys.readouterr()
+        ask([SOUND], lambda _: tiny(), seeds, INLINE, plan_only=True)
+        return next(
+            line
+            for line in capsys.readouterr().out.splitlines()
+            if ("can" in line and "tell" in line) or "told" in line
+        )
+
+    assert plan([0]).startswith("angles: With one seed it cannot be said what could be told")
+    assert "no launch with two seeds or more shows the spread of trainings yet" in plan([0, 1])
+    (parent,) = ask([SOUND], lambda _: tiny(), [0], INLINE).parents
+    store.set_terminated(parent)
+    for name, value in Components(1e-4, 1e-4, 1e-3).to_tags().items():
+        store.set_tag(parent, name, value)
+    told = plan([0, 1, 2])
+    assert told.startswith("angles: What can be told: with 3 seeds and 2 images, a difference in SBD of ")
+    assert told.endswith(f"By the variances of the launch angles on synthetic-leaves ({parent}).")
 
 
 def test_a_worker_of_other_code_refuses_its_jobs(store, trained, monkeypatch, capsys):

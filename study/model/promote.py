@@ -53,7 +53,10 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / tracking.MODEL_FOLDER
-        save_package(folder, trained.weights, trained.settings, trained.channels, facts)
+        settings = trained.settings
+        if run.tags.get(f"{tracking.ASKED}training.precision") == "auto":  # on another device it is chosen anew
+            settings = settings.with_({"training.precision": "auto"})
+        save_package(folder, trained.weights, settings, trained.channels, facts)
         version = tracking.register_model(folder, run.run_id, name, alias, note, facts)
     score = f", validation SBD {run.metrics[CHOSEN_BY]:.3f}" if CHOSEN_BY in run.metrics else ""
     place = f"{run.run_id}, experiment {tracking.experiment_of(run)}"

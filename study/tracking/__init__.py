@@ -1,5 +1,6 @@
 """The only package that knows MLflow."""
 
+from study.tracking.commit import commit_in_words
 from study.tracking.given import name_given_run
 from study.tracking.known import (
     FinishedRun,
@@ -21,6 +22,7 @@ from study.tracking.reading import (
     experiment_of,
     files_in,
     imported_runs,
+    launch_with_variances,
     launches,
     metric_curve,
     stored_picture,
@@ -37,7 +39,6 @@ from study.tracking.run import (
     TRAINED_IN,
     Point,
     TrackedRun,
-    commit_in_words,
     picture_key,
     reason_of,
     start_run,
@@ -72,6 +73,7 @@ __all__ = [
     "finished_run",
     "finished_runs",
     "imported_runs",
+    "launch_with_variances",
     "launches",
     "load_run",
     "metric_curve",

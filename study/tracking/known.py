@@ -19,6 +19,7 @@ from torch import Tensor
 
 from study.config import Settings
 from study.errors import StudyError
+from study.tracking.commit import commit_of
 from study.tracking.run import (
     ENVIRONMENT,
     HOLDS_NETWORK,
@@ -28,7 +29,6 @@ from study.tracking.run import (
     TUNED,
     Point,
     TrackedRun,
-    commit_of,
     tuned_settings,
 )
 from study.tracking.store import current_store

@@ -86,6 +86,13 @@ def launches() -> list[StoredRun]:
     return _search(active_experiments(), "tags.control != ''")
 
 
+def launch_with_variances(ablation: str, data_digest: str) -> StoredRun | None:
+    """The newest launch on that data that has found variances, of that ablation if there is one, else of any."""
+    condition = f"tags.control != '' and tags.`variance.seeds` != '' and tags.data_digest = '{data_digest}'"
+    found = _search(active_experiments(), condition)
+    return next((run for run in found if run.tags.get("ablation") == ablation), found[0] if found else None)
+
+
 def children_of(parent: StoredRun) -> list[StoredRun]:
     """The runs of a launch, the oldest first."""
     return _search([parent.experiment_id], f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,8 +18,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import torch
-from git import Repo
-from git.exc import GitError
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
@@ -30,9 +27,9 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import Schema, TensorSpec
 from torch import Tensor, nn
 
-from study import __version__
 from study.config import Settings
 from study.errors import StudyError
+from study.tracking.commit import code_state
 from study.tracking.given import point_from, source_of, take_given_run
 from study.tracking.life import beating, signs_of_life
 from study.tracking.store import store_lock
@@ -232,7 +229,7 @@ def start_run(
         pictures, so that with many there is no picture to be seen.
     parent_id : str, optional
     """
-    own = {"mlflow.runName": name, "mlflow.note.content": note, **_code_state(), **signs_of_life(), **tags}
+    own = {"mlflow.runName": name, "mlflow.note.content": note, **code_state(), **signs_of_life(), **tags}
     given_id = take_given_run()  # a worker inherits that of its launch, and must not use it
     if parent_id is not None:
         own["mlflow.parentRunId"], given_id = parent_id, None
@@ -256,30 +253,6 @@ def start_run(
         run.client.log_dict(run.run_id, flat, SETTINGS)
     run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
     return run
-
-
-@lru_cache(maxsize=1)
-def _code_state() -> dict[str, str]:
-    """Version and commit of the study, and whether its checkout held changes that no commit has."""
-    tags = {"study_version": __version__}
-    try:
-        with Repo(Path(__file__).parent, search_parent_directories=True) as checkout:
-            tags["mlflow.source.git.commit"] = checkout.head.commit.hexsha
-            tags["git_uncommitted_changes"] = str(checkout.is_dirty())
-    except (GitError, OSError, ValueError):
-        pass  # not in a checkout, or in one without commits
-    return tags
-
-
-def commit_in_words() -> str:
-    """The commit of the running study, such as `34ddef8 with uncommitted changes`."""
-    return commit_of(_code_state())
-
-
-def commit_of(tags: dict[str, str]) -> str:
-    """The commit of the study that made a run, from its tags."""
-    commit = tags.get("mlflow.source.git.commit", "")[:7] or f"version {tags.get('study_version', 'unknown')}"
-    return f"{commit} with uncommitted changes" if tags.get("git_uncommitted_changes") == "True" else commit
 
 
 @contextmanager
