@@ -48,6 +48,11 @@ class KnownResults:
                 f"{len(others)} finished results of the same settings and data are passed over, since the code that "
                 f"computes them has changed (theirs: {commits})"
             )
+        if unknown := self._of_unknown_code():
+            sentences.append(
+                f"{len(unknown)} finished runs on the same images are passed over, since they are from before runs "
+                f"told the code that had made them (theirs: {', '.join(dict.fromkeys(unknown))})"
+            )
         begun = [
             found
             for job in to_train
@@ -59,6 +64,11 @@ class KnownResults:
             for path, commit in begun
         ]
         return sentences
+
+    def _of_unknown_code(self) -> list[str]:
+        """The commits of finished runs on the same data that do not tell their code."""
+        digests = {job.data_digest for job in self._jobs.values() if job.reuse and job not in self}
+        return [commit for digest in digests for commit in tracking.commits_of_unknown_code(digest)]
 
     def _of_other_code(self) -> list[KnownRun]:
         """A run for each result of other code, where the one of this code is not there."""

@@ -344,6 +344,19 @@ def test_an_answer_that_has_been_given_is_not_given_again(store, trained, monkey
     assert len(trained) == 2
 
 
+def test_runs_that_do_not_tell_their_code_are_passed_over_and_told(store, trained, capsys):
+    ask([SOUND], lambda _: tiny(), [0], INLINE)
+    _, children = runs_in(store)
+    for run in children:
+        for tag in ("settings_digest", "digest"):
+            store.delete_tag(run.info.run_id, tag)
+    capsys.readouterr()
+    ask([replace(SOUND, name="again")], lambda _: tiny(), [0], INLINE, plan_only=True)
+    told = capsys.readouterr().out
+    assert "0 are known from before" in told
+    assert "2 finished runs on the same images are passed over, since they are from before runs told the" in told
+
+
 def test_a_plan_tells_what_its_seeds_can_tell(store, trained, capsys):
     def plan(seeds):
         capsys.readouterr()

@@ -66,6 +66,14 @@ def finished_runs(settings_digest: str) -> list[KnownRun]:
     ]
 
 
+def commits_of_unknown_code(data_digest: str) -> list[str]:
+    """The commit of each finished run on some data that is from before runs told the code which had made them."""
+    found = _search(
+        f"tags.data_digest = '{data_digest}' and tags.training_digest != '' and tags.settings_digest IS NULL", 1000
+    )
+    return [commit_of(run.data.tags) for run in found if "searched_run" not in run.data.tags]
+
+
 def environments_of(run_id: str) -> tuple[str, ...]:
     """Device and libraries that the scores of a run, and its training, were computed with; empty where not recorded."""
     tags = get_run(run_id).data.tags
