@@ -11,14 +11,14 @@ import pandas as pd
 
 from reports.gathered import Gathered
 from reports.page import Block, Column, number, table_block, with_interval
-from study.statistics import ABOUT_INTERVALS
+from study.statistics import ABOUT_INTERVALS, ABOUT_TRAININGS
 
 LEGACY, TRUE = "legacy score", "true SBD"  # groups of columns
 PRINTED = "printed_sbd_legacy"
 
 ABOUT_DIFFERENCES = (
     f"Small print: {ABOUT_INTERVALS}. Adjusted p: of the difference, by Holm over all variants; there is none with a "
-    "single seed."
+    f"single seed. With several, {ABOUT_TRAININGS}."
 )
 ABOUT_SCORES = (
     "Legacy: the larger of the two best Dice values of an image, which the leaderboard of the leaf challenge computed "

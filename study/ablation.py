@@ -68,6 +68,13 @@ class Ablation:
         faults = itertools.chain.from_iterable(check(self) for check in _CHECKS)
         if (fault := next(faults, None)) is not None:
             raise StudyError(f"ablation {self.name!r}: {fault}")
+        # in the order of the variant's settings, which its name follows
+        object.__setattr__(self, "control", self._as_varied(self.control))
+        pictures = {name: [self._as_varied(shown) for shown in all_shown] for name, all_shown in self.pictures.items()}
+        object.__setattr__(self, "pictures", pictures)
+
+    def _as_varied(self, variant: dict[str, Any]) -> dict[str, Any]:
+        return next(own for own in self.variants() if own == variant)
 
     def variants(self) -> list[dict[str, Any]]:
         """All combinations of the varied settings, the last name fastest, and what is beside them."""
@@ -121,7 +128,7 @@ def _faults_of_variants(ablation: Ablation) -> Iterator[str]:
         (f"`pictures` ({name})", shown) for name, all_shown in ablation.pictures.items() for shown in all_shown
     ]
     for where, variant in referring:
-        if named.get(variant_name(variant)) != variant:
+        if variant not in named.values():
             yield f"{where} names {variant}, which is none of its variants: take one of {'; '.join(named)}"
     for name, value in ablation.follows:
         if not any(name in variant and variant[name] == value for variant in named.values()):

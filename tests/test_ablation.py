@@ -81,7 +81,6 @@ BOTH = ABLATION.varied
         ({"beside": [{"system": "a"}, {"network.name": "a"}], "axis": None}, "have the same name, 'a'"),
         ({"control": {"network.name": "wnet", "loss.inter_weight": 10.0}}, "`control` names {'network.name': 'wnet'"),
         ({"control": {"network.name": "wnet"}}, "none of its variants: take one of unet, inter_weight 1; unet, inter"),
-        ({"control": dict(reversed(VARIANTS[0].items()))}, "`control` names"),  # its name is another
         ({"pictures": {"figure_7": [VARIANTS[0], {"network.name": "vnet"}]}}, "`pictures` (figure_7) names {'net"),
         ({"follows": {("network.name", "vnet"): {}}}, "`follows` names network.name = 'vnet', which no variant has"),
         ({"follows": {("network.norm", "none"): {}}}, "`follows` names network.norm = 'none', which no variant has"),
@@ -174,3 +173,11 @@ def test_wrong_seeds(text, words):
     with pytest.raises(StudyError) as error:
         parse_seeds(text)
     assert words in str(error.value)
+
+
+def test_a_control_and_pictures_take_the_order_of_the_varied_settings():
+    """The name of a variant follows that order, and tags and pages tell variants apart by their names."""
+    turned = [dict(reversed(variant.items())) for variant in VARIANTS[:2]]
+    ablation = replace(ABLATION, control=turned[0], pictures={"figure_x": turned})
+    assert list(ablation.control) == list(VARIANTS[0])
+    assert [list(variant) for variant in ablation.pictures["figure_x"]] == [list(VARIANTS[0])] * 2

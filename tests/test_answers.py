@@ -187,7 +187,7 @@ def test_a_seed_that_few_variants_have_does_not_count():
 def test_contrasts_that_the_description_has_no_room_for_are_in_their_table_alone():
     """The store cuts descriptions at 8000 characters, and what could be told stands last."""
     results = [result(variant, seed) for seed in (0, 1) for variant in CURVE.variants()]
-    parent = logged(CURVE, results, "x" * 6000)
+    parent = logged(CURVE, results, "x" * 5600)
     assert len(parent.note) < 8000
     assert "minus others" not in parent.note
     assert "in `contrasts.csv`.\n\nWhat can be told: with 2 seeds" in parent.note

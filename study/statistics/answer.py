@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from study.ablation import Ablation, Result, variant_name
 from study.statistics.intervals import Interval, interval
+from study.statistics.moderation import intervals
 from study.statistics.paired import by_seed, differences, holm, of_variant, paired_seeds
 
 SCORES = ("sbd", "sbd_legacy", "fbd", "abs_dic", "map")  # columns of the answer's table ...
@@ -24,6 +25,7 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
     """The table of an ablation: a row per variant that has results.
 
     The difference to the control is taken image by image and seed by seed, so that what is hard for both cancels out.
+    In its interval and p, the spread of trainings is estimated from all variants together (`moderation.intervals`).
 
     Returns
     -------
@@ -39,11 +41,16 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
     """
     scores = [*SCORES, *(score for score in FURTHER_SCORES if any(score in result.table for result in results))]
     control = of_variant(results, ablation.control)
+    known = [(variant, own) for variant in ablation.variants() if (own := of_variant(results, variant))]
+    compared = [[] if variant == ablation.control else control for variant, _ in known]
+    to_control = {
+        score: intervals([differences(own, others, score) for (_, own), others in zip(known, compared, strict=True)])
+        for score in scores
+    }
     rows = []
-    for variant in ablation.variants():
-        if own := of_variant(results, variant):
-            compared = [] if variant == ablation.control else control
-            rows.append({**variant, **_about(variant, own, compared, scores)})
+    for place, (variant, own) in enumerate(known):
+        found = {score: family[place] for score, family in to_control.items()}
+        rows.append({**variant, **_about(variant, own, len(paired_seeds(own, compared[place])), found)})
     table = pd.DataFrame(rows)
     if rows:
         adjusted = {f"{score}_diff_p_adjusted": holm(table[f"{score}_diff_p"].to_numpy(float)) for score in scores}
@@ -53,15 +60,14 @@ def answer(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
 
 
 def _about(
-    variant: dict[str, Any], own: Sequence[Result], control: Sequence[Result], scores: Sequence[str]
+    variant: dict[str, Any], own: Sequence[Result], paired: int, to_control: Mapping[str, Interval]
 ) -> dict[str, Any]:
-    """Columns of the answer about a variant with results, but for adjusted p values; no `control` for the control."""
-    to_control = {score: interval(differences(own, control, score)) for score in scores}
+    """Columns of the answer about a variant with results, but for adjusted p values; differences by score."""
     row: dict[str, Any] = {
         "variant": variant_name(variant),
         "seeds": len(own),
         "images": len(own[0].table),
-        "paired_seeds": len(paired_seeds(own, control)),
+        "paired_seeds": paired,
         "difference_over": to_control["sbd"].kind,
     }
     for score, difference in to_control.items():

@@ -6,22 +6,36 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from study.ablation import Ablation, Result, variant_name
-from study.statistics.intervals import interval
+from study.statistics.moderation import intervals
 from study.statistics.paired import differences, holm, of_variant, paired_seeds
 
 CONTRASTED = ("sbd", "sbd_paper_thresholds")
-_COLUMNS = ("factor", "level", "minus", "at", "score", "seeds", "images", "over", "diff", "low", "high", "p")
+_COLUMNS = (
+    "factor",
+    "level",
+    "minus",
+    "at",
+    "score",
+    "seeds",
+    "images",
+    "over",
+    "diff",
+    "low",
+    "high",
+    "p",
+    "p_adjusted",
+)
 NETWORK = "network.name"  # whose contrasts come first: the papers' main claim
 
 
 def contrasts(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
     """The control's level of each varied setting less each other level, at each combination of the other settings.
 
-    Differences are taken image by image and seed by seed.
+    Differences are taken image by image and seed by seed. In their intervals and p, the spread of trainings is
+    estimated from all contrasts of a factor together (`moderation.intervals`).
 
     Returns
     -------
@@ -34,18 +48,20 @@ def contrasts(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
     """
     rows = []
     scores = [score for score in CONTRASTED if any(score in result.table for result in results)]
-    for factor, level, minus, others in _pairs(ablation):
-        own, other = (of_variant(results, _combined(ablation, others, factor, value)) for value in (level, minus))
-        if not (seeds := paired_seeds(own, other)):
-            continue
+    for factor, pairs in itertools.groupby(_pairs(ablation), key=lambda pair: pair[0]):
+        compared = []
+        for _, level, minus, others in pairs:
+            own, other = (of_variant(results, _combined(ablation, others, factor, of)) for of in (level, minus))
+            if seeds := paired_seeds(own, other):
+                compared.append(((factor, level, minus, variant_name(others)), len(seeds), own, other))
         for score in scores:
-            found = interval(values := differences(own, other, score))
-            about = (factor, level, minus, variant_name(others), score, len(seeds), values.shape[1], found.kind)
-            rows.append(dict(zip(_COLUMNS, (*about, found.mean, found.low, found.high, found.p), strict=True)))
-    table = pd.DataFrame(rows, columns=list(_COLUMNS)).assign(p_adjusted=np.nan)
-    for _, family in table.groupby(["factor", "score"]):
-        table.loc[family.index, "p_adjusted"] = holm(family["p"].to_numpy(float))
-    return table
+            values = [differences(own, other, score) for _, _, own, other in compared]
+            found = intervals(values)
+            adjusted = holm([one.p for one in found])
+            for (about, seeds, _, _), of, one, p in zip(compared, values, found, adjusted, strict=True):
+                over = (score, seeds, of.shape[1], one.kind)
+                rows.append(dict(zip(_COLUMNS, (*about, *over, one.mean, one.low, one.high, one.p, p), strict=True)))
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def _pairs(ablation: Ablation) -> Iterator[tuple[str, Any, Any, dict[str, Any]]]:

@@ -59,14 +59,14 @@ class Spread:
     terms : sequence of float or of arrays
         Mean squares of seeds and of images, in units of the variance of the mean; in each the noise of single cells
         is held as well.
-    degrees : sequence of int
+    degrees : sequence of float or of arrays
         Degrees of freedom of each.
     rest : float or array
         The part of the terms that is held twice, by seeds and by images.
     """
 
     terms: Sequence[float | np.ndarray]
-    degrees: Sequence[int]
+    degrees: Sequence[float | np.ndarray]
     rest: float | np.ndarray
 
     @property
@@ -98,7 +98,7 @@ class Spread:
         return root_scalar(lambda p: self.critical(p) - errors, bracket=(least, max(each)), xtol=1e-15).root
 
 
-def interval(*blocks: np.ndarray) -> Interval:
+def interval(*blocks: np.ndarray, trainings: tuple[float, float] | None = None) -> Interval:
     """95 % interval of the mean, or of the unweighted mean of the means of blocks, over seeds and images.
 
     With a single seed it is over images, with a single image over seeds. A seed that lacks a block is left out.
@@ -108,25 +108,35 @@ def interval(*blocks: np.ndarray) -> Interval:
     *blocks : (S, I_k) float arrays
         A row per seed, the same in all blocks; a column per image of the block. NaN where there is no score: an image
         without any is passed over, and a single cell is filled by what its seed and its image predict.
+    trainings : tuple of two floats, optional
+        Variance of the means of seeds and its degrees of freedom, where they are known better than from the blocks;
+        they do not enter the components.
 
     Returns
     -------
     Interval
     """
-    seeds = np.all([~np.isnan(block).all(axis=1) for block in blocks], axis=0)
-    if not seeds.any():
+    tables = _tables(blocks)
+    if not tables:
         return Interval()
-    tables = [_Table.of(block[seeds]) for block in blocks]
     mean = float(np.mean([table.cells.mean() for table in tables]))
-    spread = _spread(tables)
+    spread = _spread(tables, trainings)
     if not spread.terms:
         return Interval(mean)
     off = float(spread.critical(0.05) * spread.error) if spread.error else 0.0
-    several = bool(seeds.sum() > 1), any(table.cells.shape[1] > 1 for table in tables)
+    several = len(tables[0].cells) > 1, any(table.cells.shape[1] > 1 for table in tables)
     kind = {(True, True): SEEDS_AND_IMAGES, (False, True): IMAGES, (True, False): SEEDS}[several]
     p = spread.p_of(mean) if several[0] else _NAN
     components = _components(tables) if kind == SEEDS_AND_IMAGES else ()
     return Interval(mean, mean - off, mean + off, p, kind, *components)
+
+
+def variance_of_seeds(block: np.ndarray) -> tuple[float, int]:
+    """Variance of the means of seeds, (S, I), and its degrees of freedom; NaN and 0 with fewer than two seeds."""
+    tables = _tables([block])
+    if not tables or len(tables[0].cells) < 2:
+        return _NAN, 0
+    return float(_seed_means(tables).var(ddof=1)), len(tables[0].cells) - 1
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,13 @@ def _predicted(cells: np.ndarray) -> np.ndarray:
     return cells.mean(axis=0) + cells.mean(axis=1, keepdims=True) - cells.mean()
 
 
-def _spread(tables: Sequence[_Table]) -> Spread:
+def _tables(blocks: Sequence[np.ndarray]) -> list[_Table]:
+    """Blocks without gaps and without seeds that lack one of them; none where no seed is left."""
+    seeds = np.all([~np.isnan(block).all(axis=1) for block in blocks], axis=0)
+    return [_Table.of(block[seeds]) for block in blocks] if seeds.any() else []
+
+
+def _spread(tables: Sequence[_Table], trainings: tuple[float, float] | None) -> Spread:
     """Variance of the mean of the means of blocks. A block of one image counts as fixed."""
     seeds, blocks = len(tables[0].cells), len(tables)
     rests = [table.rest / (table.cells.size * blocks**2) for table in tables]
@@ -166,8 +182,8 @@ def _spread(tables: Sequence[_Table]) -> Spread:
             terms.append(max(float(term), own))  # an effect has no negative variance
             degrees.append(images - 1)
     if seeds > 1:
-        of_seeds = float(_seed_means(tables).var(ddof=1)) / seeds
-        return Spread([max(of_seeds, rest), *terms], [seeds - 1, *degrees], rest)
+        of_seeds, own = trainings or (float(_seed_means(tables).var(ddof=1)), seeds - 1)
+        return Spread([max(of_seeds / seeds, rest), *terms], [own, *degrees], rest)
     return Spread(terms, degrees, 0.0)
 
 

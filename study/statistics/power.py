@@ -11,6 +11,7 @@ from scipy.special import ndtr
 
 from study.ablation import Ablation, Result
 from study.statistics.intervals import SEEDS_AND_IMAGES, Spread, interval
+from study.statistics.moderation import moderated
 from study.statistics.paired import differences, of_variant
 
 ALPHA, POWER = 0.05, 0.8
@@ -65,7 +66,8 @@ def pooled_components(ablation: Ablation, results: Sequence[Result], score: str 
 def smallest_difference(components: Components, seeds: int, images: int, comparisons: int = 1) -> float:
     """The true difference that is called one in 80 % of launches.
 
-    Called at Holm's first step: the p value is below .05 / `comparisons`.
+    Called at Holm's first step: the p value is below .05 / `comparisons`, the spread of trainings being moderated over
+    the comparisons.
 
     Parameters
     ----------
@@ -79,15 +81,27 @@ def smallest_difference(components: Components, seeds: int, images: int, compari
     rest = components.rest / (seeds * images)
     degrees = (seeds - 1, images - 1, (seeds - 1) * (images - 1))
     rng = np.random.default_rng(0)
-    drawn = [of * rng.chisquare(df, _DRAWS) / df for of, df in zip((*expected, rest), degrees, strict=True)]
-    terms = [np.maximum(term, drawn[2]) for term in drawn[:2]]
-    spread = Spread(terms, degrees[:2], drawn[2])
+    of_seeds, own = _trainings(seeds - 1, comparisons, rng)
+    of_images, of_rest = (rng.chisquare(df, of_seeds.shape) / df for df in degrees[1:])
+    drawn = [expected[0] * of_seeds, expected[1] * of_images, rest * of_rest]
+    spread = Spread([np.maximum(term, drawn[2]) for term in drawn[:2]], (own, degrees[1]), drawn[2])
     error = float(Spread(expected, degrees[:2], rest).error)
     if not error:
         return 0.0
     needed = spread.critical(ALPHA / comparisons) * spread.error / error  # in true standard errors
     told = root_scalar(lambda size: ndtr(size - needed).mean() - POWER, bracket=(0, needed.max() + 5))
     return told.root * error
+
+
+def _trainings(degrees: int, comparisons: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Variances of seeds' means that launches may find, relative to the true one, and their degrees of freedom.
+
+    Both (families, comparisons), moderated. All differences share a control, and all variants spread alike.
+    """
+    families = -(-_DRAWS // comparisons)
+    control = rng.chisquare(degrees, (families, 1))
+    both = rng.noncentral_chisquare(degrees, control, (families, comparisons)) / 2
+    return moderated(both / degrees, np.full(both.shape, float(degrees)))
 
 
 def _expected(components: Components, seeds: int, images: int) -> tuple[float, float]:

@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 
 from study.ablation import Ablation, variant_name
+from study.statistics.moderation import LEAST_FAMILY
 from study.statistics.power import ALPHA
 
 ABOUT_INTERVALS = "95 % intervals over seeds and images (of a single seed: over images only, this training)"
+ABOUT_TRAININGS = "the spread of trainings is estimated from all variants together, more so the less they differ in it"
 _THRESHOLDS = {"sbd": "tuned thresholds", "sbd_paper_thresholds": "the paper's thresholds"}
 _BETTER, _WORSE, _LEVEL = "better", "worse", "not told apart"  # verdicts
 _FAMILY = f"Differences are called by p values adjusted for all comparisons (Holm), below {ALPHA:g}."
@@ -35,7 +37,9 @@ def found(ablation: Ablation, table: pd.DataFrame) -> str:
     shown = {title: cell for title, cell in _COLUMNS.items() if any(_cell(row, *cell) for row in rows.values())}
     lines = _markdown(("variant", *shown), [[n, *(_cell(r, *c) for c in shown.values())] for n, r in rows.items()])
     over = intervals_over(max(row["seeds"] for row in rows.values()))
-    return "\n".join([_in_words(ablation, rows), "", *lines, "", f"In brackets: {over}."])
+    several = sum(row["paired_seeds"] > 1 for row in rows.values())
+    together = f" For differences, {ABOUT_TRAININGS}." if several >= LEAST_FAMILY else ""
+    return "\n".join([_in_words(ablation, rows), "", *lines, "", f"In brackets: {over}.{together}"])
 
 
 _COLUMNS = {  # of the Markdown table, by title: column of the answer, format, whether the interval is shown

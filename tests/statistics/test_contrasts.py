@@ -42,8 +42,7 @@ def test_p_is_adjusted_within_each_factor_and_score():
 
 def test_networks_come_first_however_they_are_varied():
     varied = dict(reversed(ABLATION.varied.items()))
-    control = {name: ABLATION.control[name] for name in varied}
-    turned = dataclasses.replace(ABLATION, varied=varied, control=control)
+    turned = dataclasses.replace(ABLATION, varied=varied, control=dict(reversed(ABLATION.control.items())))
     table = contrasts(turned, results(*turned.variants()))
     assert table["factor"].tolist() == ["network.name"] * 2 + ["loss.inter_weight"] * 2
 

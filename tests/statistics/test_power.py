@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.statistics import Components, interval, pooled_components, what_can_be_told
+from study.statistics import Components, interval, intervals, pooled_components, what_can_be_told
 from study.statistics.paired import differences
 from study.statistics.power import seeds_needed, smallest_difference
-from tests.benchmarks.bench_intervals import drawn
+from tests.benchmarks.bench_intervals import EQUAL, families
 from tests.statistics.made import ABLATION, noisy
 
 PARTS = Components(0.02**2, 0.01**2, 0.05**2)
@@ -35,11 +35,18 @@ def test_a_single_seed_has_no_components():
 
 @pytest.mark.parametrize(("seeds", "images", "comparisons"), [(2, 24, 1), (3, 10, 4), (5, 24, 11)])
 def test_four_of_five_launches_tell_the_smallest_difference(seeds, images, comparisons):
-    rng, size = np.random.default_rng(0), smallest_difference(PARTS, seeds, images, comparisons)
-    spreads = (0.02, 0.01, 0.05)
-    found = [interval(drawn(spreads, seeds, images, rng) + size) for _ in range(1500)]
+    size = smallest_difference(PARTS, seeds, images, comparisons)
+    shape = (2000 // comparisons, comparisons, seeds, images)
+    values = families((0.02, 0.01, 0.05), EQUAL, shape, np.random.default_rng(0)) + size
+    found = [one for family in values for one in intervals(family)]
     told = np.mean([one.p < 0.05 / comparisons and one.mean > 0 for one in found])
     assert told == pytest.approx(0.8, abs=0.04)
+
+
+def test_more_comparisons_help_to_tell_where_trainings_spread_most():
+    """With two comparisons nothing is pooled, and with eleven the spread of trainings is known better."""
+    parts = Components(0.02**2, 0, 0.01**2)
+    assert smallest_difference(parts, 3, 24, 11) < smallest_difference(parts, 3, 24, 2)
 
 
 def test_without_spread_of_images_many_seeds_give_that_of_a_t_test():

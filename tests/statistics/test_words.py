@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from study.statistics import answer, contrasts, contrasts_found, found, intervals_over
+from study.statistics import ABOUT_TRAININGS, answer, contrasts, contrasts_found, found, intervals_over
 from tests.statistics.made import ABLATION, made_up, noisy
 
 UNET, UNET_ONLY, WNET, WNET_ONLY = ABLATION.variants()
@@ -65,6 +65,13 @@ def test_a_single_seed_gives_no_verdict(paper):
     assert "95 % intervals over images only, this training." in text
     assert not re.search(VERDICTS, text)
     assert "adjusted p" not in text
+
+
+def test_that_the_spread_of_trainings_is_of_all_variants_is_told_where_it_is():
+    told = f"over seeds and images. For differences, {ABOUT_TRAININGS}."
+    assert found(ABLATION, answer(ABLATION, THREE)).endswith(told)
+    fewer = [r for r in THREE if r.variant != UNET or r.seed == 0]  # a third difference that has a single paired seed
+    assert ABOUT_TRAININGS not in found(ABLATION, answer(ABLATION, fewer))
 
 
 def test_variants_of_a_single_seed_among_others():
