@@ -16,7 +16,7 @@ from reports.render import NAMES, TEMPLATES, NotebookError, checked_parameters, 
 from study import tracking
 from study.errors import StudyError, unknown_name
 
-_OURS = (".ipynb", ".html", ".csv", ".pdf", ".png", ".txt")  # files of a report
+_OURS = (".ipynb", ".html", ".csv", ".pdf", ".png")  # files of a report
 
 
 def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapping[str, str], output: Path) -> int:
@@ -66,7 +66,10 @@ def _make_all(
 ) -> int:
     """Make the reports of tasks (name -> runs), and tell where they are; the number of failed ones."""
     with own_kernel() as kernel, ThreadPoolExecutor(2) as pool:
-        made = {name: pool.submit(_make, name, ids, further, output / name, kernel) for name, ids in tasks.items()}
+        made = {
+            name: pool.submit(_make, name, ids, further, output / name, kernel, marks[name])
+            for name, ids in tasks.items()
+        }
     failed = 0
     for name, future in made.items():
         try:
@@ -75,18 +78,21 @@ def _make_all(
             click.echo(f"Error: {error}", err=True)
             failed += 1
         else:
-            (output / name / MADE_FROM).write_text(marks[name])
             where = "its run" if len(tasks[name]) == 1 else f"{len(tasks[name])} runs"
             click.echo(f"{name}: {page} (also an artifact of {where}, in reports/{name})")
     return failed
 
 
-def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Path, kernel: str) -> Path:
-    """Make one report in `folder`, log all its files to the runs it is about, and give its page."""
+def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Path, kernel: str, mark: str) -> Path:
+    """Make one report in `folder`, log all its files to the runs it is about, and give its page.
+
+    A page that is whole has its `mark` beside it.
+    """
     given = {"store": tracking.current_store(), "run_ids": ",".join(run_ids), **further}
     with tempfile.TemporaryDirectory() as place:
         try:
             render(TEMPLATES / f"{name}.ipynb", {**given, "folder": place}, Path(place), kernel)
+            (Path(place) / MADE_FROM).write_text(mark)
         except NotebookError as error:
             raise NotebookError(str(error).replace(place, str(folder))) from None
         finally:
@@ -101,7 +107,7 @@ def _replace(made: Path, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.iterdir():
-            if file.suffix in _OURS:
+            if file.suffix in _OURS or file.name == MADE_FROM:
                 file.unlink()
         for file in made.iterdir():
             shutil.copyfile(file, folder / file.name)

@@ -180,7 +180,9 @@ def test_an_edited_clusterer_scores_again_and_an_edited_loss_trains_again(copied
         return ended.stdout
 
     assert "0 are known from before; 4 trainings to do" in launch()
-    edit(copied, "figures/scores.py", '"""', '"""In other words. ')
+    edit(copied, "losses/cosine.py", '"""', '"""In other words. ')
+    assert "constraints: answered before, by the same runs and code" in launch("--plan_only", "1")
+    edit(copied, "figures/scores.py", "import numpy", "import math\nimport numpy")
     assert "4 are known from before; 0 trainings to do" in launch("--plan_only", "1")
     edit(copied, "clustering/angular.py", "import numpy", "import math\nimport numpy")
     told = launch()

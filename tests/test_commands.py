@@ -237,7 +237,7 @@ def test_runs_that_cannot_be_evaluated(asked):
 
 
 def test_stopping_by_the_keyboard(monkeypatch):
-    def stopped(*_):
+    def stopped(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("study.__main__.train_one", stopped)

@@ -123,9 +123,23 @@ def test_a_failed_report_of_a_launch_is_a_fault(monkeypatch, stderr):
     (line,) = ended.stderr.splitlines()
     assert "failed" in line
     for arguments in (["lambda", "--report", "0"], ["lambda", "--plan_only", "1"]):
-        monkeypatch.setattr("ablations.__main__.ask", lambda *_, plan_only: Asked(0, [] if plan_only else ["abc"]))
+        monkeypatch.setattr(
+            "ablations.__main__.ask", lambda *_, plan_only, reuse: Asked(0, [] if plan_only else ["abc"])
+        )
         assert CliRunner().invoke(ablate, arguments).exit_code == 0
     assert len(commands) == 1
+
+
+def test_a_second_launch_makes_no_page_anew(real, work_in, monkeypatch):
+    folder, client, _ = real
+    work_in(folder, monkeypatch)
+    pages = {page: page.stat().st_mtime_ns for page in folder.glob("outputs/reports/*/*.html")}
+    parent, _ = runs_of(client)
+    ended = CliRunner().invoke(main, ["--run_ids", parent])
+    assert ended.exit_code == 0, ended.output
+    names = ("wnet_figures", "wnet_tables")
+    assert sorted(ended.output.splitlines()) == [f"{n}: outputs/reports/{n}/{n}.html is unchanged" for n in names]
+    assert {page: page.stat().st_mtime_ns for page in pages} == pages
 
 
 def test_files_of_an_earlier_report_go(tmp_path):
