@@ -13,6 +13,7 @@ import pandas as pd
 from ablations.__main__ import ABLATIONS
 from study import tracking
 from study.ablation import Ablation, Result, variant_name
+from study.environment import mixed_environments
 from study.errors import StudyError
 from study.statistics import answer, of_variant
 from study.tracking import StoredRun
@@ -109,10 +110,11 @@ class Gathered:
         split = f" ({note})" if note else ""
         seeds = ", ".join(map(str, self.seeds()))
         foreground = self.settings.get("clustering.foreground", "unknown")
+        mixed = mixed_environments([text for result in self.results for text in result.environments])
         return (
             f"{self.dataset}, {counts} test image{'s' * (images != [1])}{split}; "
-            f"seed{'s' * (len(self.seeds()) > 1)} {seeds}; foreground at test time: {foreground}."
-        )
+            f"seed{'s' * (len(self.seeds()) > 1)} {seeds}; foreground at test time: {foreground}. {mixed}"
+        ).strip()
 
 
 def gather(parent_ids: Sequence[str]) -> dict[str, Gathered]:
@@ -199,4 +201,4 @@ def _result(variant: dict[str, Any], seed: int, child: StoredRun) -> Result:
     table, pictures, _ = tracking.stored_scores(child.run_id, "test")
     if "sbd" not in table:
         raise StudyError(f"run {child.run_id} keeps no scores of test images")
-    return Result(variant, seed, table, pictures)
+    return Result(variant, seed, table, pictures, tracking.environments_in(child.tags))

@@ -160,7 +160,11 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
         maps = {split: _maps_of(trained, settings, split, kept) for split in ("val", "test")}
         tags = {"searched_run": run_id, "dataset": dataset.name, "seed": settings.seed}
         tags |= {"network_from": trained.holder, "training_digest": trained.training_digest}
-        tags |= {name: own[name] for name in (_ASKED,) if name in own and _FOREGROUND not in changes}
+        tags |= {
+            name: value
+            for name, value in own.items()
+            if name.startswith(tracking.ASKED) and name.removeprefix(tracking.ASKED) not in changes
+        }
         run = tracking.start_run(experiment, name, note, tags, settings, ("clustering.method",))
         log_dataset(run, dataset, digest, settings.data.root)
         with tracking.working_on(run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -76,8 +77,13 @@ def commits_of_unknown_code(data_digest: str) -> list[str]:
 
 def environments_of(run_id: str) -> tuple[str, ...]:
     """Device and libraries that the scores of a run, and its training, were computed with; empty where not recorded."""
-    tags = get_run(run_id).data.tags
-    return tuple(dict.fromkeys([tags.get(ENVIRONMENT, ""), tags.get(TRAINED_IN, tags.get(ENVIRONMENT, ""))]))
+    return environments_in(get_run(run_id).data.tags)
+
+
+def environments_in(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The same, from the tags of a run."""
+    own = tags.get(ENVIRONMENT, "")
+    return tuple(dict.fromkeys([own, tags.get(TRAINED_IN, own)]))
 
 
 def run_with_network(training_digest: str) -> str | None:

@@ -30,6 +30,7 @@ def test_a_run_becomes_a_model(asked, capsys):
     model, trained = load_model(f"models:/{NAME}@best"), load_run(run_id)
     assert model.settings.clustering == trained.settings.clustering
     assert model.settings.network == trained.settings.network
+    assert model.settings.training.precision == "auto"  # it was not chosen, and may run on another device
     assert model.facts["run_id"] == run_id
 
 
@@ -87,6 +88,7 @@ def test_a_search_can_be_promoted(asked, monkeypatch):
     promote(searched.info.run_id, "", "searched", "best")
     model = load_model("models:/searched@best")
     assert model.settings.clustering.foreground == "predicted"
+    assert model.settings.training.precision == "auto"
     assert model(np.zeros((20, 20, 3), np.uint8)).shape == (20, 20)
 
 
