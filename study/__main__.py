@@ -44,12 +44,12 @@ def train_command(seed: int, reuse: bool, **options: str) -> int:
 @click.option("--dataset", default="", help="Another data set than the run's own.")
 @click.option("--data_root", default="", help="Folder of the data set.")
 @click.option("--set", "overrides", default="", help="Settings of data or clustering: clustering.angle=40.")
-@click.option("--allow_training_images", default=False, type=bool, help="1: score images that the run was made with.")
+@click.option("--allow_training_images", default=False, type=bool, help="1: score even images that the run has used.")
 @exits
 def evaluate_command(
     run_id: str, split: str, dataset: str, data_root: str, overrides: str, allow_training_images: bool
 ) -> int:
-    """Score the network of a finished run, on its own or other images that it was not made with."""
+    """Score the network of a finished run, on its own or other images, none of which it was made with."""
     changes = parse_overrides(overrides)
     changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
     return evaluate_run(run_id, split, changes, allow_training_images)

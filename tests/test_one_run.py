@@ -248,6 +248,7 @@ def test_runs_of_one_training_share_network_and_maps(store, monkeypatch):
     for run in (second, third):
         assert run.data.tags["network_from"] == first.info.run_id
         assert "holds_network" not in run.data.tags
+        assert "images.csv" not in [item.path for item in store.list_artifacts(run.info.run_id)]  # the first has it
         assert "train/loss" not in run.data.metrics
         assert [step for step, _ in history(store, run, "val/sbd")] == [0]
 

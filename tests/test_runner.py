@@ -227,19 +227,6 @@ def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
     assert list(answer_of(parents[0])["seeds"]) == [2, 2]
 
 
-def test_images_in_two_splits_are_told(store, trained, tmp_path, write_folder, capsys):
-    root = write_folder(tmp_path / "cells", count=3)
-    (root / "index.csv").write_text("image,split\ncell0,train\ncell1,test\ncell2,val\n")
-    (root / "images" / "cell1.png").write_bytes((root / "images" / "cell0.png").read_bytes())
-    settings, doubles = tiny(dataset="folder", root=root), "1 image is in two splits: cell0 (train) = cell1 (test)."
-    ask([SOUND], lambda _: settings, [0], INLINE, plan_only=True)
-    assert doubles in capsys.readouterr().out.splitlines()
-    ask([SOUND], lambda _: settings, [0], INLINE)
-    (parent,), children = runs_in(store)
-    assert len(children) == 2
-    assert all(doubles in run.data.tags["mlflow.note.content"] for run in (parent, *children))
-
-
 def test_a_plan_does_nothing(store, trained, tmp_path, capsys):
     assert ask([SOUND], lambda _: tiny(), [0, 1], INLINE, plan_only=True).failed == 0
     out = capsys.readouterr().out

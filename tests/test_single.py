@@ -4,10 +4,9 @@ import pandas as pd
 import pytest
 from mlflow.artifacts import load_text
 
-from study import one_run, single
+from study import one_run
 from study.data import open_dataset
 from study.errors import StudyError
-from study.one_run import Failure
 from study.profiles import load_settings
 from study.single import about, evaluate_run, search_run, threads_for, train_one
 from study.tracking import connect, stored_settings
@@ -232,18 +231,6 @@ def test_a_training_needs_training_images(store, tmp_path, write_folder):
     with pytest.raises(StudyError, match="data set folder has no train image to train on: the split column"):
         train_one(tiny().with_({"data.name": "folder", "data.root": str(root)}))
     assert store.search_runs([connect()]) == []
-
-
-def test_the_note_names_images_that_are_in_two_splits(store, tmp_path, write_folder, monkeypatch, capsys):
-    root, tasks = write_folder(tmp_path / "cells"), []
-    (root / "index.csv").write_text("image,split\ncell0,train\ncell1,val\ncell2,test\ncell3,test\n")
-    (root / "images" / "cell3.png").write_bytes((root / "images" / "cell0.png").read_bytes())
-    monkeypatch.setattr(single, "work", lambda task: tasks.append(task) or [Failure(None, "stop here")])
-    with pytest.raises(StudyError, match="stop here"):
-        train_one(tiny().with_({"data.name": "folder", "data.root": str(root), "data.images": 0}))
-    doubles = "1 image is in two splits: cell0 (train) = cell3 (test)."
-    assert tasks[0].jobs[0].note.endswith(f" {doubles}")
-    assert doubles in capsys.readouterr().out.splitlines()
 
 
 def test_threads_are_shared(monkeypatch):

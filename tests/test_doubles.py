@@ -1,0 +1,48 @@
+"""Equal images in two splits are told before anything is trained, and in the notes of all runs."""
+
+import pytest
+
+from study import runner, single
+from study.ablation import Ablation
+from study.errors import StudyError
+from study.executors import Launch
+from study.loaded import opened
+from study.one_run import Failure
+from study.profiles import load_settings
+
+DOUBLES = "1 image is in two splits: cell0 (train) = cell3 (test)."
+ABLATION = Ablation(
+    name="networks",
+    question="Which network?",
+    varied={"network.name": ["unet", "wnet"]},
+    control={"network.name": "wnet"},
+)
+
+
+@pytest.fixture
+def settings(tmp_path, write_folder):
+    """Of a folder whose last test image is the first training image."""
+    root = write_folder(tmp_path / "cells")
+    (root / "index.csv").write_text("image,split\ncell0,train\ncell1,val\ncell2,test\ncell3,test\n")
+    (root / "images" / "cell3.png").write_bytes((root / "images" / "cell0.png").read_bytes())
+    return load_settings("folder", str(root), profile="smoke")
+
+
+@pytest.mark.usefixtures("store")
+def test_of_a_single_training(settings, monkeypatch, capsys):
+    tasks = []
+    monkeypatch.setattr(single, "work", lambda task: tasks.append(task) or [Failure(None, "stop here")])
+    with pytest.raises(StudyError, match="stop here"):
+        single.train_one(settings)
+    assert tasks[0].jobs[0].note.endswith(f" {DOUBLES}")
+    assert DOUBLES in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.usefixtures("store")
+def test_of_a_launch(settings, capsys):
+    runner.ask([ABLATION], lambda _: settings, [0], Launch("inline"), plan_only=True)
+    assert DOUBLES in capsys.readouterr().out.splitlines()
+    question = runner._question(ABLATION, lambda _: settings, [0], opened(settings.data), "digest")
+    assert question.note.endswith(f" {DOUBLES}")
+    assert [job.note.endswith(f" {DOUBLES}") for job in question.jobs] == [True, True]
+    assert DOUBLES not in question.caption  # which stands below figures
