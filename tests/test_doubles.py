@@ -6,9 +6,10 @@ from study import runner, single
 from study.ablation import Ablation
 from study.errors import StudyError
 from study.executors import Launch
+from study.job import Failure
 from study.loaded import opened
-from study.one_run import Failure
 from study.profiles import load_settings
+from study.question import question_of
 
 DOUBLES = "1 image is in two splits: cell0 (train) = cell3 (test)."
 ABLATION = Ablation(
@@ -42,7 +43,7 @@ def test_of_a_single_training(settings, monkeypatch, capsys):
 def test_of_a_launch(settings, capsys):
     runner.ask([ABLATION], lambda _: settings, [0], Launch("inline"), plan_only=True)
     assert DOUBLES in capsys.readouterr().out.splitlines()
-    question = runner._question(ABLATION, lambda _: settings, [0], opened(settings.data), "digest")
+    question = question_of(ABLATION, lambda _: settings, [0], opened(settings.data), "digest", reuse=True)
     assert question.note.endswith(f" {DOUBLES}")
     assert [job.note.endswith(f" {DOUBLES}") for job in question.jobs] == [True, True]
     assert DOUBLES not in question.caption  # which stands below figures
