@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import get_model_info
 from mlflow.pytorch import load_model
@@ -32,7 +32,7 @@ from study.tracking.run import (
     TrackedRun,
     tuned_settings,
 )
-from study.tracking.store import current_store
+from study.tracking.store import active_experiments, current_store
 
 
 def finished_run(digest: str) -> str | None:
@@ -103,10 +103,9 @@ def _finished(condition: str) -> str | None:
 
 def _search(condition: str, count: int) -> list[Run]:
     """Finished runs in all experiments, the oldest first, `count` at most."""
-    client = MlflowClient()
-    experiments = [experiment.experiment_id for experiment in client.search_experiments(ViewType.ACTIVE_ONLY)]
     condition = f"{condition} and attributes.status = 'FINISHED'"
-    return list(client.search_runs(experiments, condition, max_results=count, order_by=["attributes.start_time ASC"]))
+    oldest_first = ["attributes.start_time ASC"]
+    return list(MlflowClient().search_runs(active_experiments(), condition, max_results=count, order_by=oldest_first))
 
 
 def copy_run(source_id: str, target: TrackedRun) -> None:
