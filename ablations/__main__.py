@@ -23,12 +23,12 @@ from ablations.pea_ranges import ABLATION as PEA_RANGES
 from ablations.pea_views import ABLATION as PEA_VIEWS
 from ablations.subsets import ABLATION as SUBSETS
 from ablations.systems import ABLATION as SYSTEMS
-from study.ablation import parse_seeds
-from study.commands import exits, reuse_option, settings_options
+from study.ablation.design import parse_seeds
+from study.ablation.executors import Launch
+from study.ablation.launch import ask
 from study.errors import unknown_name
-from study.executors import Launch
+from study.options import exits, reuse_option, settings_options
 from study.profiles import load_settings
-from study.runner import ask
 from study.tracking import current_store
 
 IN_ORDER = (CONCAT_LAYER, CONSTRAINTS, EMBEDDING_DIM, LAMBDA, CLUSTERING)  # of the paper

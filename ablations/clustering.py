@@ -7,7 +7,7 @@ Run:      mlflow run . -e ablate_clustering
 
 from pathlib import Path
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="clustering",

@@ -7,7 +7,7 @@ Run:      mlflow run . -e ablate_concat_layer
 
 from pathlib import Path
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 from study.config import CONCAT_LAYERS
 
 ABLATION = Ablation(

@@ -7,7 +7,7 @@ Run:      mlflow run . -e ablate_constraints
 
 from pathlib import Path
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="constraints",

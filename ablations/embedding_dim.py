@@ -6,7 +6,7 @@ Run:      mlflow run . -e ablate_embedding_dim
 
 from pathlib import Path
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="embedding_dim",

@@ -4,7 +4,7 @@ Expected: the cosine loss is better, and with local constraints best; the discri
 Run:      mlflow run . -e ablate_loss
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="loss",

@@ -6,7 +6,7 @@ Run:      mlflow run . -e ablate_lambda
 
 from pathlib import Path
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="lambda",

@@ -4,7 +4,7 @@ Expected: the nearer, the better; little with 16 dimensions, much with 4, too fe
 Run:      mlflow run . -e ablate_neighbour_distance -P dataset=folder -P data_root=/data/my_cells
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="neighbour_distance",

@@ -5,7 +5,7 @@ Expected: pixel-embedded affinity before the discriminative loss on the same bac
 Run:      mlflow run . -e compare_pea -P dataset=cvppp2017 -P data_root=/data/CVPPP2017
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="pea",

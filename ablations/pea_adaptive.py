@@ -4,7 +4,7 @@ Expected: diagonals help, and so do more and longer ranges, although neither was
 Run:      mlflow run . -e ablate_pea_adaptive -P dataset=cvppp2017 -P data_root=… -P set=data.test_subsets=A2
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 _RANGES, _NEIGHBOURHOOD = "clustering.affinity_ranges", "clustering.affinity_neighbourhood"
 

@@ -4,7 +4,7 @@ Expected: the more, the better, and little more beyond 16.
 Run:      mlflow run . -e ablate_pea_embedding_dim
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="pea_embedding_dim",

@@ -4,7 +4,7 @@ Expected: both add to it, the cross correlation a little more, and both together
 Run:      mlflow run . -e ablate_pea_modules
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="pea_modules",

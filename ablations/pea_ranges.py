@@ -4,7 +4,7 @@ Expected: worse the fewer ranges there are; the long ones part objects that touc
 Run:      mlflow run . -e ablate_pea_ranges
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 _RANGES = ["1+3", "1+3+5", "1+3+5+9", "1+3+5+9+27"]
 

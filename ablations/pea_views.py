@@ -6,7 +6,7 @@ Run:      mlflow run . -e ablate_pea_views
 
 from typing import Any
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 _VIEWS = ("loss.view_turns", "loss.view_cutout", "loss.view_intensity")  # in the order of the table
 _ALL: dict[str, Any] = dict.fromkeys(_VIEWS, True)

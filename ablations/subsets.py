@@ -4,7 +4,7 @@ Expected: the W-Net is better on each; the few large tobacco plants of A3 are th
 Run:      mlflow run . -e compare_subsets -P data_root=/data/CVPPP2017
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 
 # trained on all subsets that are there together; the report takes the scores of the test images apart by subset
 ABLATION = Ablation(

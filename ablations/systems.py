@@ -4,7 +4,7 @@ Expected: the W-Net before the single U-Nets with an embedding, and the three-cl
 Run:      mlflow run . -e compare_systems -P seeds=0,1,2
 """
 
-from study.ablation import Ablation
+from study.ablation.design import Ablation
 from study.profiles import SYSTEMS
 
 # steps, batches, augmentation and schedule are those of the profile, the same for all

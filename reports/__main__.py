@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from reports.making import make_reports
-from study.commands import exits
+from reports.build.making import make_reports
+from study.options import exits
 from study.profiles import parse_overrides
 
 

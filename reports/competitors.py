@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from reports.gathered import Gathered
+from reports.launch_results import Gathered
 from study import tracking
-from study.ablation import Ablation, Result
+from study.ablation.design import Ablation
+from study.ablation.statistics import answer
 from study.errors import StudyError
-from study.statistics import answer
+from study.runs.job import Result
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def competitors_of(gathered: Gathered) -> tuple[list[Competitor], list[str]]:
 
 
 def competitor_table(gathered: Gathered, competitors: Sequence[Competitor]) -> pd.DataFrame:
-    """Rows of competitors as of `study.statistics.answer`; their differences are to the control of the launch.
+    """Rows of competitors as of `study.ablation.statistics.answer`; their differences are to the control of the launch.
 
     Labels have no seed: they are compared with the control of each seed, and the columns `seeds` and
     `{score}_seeds` are empty.

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import click
 
-from study.commands import exits, reuse_option, settings_options
 from study.data.check import check
-from study.data.opening import open_dataset
-from study.data.volumes import VOLUMES
+from study.data.sets.opening import open_dataset
+from study.data.sets.volumes import VOLUMES
+from study.deploy.predict import predict
+from study.deploy.promote import load_model, promote
+from study.deploy.submit import check_submission, submit
 from study.em.run import train_em
 from study.em.settings import PROFILES, load_volume_settings
-from study.imported import import_labels
-from study.model.predict import predict
-from study.model.promote import load_model, promote
-from study.model.submission import check_submission, submit
+from study.options import exits, reuse_option, settings_options
 from study.profiles import SYSTEMS, load_settings, parse_overrides
-from study.single import evaluate_run, search_run, train_one
+from study.runs.commands import evaluate_run, search_run, train_one
+from study.runs.imported_labels import import_labels
 from study.tracking import name_given_run
 
 

@@ -19,7 +19,7 @@ from study.errors import StudyError
 
 # Where to begin following imports. Settings belong to the identity of a result by their values, so that a new default
 # of a threshold trains nothing; the thresholds of the paper, which all runs are scored with too, are defaults, though.
-TRAINING = ("study.training", "study.loaded")  # data, targets, networks, losses, optimiser
+TRAINING = ("study.training.loop", "study.runs.resources")  # data, targets, networks, losses, optimiser
 MAPS = ("study.inference",)  # what a trained network gives for an image
 SCORING = ("study.evaluation", "study.tuning", "study.config")  # inference, clustering, metrics, search of thresholds
 BY_VALUE = ("study.config",)  # counts only where it is one of the modules to begin with
@@ -57,7 +57,7 @@ def digest_of(roots: Collection[str], package: Path | None = None) -> str:
     Parameters
     ----------
     roots : collection of str
-        Names such as `study.training`.
+        Names such as `study.training.loop`.
     package : Path, optional
         The folder of the package `study`; that of the running one by default.
 

@@ -54,10 +54,10 @@ def store(empty_store, tmp_path, monkeypatch):
 def _asked(empty_store, tmp_path_factory):
     """An ablation of two variants, run once for all tests that look at what it left."""
     import study.__main__
-    from study.ablation import Ablation
-    from study.executors import Launch
+    from study.ablation.design import Ablation
+    from study.ablation.executors import Launch
+    from study.ablation.launch import ask
     from study.profiles import load_settings
-    from study.runner import ask
 
     folder = tmp_path_factory.mktemp("finished")
     shutil.copy(empty_store, folder / "mlflow.db")

@@ -2,14 +2,15 @@
 
 import pytest
 
-from study import runner, single
-from study.ablation import Ablation
+from study.ablation import launch
+from study.ablation.design import Ablation
+from study.ablation.executors import Launch
+from study.ablation.question import question_of
 from study.errors import StudyError
-from study.executors import Launch
-from study.job import Failure
-from study.loaded import opened
 from study.profiles import load_settings
-from study.question import question_of
+from study.runs import commands
+from study.runs.job import Failure
+from study.runs.resources import opened
 
 DOUBLES = "1 image is in two splits: cell0 (train) = cell3 (test)."
 ABLATION = Ablation(
@@ -32,16 +33,16 @@ def settings(tmp_path, write_folder):
 @pytest.mark.usefixtures("store")
 def test_of_a_single_training(settings, monkeypatch, capsys):
     tasks = []
-    monkeypatch.setattr(single, "work", lambda task: tasks.append(task) or [Failure(None, "stop here")])
+    monkeypatch.setattr(commands, "work", lambda task: tasks.append(task) or [Failure(None, "stop here")])
     with pytest.raises(StudyError, match="stop here"):
-        single.train_one(settings)
+        commands.train_one(settings)
     assert tasks[0].jobs[0].note.endswith(f" {DOUBLES}")
     assert DOUBLES in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.usefixtures("store")
 def test_of_a_launch(settings, capsys):
-    runner.ask([ABLATION], lambda _: settings, [0], Launch("inline"), plan_only=True)
+    launch.ask([ABLATION], lambda _: settings, [0], Launch("inline"), plan_only=True)
     assert DOUBLES in capsys.readouterr().out.splitlines()
     question = question_of(ABLATION, lambda _: settings, [0], opened(settings.data), "digest", reuse=True)
     assert question.note.endswith(f" {DOUBLES}")

@@ -19,9 +19,10 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from ablations.__main__ import main
-from study import one_run, question
+from study.ablation import question
 from study.profiles import load_settings
-from study.single import train_one
+from study.runs import pipeline
+from study.runs.commands import train_one
 
 # 8 runs of 2 trainings; each training takes a second or two after its first checkpoint
 NAME, RUNS, TRAININGS = "clustering", 8, 2
@@ -228,7 +229,7 @@ def test_a_second_launch_trains_nothing(undisturbed, monkeypatch):
     def train(*_):
         raise AssertionError("it has been trained before")
 
-    monkeypatch.setattr(one_run, "train", train)
+    monkeypatch.setattr(pipeline, "train", train)
     monkeypatch.chdir(undisturbed.folder)
     monkeypatch.setenv(
         "MLFLOW_TRACKING_URI", f"sqlite:///{undisturbed.folder}/mlflow.db"
@@ -270,7 +271,7 @@ def test_eight_processes_make_one_store(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     settings = load_settings(profile="smoke", overrides=f"{SIZES},network.name=unet,training.steps=2")
     context = multiprocessing.get_context("forkserver")  # imports once, so that they start within milliseconds
-    context.set_forkserver_preload(["study.single"])
+    context.set_forkserver_preload(["study.runs.commands"])
     processes = [context.Process(target=train_one, args=(settings.with_({"seed": seed}),)) for seed in range(8)]
     for process in processes:
         process.start()

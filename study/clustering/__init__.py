@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from study.clustering.affinity_mutex import affinity_watershed
+from study.clustering.affinity_watershed import affinity_watershed
 from study.clustering.angular import angular
 from study.clustering.components import components
 from study.clustering.density import hdbscan, mean_shift

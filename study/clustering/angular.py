@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from study.clustering.pieces import connected_pieces
+from study.clustering.connected import connected_pieces
 from study.clustering.seeds import Seeds, find_seeds
 from study.config import Clustering
 

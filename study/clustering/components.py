@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from skimage.segmentation import expand_labels
 
-from study.clustering.pieces import connected_pieces
+from study.clustering.connected import connected_pieces
 from study.config import Clustering
 
 

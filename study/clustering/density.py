@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.cluster import HDBSCAN, MeanShift
 from sklearn.metrics import pairwise_distances_argmin_min
 
-from study.clustering.pieces import connected_pieces
+from study.clustering.connected import connected_pieces
 from study.config import Clustering
 
 FITTED_PIXELS = 20_000  # at most so many pixels of an image are fitted: HDBSCAN's time goes with their square

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from study.clustering.connected import connected_pieces
 from study.clustering.embedding import unit_embedding
-from study.clustering.pieces import connected_pieces
 from study.config import Clustering
 
 NO_DISTANCE = 1e-6  # a distance map that nowhere exceeds this has no objects

@@ -1,6 +1,6 @@
 """Files or synthetic images -> samples (image, labels, name)."""
 
 from study.data.dataset import Dataset, Record, Sample
-from study.data.opening import DATASETS, open_dataset
+from study.data.sets.opening import DATASETS, open_dataset
 
 __all__ = ["DATASETS", "Dataset", "Record", "Sample", "open_dataset"]

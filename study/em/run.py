@@ -18,19 +18,19 @@ from tqdm import tqdm
 from study import figures, tracking
 from study.code_digest import digest_of
 from study.data.batches import standardise
+from study.data.sets.volumes import Volume, VolumeSet, open_volumes
 from study.data.targets import compact_labels
-from study.data.volumes import Volume, VolumeSet, open_volumes
 from study.device import autocast, choose_device, choose_precision
 from study.em.inference import tiled_affinities
 from study.em.segmentation import Choice, choose, components, mean_affinity, neurons, scores
 from study.em.settings import VolumeSettings
 from study.em.training import TrainingVolume, build_network, train
-from study.kept import KeptTraining
 from study.networks.residual import ResidualUNet
+from study.runs.cache import KeptTraining
 from study.tracking import Point, TrackedRun, picture_key
 
 # modules to begin with, see `study.code_digest`
-TRAINING = ("study.em.training", "study.data.volumes")
+TRAINING = ("study.em.training", "study.data.sets.volumes")
 SCORING = ("study.em.inference", "study.em.segmentation")
 PICTURE_SIDE = 256  # px that pictures show at most
 

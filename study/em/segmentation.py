@@ -10,7 +10,7 @@ from skimage.measure import label
 from skimage.segmentation import watershed
 
 from study.affinities import Offset, pair_slices
-from study.clustering.affinity_watershed import affinity_watershed, merge_fragments
+from study.clustering.mutex import affinity_watershed, merge_fragments
 from study.metrics.contingency import Contingency
 from study.metrics.neuron import adapted_rand_error, variation_of_information
 

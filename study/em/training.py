@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from study.affinities import label_pairs
-from study.checkpoint import History, TrainingState, pauses
 from study.data.batches import standardise
+from study.data.sets.volumes import Volume
 from study.data.views import random_view
-from study.data.volumes import Volume
 from study.device import autocast
 from study.em.settings import Training, VolumeSettings
 from study.losses.affinity import cross_loss, pyramid_loss, self_loss
 from study.networks.residual import ResidualUNet
+from study.training.checkpoint import History, TrainingState, pauses
 
 KEEPS = 10  # how often over a training its state is kept
 

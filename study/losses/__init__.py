@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from study.affinities import label_pairs, pyramid_offsets
 from study.config import Loss
 from study.losses.affinity import affinity_loss, cross_loss, pyramid_loss, self_loss
-from study.losses.classes import class_loss
 from study.losses.cosine import cosine_embedding_loss
 from study.losses.discriminative import discriminative_loss
 from study.losses.objects import balancing_weight
+from study.losses.three_class import class_loss
 from study.networks.unet import Maps
 from study.ranges import parse_ranges
 

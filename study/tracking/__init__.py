@@ -2,7 +2,8 @@
 
 from study.tracking.commit import commit_in_words
 from study.tracking.given import name_given_run
-from study.tracking.known import (
+from study.tracking.heartbeat import beating, end_abandoned
+from study.tracking.lookup import (
     FinishedRun,
     KnownRun,
     Scores,
@@ -17,7 +18,6 @@ from study.tracking.known import (
     read_scores,
     run_with_network,
 )
-from study.tracking.life import beating, end_abandoned
 from study.tracking.reading import (
     StoredRun,
     children_of,

@@ -13,8 +13,8 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from study.errors import StudyError, first_line
-from study.tracking.known import Scores, get_run, read_scores
-from study.tracking.life import seems_abandoned
+from study.tracking.heartbeat import seems_abandoned
+from study.tracking.lookup import Scores, get_run, read_scores
 from study.tracking.run import SETTINGS
 from study.tracking.store import active_experiments
 

@@ -19,7 +19,7 @@ from study.tracking.store import current_store
 
 MODEL_FOLDER = "segmenter"
 FILES = Path("data") / MODEL_FOLDER  # where MLflow puts a folder of that name
-_SERVED_BY = "study.model.served"  # module that MLflow loads the files with, in place of a pickled object
+_SERVED_BY = "study.deploy.serve"  # module that MLflow loads the files with, in place of a pickled object
 
 
 def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, tags: dict[str, str]) -> int:
@@ -28,7 +28,7 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, 
     Parameters
     ----------
     folder : Path
-        Named `MODEL_FOLDER`, as of `study.model.package`.
+        Named `MODEL_FOLDER`, as of `study.deploy.package`.
     run_id : str
         The run that it comes from; its page links to the model.
     name : str

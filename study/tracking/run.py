@@ -31,7 +31,7 @@ from study.config import Settings
 from study.errors import StudyError
 from study.tracking.commit import code_state
 from study.tracking.given import point_from, source_of, take_given_run
-from study.tracking.life import beating, signs_of_life
+from study.tracking.heartbeat import beating, signs_of_life
 from study.tracking.store import store_lock
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from PIL import Image
 
 import ablations
 from ablations.__main__ import ABLATIONS, QUESTIONS, main
-from reports.choosing import newest_launches
-from reports.gathered import gather
-from reports.subsets import group_scores, subset_results
-from study import one_run
-from study.ablation import plan
+from reports.blocks.subsets import group_scores, subset_results
+from reports.build.choosing import newest_launches
+from reports.launch_results import gather
+from study.ablation.design import plan
 from study.profiles import load_settings
+from study.runs import pipeline
 
 MODULES = [
     import_module(f"ablations.{module.name}")
@@ -156,7 +156,7 @@ def test_the_file_tells_how_it_is_run(module):
 
 def test_all_questions_are_answered(store, monkeypatch):
     # seconds a run; has tests of its own
-    monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
+    monkeypatch.setattr(pipeline.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
     tiny = "network.base_width=2,network.depth=1,training.steps=1,training.validations=1,training.threads=1"
     tiny += ",tuning.trials=0,data.images=1,data.image_size=16"
     options = ["--profile", "smoke", "--executor", "inline", "--report", "0", "--set", tiny]
@@ -182,7 +182,7 @@ def test_all_questions_are_answered(store, monkeypatch):
 
 
 def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_path):
-    monkeypatch.setattr(one_run.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
+    monkeypatch.setattr(pipeline.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
     labels = np.zeros((16, 16), np.uint8)
     labels[2:8, 2:8], labels[9:15, 4:14] = 1, 2
     for subset, plants in (("A1", (1, 2, 3, 16)), ("A2", (1, 2, 3, 4, 5))):  # plants 2 and 16 of A1 are test images

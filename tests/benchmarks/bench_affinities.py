@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from study.affinities import affinities, label_pairs, pair_offsets, unit_vectors
-from study.clustering.affinity_watershed import affinity_watershed, merge_fragments
+from study.clustering.mutex import affinity_watershed, merge_fragments
 from study.losses.affinity import self_loss
 
 OFFSETS = pair_offsets([1, 3, 5, 9, 27])

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from study.statistics import Components, interval, moderated
-from study.statistics.intervals import Spread
-from study.statistics.power import ALPHA, POWER, smallest_difference
+from study.ablation.statistics import Components, interval, moderated
+from study.ablation.statistics.intervals import Spread
+from study.ablation.statistics.power import ALPHA, POWER, smallest_difference
 
 ROUNDS = 1500
 SEEDS, IMAGES = (2, 3, 5, 10), (5, 24)

@@ -1,4 +1,4 @@
-"""Images per second of `study.model.predict.predict`, beside those of the network alone.
+"""Images per second of `study.deploy.predict.predict`, beside those of the network alone.
 
 The network has random weights, so that its maps are of no use to the clustering, which gets maps as of a trained one,
 made from the truth. `network` is the forward pass alone, on an image in memory; the other lines are calls of `predict`
@@ -21,11 +21,11 @@ from study.clustering import segment
 from study.config import Settings
 from study.data.batches import network_image
 from study.data.dataset import Sample
-from study.data.synthetic import nuclei
+from study.data.sets.synthetic import nuclei
 from study.data.targets import distance_map
+from study.deploy.predict import predict
 from study.device import autocast, choose_device
 from study.inference import ImageMaps, predict_maps
-from study.model.predict import predict
 from study.networks import build_network
 from study.profiles import load_settings
 

@@ -1,9 +1,9 @@
 """Training of U-Net and W-Net: images per second, and the share of a step spent outside of the network.
 
-`step` is a step of `study.training.train` as it is; `bare` is the same network, forward, backward and optimiser, on one
-fixed batch. What lies between is the batch with its crops and flips, the losses, and reading the curves. Both are timed
-in turns; `outside` is 1 - bare / step. `batch` and `losses` (forward and backward) are timed alone; `parts` is their
-share of the step.
+`step` is a step of `study.training.loop.train` as it is; `bare` is the same network, forward, backward and optimiser,
+on one fixed batch. What lies between is the batch with its crops and flips, the losses, and reading the curves. Both
+are timed in turns; `outside` is 1 - bare / step. `batch` and `losses` (forward and backward) are timed alone; `parts`
+is their share of the step.
 Run: python tests/benchmarks/bench_training.py [--profile paper --device cuda]
 """
 
@@ -16,15 +16,15 @@ from statistics import median
 import torch
 from torch import nn
 
-from study.checkpoint import History
 from study.config import Settings
 from study.data.batches import Batch, TrainingImages
 from study.device import autocast, choose_device
-from study.loaded import training_images
 from study.losses import total_loss
 from study.networks import Maps, build_network
 from study.profiles import load_settings
-from study.training import train
+from study.runs.resources import training_images
+from study.training.checkpoint import History
+from study.training.loop import train
 
 GOALS = {"cpu": 15, "cuda": 5}  # share of the step, per cent
 ROUNDS = 5

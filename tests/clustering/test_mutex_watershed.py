@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from study.clustering.connected import connected_pieces
 from study.clustering.mutex_watershed import mutex_watershed
-from study.clustering.pieces import connected_pieces
 from study.config import Clustering
 
 SETTINGS = Clustering(method="mutex-watershed", mutex_range=3)

@@ -12,11 +12,11 @@ from mlflow.artifacts import download_artifacts, load_text
 
 import study.em.run
 from study.__main__ import main
-from study.data.neurites import neurites
+from study.data.sets.neurites import neurites
 from study.em.settings import VolumeSettings, load_volume_settings
 from study.em.training import build_network
 from study.errors import StudyError
-from study.kept import TRAININGS
+from study.runs.cache import TRAININGS
 from study.tracking import connect
 
 SCORES = {

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from study.affinities import label_pairs, pair_offsets
-from study.data.neurites import neurites
+from study.data.sets.neurites import neurites
 from study.em.segmentation import (
     COMPONENT_THRESHOLDS,
     MIN_SIZES,

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from study.checkpoint import READS
-from study.data.volumes import Volume, open_volumes
+from study.data.sets.volumes import Volume, open_volumes
 from study.em.settings import load_volume_settings
 from study.em.training import TrainingVolume, build_network, loss_terms, train
 from study.errors import StudyError
+from study.training.checkpoint import READS
 
 CPU = torch.device("cpu")
 

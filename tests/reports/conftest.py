@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from ablations.__main__ import ABLATIONS
-from study.ablation import variant_name
 from study.profiles import load_settings
+from study.runs.job import variant_name
 from study.tracking import Point, connect, start_run
 
 IMAGES = [f"test_{i}" for i in range(5)]

@@ -9,8 +9,8 @@ import pytest
 
 from study import tracking
 from study.errors import StudyError
-from study.shared_view import shared_view
 from study.tracking import connect, share_view
+from study.tracking.page_view import shared_view
 
 
 def test_connect_makes_the_experiment_once(store):

@@ -1,0 +1,115 @@
+"""Makes reports: chooses their runs, executes the notebooks, and leaves the files with the runs and on disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from reports.build.choosing import chosen_reports
+from reports.build.freshness import MADE_FROM, is_fresh, made_from
+from reports.build.render import NAMES, TEMPLATES, NotebookError, checked_parameters, own_kernel, render
+from study import tracking
+from study.errors import StudyError, unknown_name
+
+_OURS = (".ipynb", ".html", ".csv", ".pdf", ".png")  # files of a report
+
+
+def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapping[str, str], output: Path) -> int:
+    """Make reports at the same time, and tell where each of them is.
+
+    Parameters
+    ----------
+    names : sequence of str
+    run_ids, dataset : str
+        All three as of `chosen_reports`.
+    further : dict
+        Parameters of the notebooks.
+    output : Path
+        Each report has a folder of its name there.
+
+    Returns
+    -------
+    int
+        Number of failed reports.
+
+    Raises
+    ------
+    StudyError
+        If a name, a run or a parameter is unknown, or does not fit; before anything is made.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise unknown_name("report", name, NAMES)
+    tracking.connect()
+    tasks = chosen_reports(names, run_ids, dataset)
+    for name in tasks:
+        checked_parameters(TEMPLATES / f"{name}.ipynb", further)
+    about = sorted({run_id for ids in tasks.values() for run_id in ids})
+    if not run_ids:
+        for run in map(tracking.stored_run, about):
+            click.echo(f"{run.name}: launch {run.run_id} in the experiment {tracking.experiment_of(run)}")
+    tracking.name_given_run(f"report: {', '.join(tasks)}", f"Pages that are artifacts of the runs {', '.join(about)}.")
+    marks = {name: made_from(name, ids, further) for name, ids in tasks.items()}
+    new = {name: ids for name, ids in tasks.items() if not is_fresh(output / name, marks[name])}
+    for name in tasks.keys() - new.keys():
+        click.echo(f"{name}: {output / name / name}.html is unchanged")
+    return _make_all(new, marks, further, output) if new else 0
+
+
+def _make_all(
+    tasks: Mapping[str, list[str]], marks: Mapping[str, str], further: Mapping[str, str], output: Path
+) -> int:
+    """Make the reports of tasks (name -> runs), and tell where they are; the number of failed ones."""
+    with own_kernel() as kernel, ThreadPoolExecutor(2) as pool:
+        made = {
+            name: pool.submit(_make, name, ids, further, output / name, kernel, marks[name])
+            for name, ids in tasks.items()
+        }
+    failed = 0
+    for name, future in made.items():
+        try:
+            page = future.result()
+        except NotebookError as error:
+            click.echo(f"Error: {error}", err=True)
+            failed += 1
+        else:
+            where = "its run" if len(tasks[name]) == 1 else f"{len(tasks[name])} runs"
+            click.echo(f"{name}: {page} (also an artifact of {where}, in reports/{name})")
+    return failed
+
+
+def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Path, kernel: str, mark: str) -> Path:
+    """Make one report in `folder`, log all its files to the runs it is about, and give its page.
+
+    A page that is whole has its `mark` beside it.
+    """
+    given = {"store": tracking.current_store(), "run_ids": ",".join(run_ids), **further}
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            render(TEMPLATES / f"{name}.ipynb", {**given, "folder": place}, Path(place), kernel)
+            (Path(place) / MADE_FROM).write_text(mark)
+        except NotebookError as error:
+            raise NotebookError(str(error).replace(place, str(folder))) from None
+        finally:
+            for run_id in run_ids:
+                tracking.TrackedRun(run_id).log_folder(Path(place), f"reports/{name}")
+            _replace(Path(place), folder)
+    return folder / f"{name}.html"
+
+
+def _replace(made: Path, folder: Path) -> None:
+    """Put the files of a report where those of an earlier one are."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in folder.iterdir():
+            if file.suffix in _OURS or file.name == MADE_FROM:
+                file.unlink()
+        for file in made.iterdir():
+            shutil.copyfile(file, folder / file.name)
+    except OSError as error:
+        raise StudyError(f"--output: {folder} cannot be written ({error.strerror}); name another folder") from error

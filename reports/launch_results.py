@@ -1,0 +1,205 @@
+"""What launches of ablations have found: ids -> results, and words about what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from ablations.__main__ import ABLATIONS
+from study import tracking
+from study.ablation.design import Ablation
+from study.ablation.statistics import answer, of_variant
+from study.errors import StudyError
+from study.runs.environment import mixed_environments
+from study.runs.job import Result, variant_name
+from study.tracking import StoredRun
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A launch of an ablation with its results.
+
+    Attributes
+    ----------
+    ablation : Ablation
+    parent : StoredRun
+    results : list of Result
+        Of its finished runs.
+    run_ids : dict
+        (Name of the variant, seed) -> id of the finished run.
+    settings : dict
+        Dotted name -> value, of one of the finished runs; empty without one.
+    missing : list of str
+        Sentences: which runs there are no scores of, and why.
+    seed_count : int
+        Seeds of all its runs, with and without scores.
+    """
+
+    ablation: Ablation
+    parent: StoredRun
+    results: list[Result]
+    run_ids: dict[tuple[str, int], str]
+    settings: dict[str, Any]
+    missing: list[str]
+    seed_count: int
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.parent.tags.get("dataset", "an unknown data set")
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The answer, as of `study.ablation.statistics.answer`; empty without results."""
+        return answer(self.ablation, self.results) if self.results else pd.DataFrame()
+
+    @cached_property
+    def trainings(self) -> dict[tuple[str, int], StoredRun]:
+        """(Name of the variant, seed) -> the run that shows its training; without those whose run is gone."""
+        found = {}
+        for key, run_id in self.run_ids.items():
+            with suppress(StudyError):
+                found[key] = tracking.training_of(tracking.stored_run(run_id))
+        return found
+
+    @cached_property
+    def printed(self) -> pd.DataFrame | None:
+        """The paper's values."""
+        return pd.read_csv(self.ablation.printed) if self.ablation.printed else None
+
+    @property
+    def control_rows(self) -> list[int]:
+        """The place of the control among the variants."""
+        return [i for i, variant in enumerate(self.ablation.variants()) if variant == self.ablation.control]
+
+    def seeds(self) -> list[int]:
+        """Seeds of the results."""
+        return sorted({result.seed for result in self.results})
+
+    def row(self, variant: dict[str, Any]) -> dict[str, Any]:
+        """The row of a variant in the answer; empty where it has no result."""
+        return next((row for row in self.table.to_dict("records") if variant.items() <= row.items()), {})
+
+    def of(self, variant: dict[str, Any]) -> list[Result]:
+        """The results of a variant by ascending seed."""
+        return of_variant(self.results, variant)
+
+    def run_of(self, result: Result) -> str:
+        """Id of the run that a result is of."""
+        return self.run_ids[variant_name(result.variant), result.seed]
+
+    def missing_of(self, variant: dict[str, Any]) -> str:
+        """Why runs of a variant have no scores; the sentences of `missing` begin with its name."""
+        name = variant_name(variant)
+        about = [sentence for sentence in self.missing if sentence.startswith(f"{name}, seed ")]
+        if not about and not self.of(variant):
+            return "no finished run"
+        return "; ".join(sentence.removeprefix(f"{name}, ") for sentence in about)
+
+    def measured_on(self) -> str:
+        """Data set, split, images, seeds and foreground rule, in a sentence."""
+        if not self.results:
+            return f"{self.dataset}: no finished run."
+        images = sorted({len(result.table) for result in self.results})
+        counts = " or ".join(map(str, images))
+        note = self.parent.tags.get("split_note")
+        split = f" ({note})" if note else ""
+        seeds = ", ".join(map(str, self.seeds()))
+        foreground = self.settings.get("clustering.foreground", "unknown")
+        mixed = mixed_environments([text for result in self.results for text in result.environments])
+        return (
+            f"{self.dataset}, {counts} test image{'s' * (images != [1])}{split}; "
+            f"seed{'s' * (len(self.seeds()) > 1)} {seeds}; foreground at test time: {foreground}. {mixed}"
+        ).strip()
+
+
+def gather(parent_ids: Sequence[str]) -> dict[str, Gathered]:
+    """Launches by the name of their ablation, in the order of the paper.
+
+    Raises
+    ------
+    StudyError
+        If an id is none of a launch, or two are of the same ablation.
+    """
+    found: dict[str, Gathered] = {}
+    for run_id in parent_ids:
+        parent = tracking.stored_run(run_id)
+        name = ablation_of(parent)
+        if name in found:
+            raise StudyError(f"--run_ids names two launches of the ablation {name!r}: a report shows one of each")
+        found[name] = _gathered(ABLATIONS[name], parent)
+    return {name: found[name] for name in ABLATIONS if name in found}
+
+
+def gather_one(parent_ids: Sequence[str], name: str) -> Gathered:
+    """The launch of the ablation `name`.
+
+    Raises
+    ------
+    StudyError
+        If the ids are not those of one such launch.
+    """
+    found = gather(parent_ids)
+    if list(found) != [name]:
+        raise StudyError(f"--run_ids: this report takes one launch of the ablation {name!r}, not of {', '.join(found)}")
+    return found[name]
+
+
+def ablation_of(run: StoredRun) -> str:
+    """The ablation that a parent run is a launch of.
+
+    Raises
+    ------
+    StudyError
+        If it is not the launch of a known ablation.
+    """
+    name = run.tags.get("ablation", "")
+    if run.parent_id is not None or name not in ABLATIONS:
+        kind = f"one run of the launch {run.parent_id}" if run.parent_id else "not the launch of a known ablation"
+        raise StudyError(
+            f"--run_ids: run {run.run_id} ({run.name}) is {kind}; this report takes the parent runs of ablations "
+            f"({', '.join(ABLATIONS)})"
+        )
+    return name
+
+
+def _gathered(ablation: Ablation, parent: StoredRun) -> Gathered:
+    variants = {variant_name(variant): variant for variant in ablation.variants()}
+    children = tracking.children_of(parent)
+    results: list[Result] = []
+    run_ids: dict[tuple[str, int], str] = {}
+    missing: list[str] = []
+    for child in children:
+        name, seed = child.tags.get("variant", ""), int(child.tags.get("seed", -1))
+        if name not in variants:
+            missing.append(f"{child.name}: not a variant of this version's ablation")
+        elif child.state != "FINISHED":
+            missing.append(f"{child.name}: {child.fate()}")
+        else:
+            try:
+                results.append(_result(variants[name], seed, child))
+                run_ids[name, seed] = child.run_id
+            except StudyError as error:
+                missing.append(f"{child.name}: {error}")
+    begun = {(child.tags.get("variant"), child.tags.get("seed")) for child in children}
+    seeds = sorted({seed for _, seed in begun if seed}, key=int)
+    for seed in seeds or [""]:
+        absent = [name for name in variants if (name, seed) not in begun]
+        if absent:
+            missing.append(f"{'; '.join(absent)}{f' (seed {seed})' if seed else ''}: not begun")
+    if parent.state in ("RUNNING", "KILLED"):
+        missing.insert(0, f"the launch itself: {parent.fate()}")
+    settings = tracking.stored_settings(next(iter(run_ids.values()))) if run_ids else {}
+    return Gathered(ablation, parent, results, run_ids, settings, missing, len(seeds))
+
+
+def _result(variant: dict[str, Any], seed: int, child: StoredRun) -> Result:
+    table, pictures, _ = tracking.stored_scores(child.run_id, "test")
+    if "sbd" not in table:
+        raise StudyError(f"run {child.run_id} keeps no scores of test images")
+    return Result(variant, seed, table, pictures, tracking.environments_in(child.tags))

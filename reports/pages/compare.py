@@ -1,0 +1,216 @@
+"""Any runs side by side: what differs, paired differences to the first, images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.blocks.page import Block, Column, figure_block, heading, number, paragraph, remarks, table_block
+from reports.blocks.tables import LEGACY, TRUE, intervals
+from reports.pages.run_card import FORMS, SHOWN_SCORES
+from study import figures, tracking
+from study.ablation.statistics import interval
+from study.errors import StudyError
+from study.tracking import Scores, StoredRun
+
+_AT_ONCE = 4  # runs beside each other in a figure of images
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A run with scores, and its name on the page."""
+
+    name: str
+    run: StoredRun
+    settings: dict[str, Any]
+    scores: Scores
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Scores, a row per image, by its name."""
+        return self.scores.table.set_index("image")
+
+    def data(self) -> tuple[str | None, str]:
+        """What the images are of: images of one name in two data sets are not the same."""
+        return self.run.tags.get("dataset"), self.run.tags.get("split", "test")
+
+    def foreground(self) -> str:
+        """The foreground rule; that of imported labels is a tag."""
+        return str(self.settings.get("clustering.foreground", self.run.tags.get("foreground", "unknown")))
+
+
+class Comparison:
+    """The comparison, for one notebook.
+
+    Parameters
+    ----------
+    store : str
+        Address of the MLflow store.
+    run_ids : str
+        Runs joined by commas; the parent of an ablation stands for the runs below it. Others are compared with the
+        first.
+    folder : str
+        Where figures and tables are written.
+    """
+
+    def __init__(self, store: str, run_ids: str, folder: str):
+        tracking.use_store(store)
+        self.folder = Path(folder)
+        self.runs, self.missing = _read(run_ids.split(","))
+
+    def about(self) -> Block:
+        """The runs, and whether they have images in common."""
+        block = remarks("Missing here:", self.missing)
+        if not self.runs:
+            return block + paragraph("No run has scores to compare.", "soft")
+        first = self.runs[0]
+        columns = [
+            Column("run", [escape(run.name) for run in self.runs], numeric=False),
+            Column("data set", [escape(" ".join(filter(None, run.data()))) for run in self.runs], numeric=False),
+            Column("foreground", [escape(run.foreground()) for run in self.runs], numeric=False),
+            Column("images", [str(len(run.table)) for run in self.runs]),
+            Column("in common with the first", [str(len(_common(first, run))) for run in self.runs]),
+            Column("id", [f"<code>{run.run.run_id}</code>" for run in self.runs], numeric=False),
+        ]
+        block = table_block(columns, "The runs; the first is what the others are compared with.", [0]) + block
+        apart = [run.name for run in self.runs if len(_common(first, run)) < max(len(run.table), len(first.table))]
+        words = "Runs with other test images than the first; only common images are compared:"
+        warned = [f"{run.name}: {run.run.tags['warning']}" for run in self.runs if run.run.tags.get("warning")]
+        return block + remarks(words, apart) + remarks("Warnings:", warned)
+
+    def settings(self) -> Block:
+        """Which settings differ between the runs that have any; labels of other software have none."""
+        title, runs = heading("What differs"), [run for run in self.runs if run.settings]
+        names = list(dict.fromkeys(name for run in runs for name in run.settings if name != "data.root"))
+        differing = [n for n in names if len({str(run.settings.get(n, "")) for run in runs}) > 1]
+        if not differing:
+            return title + paragraph("No setting.")
+        frame = pd.DataFrame([{n: run.settings.get(n, "") for n in differing} for run in runs])
+        frame.insert(0, "run", [run.name for run in runs])
+        frame.to_csv(self.folder / "settings.csv", index=False)
+        columns = [Column("run", [escape(run.name) for run in runs], numeric=False)]
+        columns += [Column(name, [escape(str(value)) for value in frame[name]]) for name in differing]
+        first = [0] if runs[0] is self.runs[0] else []
+        return title + table_block(columns, "Settings in which the runs differ.", first)
+
+    def scores(self) -> Block:
+        """Scores of each run, and differences to the first, image by image."""
+        title = heading("Scores")
+        if not self.runs:
+            return title
+        frame = pd.DataFrame([_row(run, self.runs[0]) for run in self.runs])
+        frame.to_csv(self.folder / "scores.csv", index=False)
+        columns = [Column("run", [escape(name) for name in frame["run"]], numeric=False)]
+        for name, (label, group) in SHOWN_SCORES.items():
+            if name in frame and group in (TRUE, LEGACY):
+                columns.append(Column(label, intervals(frame, name), group))
+                if name in ("sbd", "sbd_legacy"):
+                    columns.append(Column("to the first", intervals(frame, f"{name}_diff", "+.3f"), group))
+            elif name in ("map", "abs_dic") and name in frame:
+                columns.append(Column(label, [number(value, FORMS.get(name, ".3f")) for value in frame[name]], group))
+        caption = (
+            "Means over all images of a run; differences to the first over the images that both have. Small print: "
+            "95 % intervals over images only, these trainings: no verdict on which is better follows from them."
+        )
+        return title + table_block(columns, caption, [0])
+
+    def per_image(self) -> Block | None:
+        """SBD of each image against that in the first run."""
+        if len(self.runs) < 2:
+            return None
+        first, pairs = self.runs[0], {}
+        for run in self.runs[1:]:
+            images = _common(first, run)
+            pair = {"image": images, "first": first.table["sbd"].loc[images], "other": run.table["sbd"].loc[images]}
+            if images:
+                pairs[run.name] = pd.DataFrame(pair).reset_index(drop=True)
+        title = heading("Image by image")
+        if not pairs:
+            return title + paragraph(f"Missing: no run has test images in common with {first.name}.", "soft")
+        data = pd.concat([pair.assign(run=name) for name, pair in pairs.items()], ignore_index=True)
+        caption = "SBD of each common image; above the line the score of a run is higher than that of the first."
+        figure = figures.paired_figure(pairs, first.name, "SBD")
+        return title + figure_block(self.folder, "per_image", figure, caption, data)
+
+    def images(self, shown: int) -> Block | None:
+        """The first `shown` images that runs keep pictures of, side by side."""
+        if not self.runs:
+            return None
+        title, blocks = heading("Images"), []
+        together = [run for run in self.runs if run.scores.pictures and run.data() == self.runs[0].data()]
+        for k in range(0, len(together), _AT_ONCE):
+            part = together[k : k + _AT_ONCE]
+            strips: dict[str, dict[str, np.ndarray]] = {}
+            for run in part:
+                for image, strip in zip(run.table.index, run.scores.pictures, strict=False):
+                    strips.setdefault(str(image), {})[run.name] = strip
+            rows = list(strips.items())[:shown]
+            data = [
+                {"image": image, "run": run.name, "sbd": run.table["sbd"].get(image, _NAN)}
+                for image, _ in rows
+                for run in part
+            ]
+            caption = "Test images, their truth, and what the runs find in them."
+            figure = figures.prediction_figure(rows)
+            blocks.append(figure_block(self.folder, f"images_{k // _AT_ONCE + 1}", figure, caption, pd.DataFrame(data)))
+        if not blocks:
+            return title + paragraph("Missing: the runs keep no pictures of test images.", "soft")
+        return sum(blocks, title)
+
+
+def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
+    """The runs that have scores, and in words which have none."""
+    runs: list[StoredRun] = []
+    for run_id in run_ids:
+        run = tracking.stored_run(run_id)
+        runs += tracking.children_of(run) if run.parent_id is None and "control" in run.tags else [run]
+    several = len({run.parent_id for run in runs}) > 1
+    compared: list[Compared] = []
+    missing: list[str] = []
+    for run in {run.run_id: run for run in runs}.values():
+        name = f"{run.name} ({run.tags.get('ablation', run.run_id[:6])})" if several else run.name
+        name = f"{name} [{run.run_id[:6]}]" if name in [other.name for other in compared] else name
+        if run.state != "FINISHED":
+            missing.append(f"{name}: {run.fate()}")
+            continue
+        try:
+            scores = tracking.stored_scores(run.run_id, run.tags.get("split", "test"))
+            if scores.table.empty:
+                raise StudyError("there is no test image")
+            if "sbd" not in scores.table:
+                raise StudyError("a run of volumes, which only run_card shows")
+            compared.append(Compared(name, run, tracking.stored_settings(run.run_id), scores))
+        except StudyError as error:
+            missing.append(f"{name}: {error}")
+    return compared, missing
+
+
+def _common(first: Compared, other: Compared) -> list[str]:
+    """Names of the images that both runs have scores of, in the order of the first."""
+    if first.data() != other.data():
+        return []
+    return [image for image in first.table.index if image in other.table.index]
+
+
+def _row(run: Compared, first: Compared) -> dict[str, Any]:
+    """Scores of a run with intervals, and differences to the first run."""
+    row: dict[str, Any] = {"run": run.name, "images": len(run.table)}
+    images = _common(first, run) if run is not first else []
+    for name in (name for name in SHOWN_SCORES if name in run.table):
+        row |= _with_interval(name, run.table[name].to_numpy(float))
+        both = images if name in first.table else []
+        difference = (run.table[name] - first.table[name]).loc[both] if both else pd.Series(dtype=float)
+        row |= _with_interval(f"{name}_diff", difference.to_numpy(float))
+    return row
+
+
+def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:
+    found = interval(values[None])
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}

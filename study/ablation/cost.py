@@ -1,0 +1,97 @@
+"""What a plan will cost: time of the trainings, and disk."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from study.config import Settings
+from study.data import Dataset
+from study.device import autocast, choose_device
+from study.losses import total_loss
+from study.networks import build_network
+from study.training.loop import number_of_steps
+
+_TIMED_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of some trainings; both are estimates.
+
+    Attributes
+    ----------
+    seconds : float
+        Of all training steps, one training after the other.
+    bytes : float
+        Of networks and maps that stay on disk.
+    """
+
+    seconds: float
+    bytes: float
+
+    def __str__(self) -> str:
+        minutes = self.seconds / 60
+        time = f"{minutes / 60:.1f} h" if minutes > 90 else f"{math.ceil(minutes)} min"
+        return f"about {time} of training steps, {self.bytes / 2**30:.2g} GiB of disk"
+
+
+def cost_of(trainings: Sequence[Settings], dataset: Dataset) -> Cost:
+    """Cost of trainings on a data set, from a few steps of one network of each kind on images of noise.
+
+    Parameters
+    ----------
+    trainings : sequence of Settings
+    dataset : Dataset
+        Its first training image stands for all.
+
+    Raises
+    ------
+    StudyError
+        If there is a training to do and no image to train on.
+    """
+    if not trainings:
+        return Cost(0, 0)
+    shape = dataset.records("train", "train on")[0].load().image.shape
+    timed: dict[tuple, tuple[float, int]] = {}
+    seconds = disk = 0.0
+    for settings in trainings:
+        kind = (settings.network.name, settings.training.batch_size)
+        if kind not in timed:
+            timed[kind] = _seconds_per_step(settings, shape)
+        per_step, parameters = timed[kind]
+        seconds += per_step * number_of_steps(settings.training, len(dataset.splits["train"]))
+        pixels = settings.data.image_size**2 or shape[0] * shape[1]
+        kept = len(dataset.splits["val"]) + len(dataset.splits["test"])
+        disk += 2 * 4 * parameters + kept * pixels * 2 * (1 + settings.network.embedding_dim)
+    return Cost(seconds, disk)
+
+
+def _seconds_per_step(settings: Settings, shape: tuple[int, ...]) -> tuple[float, int]:
+    """Time of a training step, and the number of parameters of the network."""
+    device, divisor = choose_device(settings.training.device), 2**settings.network.depth
+    side = settings.data.crop_size or settings.data.image_size
+    rows, columns = (side, side) if side else (-(-n // divisor) * divisor for n in shape[:2])
+    network = build_network(shape[2], settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = torch.randn(settings.training.batch_size, shape[2], rows, columns, device=device)
+    labels = torch.zeros(images[:, 0].shape, dtype=torch.int64, device=device)
+    neighbours = torch.zeros((len(images), 1, 1), dtype=torch.bool, device=device)
+    started = 0.0
+    for step in range(1 + _TIMED_STEPS):
+        if step == 1:  # the first sets up more than the others
+            started = _now(device)
+        with autocast(settings.training.precision, device):
+            maps = network(images)
+        total_loss(maps, labels.float(), labels, neighbours, settings.loss)["loss"].backward()
+    parameters = sum(weight.numel() for weight in network.parameters())
+    return (_now(device) - started) / _TIMED_STEPS, parameters
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()

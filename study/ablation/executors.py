@@ -1,0 +1,161 @@
+"""Where runs are worked off: in this process, or in a pool of spawned ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import active_children, get_context, parent_process
+from queue import SimpleQueue
+from typing import Any
+
+import psutil
+import torch
+from tqdm import tqdm
+
+from study.errors import unknown_name
+from study.runs.monitor import show_progress_at
+
+EXECUTORS = ("inline", "pool")
+MEMORY_OF_A_RUN = 2 * 2**30  # bytes of host memory to reckon with
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How runs are executed.
+
+    Attributes
+    ----------
+    executor : str
+        `inline` (one after the other in this process) or `pool` (spawned processes).
+    slots : int
+        Processes of the pool, on GPUs per GPU; 0 chooses: one per GPU, else as many as cores and memory allow.
+
+    Raises
+    ------
+    StudyError
+        If the executor is unknown.
+    """
+
+    executor: str = "pool"
+    slots: int = 0
+
+    def __post_init__(self):
+        if self.executor not in EXECUTORS:
+            raise unknown_name("executor", self.executor, EXECUTORS)
+
+    def slots_for(self, trainings: int, device: torch.device) -> int:
+        """Number of trainings at a time."""
+        if self.executor == "inline":
+            return 1
+        if device.type == "cuda":
+            slots = (self.slots or 1) * torch.cuda.device_count()
+        else:
+            memory = psutil.virtual_memory().available // MEMORY_OF_A_RUN
+            slots = self.slots or min(os.cpu_count() or 1, memory)
+        return max(1, min(slots, trainings))
+
+
+def execute(
+    work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, launch: Launch
+) -> Iterator[tuple[int, Any | Exception]]:
+    """Work tasks off; gives the index of each as it ends, with its outcome, or the error of a worker that died."""
+    with _Inline() if launch.executor == "inline" else _Pool(slots) as executor:
+        futures = {}
+        for i, task in enumerate(tasks):
+            future = executor.submit(work, task)
+            if future.done():  # inline
+                yield i, _outcome(future)
+            else:
+                futures[future] = i
+        for future in as_completed(futures):
+            yield futures[future], _outcome(future)
+
+
+def _outcome(future: Future) -> Any | Exception:
+    try:
+        return future.result()
+    except Exception as error:
+        return error
+
+
+class _Inline(Executor):
+    """Runs each call at once, in this process."""
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class _Pool(Executor):
+    """Spawned processes, one per slot. One that dies takes its own task with it and no other, and is replaced."""
+
+    def __init__(self, slots: int):
+        self._context = get_context("spawn")
+        self._lock = self._context.RLock()
+        tqdm.set_lock(self._lock)  # one line of the terminal for each process
+        self._threads = ThreadPoolExecutor(slots)
+        self._free: SimpleQueue[int] = SimpleQueue()
+        for slot in range(slots):
+            self._free.put(slot)
+        self._processes: dict[int, ProcessPoolExecutor] = {}
+        self._guard, self._ending = threading.Lock(), False  # no process may start while others are being ended
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        return self._threads.submit(self._run, fn, *args, **kwargs)
+
+    def _run(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
+        """Have a free process run a call, and wait for it."""
+        slot = self._free.get()
+        try:
+            with self._guard:
+                if self._ending:
+                    raise CancelledError
+                if slot not in self._processes:
+                    start = (self._lock, slot)
+                    self._processes[slot] = ProcessPoolExecutor(1, self._context, _start_worker, start)
+                future = self._processes[slot].submit(fn, *args, **kwargs)
+            return future.result()
+        except BrokenProcessPool:
+            self._processes.pop(slot).shutdown()
+            raise
+        finally:
+            self._free.put(slot)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._guard:
+            self._ending = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if kind is not None:  # a training would go on to its end; its checkpoint stays
+            for process in active_children():
+                process.terminate()
+        self._threads.shutdown()
+        for process in self._processes.values():
+            process.shutdown()
+
+
+def _start_worker(lock: object, slot: int) -> None:
+    """Give this process a line of the terminal and a GPU of its own; stop with the launching process, not before."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    tqdm.set_lock(lock)
+    show_progress_at(slot)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(slot % torch.cuda.device_count())
+
+
+def _stop_with_parent() -> None:
+    """End this process when the launching one has died: nobody would take its results."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

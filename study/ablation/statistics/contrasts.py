@@ -1,0 +1,84 @@
+"""Questions over several settings: what each setting does while the others stay as they are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from study.ablation.design import Ablation
+from study.ablation.statistics.moderation import intervals
+from study.ablation.statistics.paired import differences, holm, of_variant, paired_seeds
+from study.runs.job import Result, variant_name
+
+CONTRASTED = ("sbd", "sbd_paper_thresholds")
+_COLUMNS = (
+    "factor",
+    "level",
+    "minus",
+    "at",
+    "score",
+    "seeds",
+    "images",
+    "over",
+    "diff",
+    "low",
+    "high",
+    "p",
+    "p_adjusted",
+)
+NETWORK = "network.name"  # whose contrasts come first: the papers' main claim
+
+
+def contrasts(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
+    """The control's level of each varied setting less each other level, at each combination of the other settings.
+
+    Differences are taken image by image and seed by seed. In their intervals and p, the spread of trainings is
+    estimated from all contrasts of a factor together (`moderation.intervals`).
+
+    Returns
+    -------
+    DataFrame
+        Empty where fewer than two settings are varied. A row for each contrast that has paired seeds, those of
+        `network.name` first: `factor`, the setting; `level` and `minus`, the control's value and the other one; `at`,
+        the values of the other settings in words; `score`, one of `CONTRASTED`; `seeds` (paired) and `images`; `over`,
+        as of `Interval.kind`; `diff` with its 95 % interval `low`, `high`; `p`, and `p_adjusted` by Holm over the
+        contrasts of the factor and score. Both p are NaN with a single seed.
+    """
+    rows = []
+    scores = [score for score in CONTRASTED if any(score in result.table for result in results)]
+    for factor, pairs in itertools.groupby(_pairs(ablation), key=lambda pair: pair[0]):
+        compared = []
+        for _, level, minus, others in pairs:
+            own, other = (of_variant(results, _combined(ablation, others, factor, of)) for of in (level, minus))
+            if seeds := paired_seeds(own, other):
+                compared.append(((factor, level, minus, variant_name(others)), len(seeds), own, other))
+        for score in scores:
+            values = [differences(own, other, score) for _, _, own, other in compared]
+            found = intervals(values)
+            adjusted = holm([one.p for one in found])
+            for (about, seeds, _, _), of, one, p in zip(compared, values, found, adjusted, strict=True):
+                over = (score, seeds, of.shape[1], one.kind)
+                rows.append(dict(zip(_COLUMNS, (*about, *over, one.mean, one.low, one.high, one.p, p), strict=True)))
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def _pairs(ablation: Ablation) -> Iterator[tuple[str, Any, Any, dict[str, Any]]]:
+    """Factor, the control's level, another level, and a combination of the other settings."""
+    if len(ablation.varied) < 2:
+        return
+    for factor in sorted(ablation.varied, key=lambda name: name != NETWORK):
+        if factor not in ablation.control:
+            continue
+        level = ablation.control[factor]
+        others = {name: values for name, values in ablation.varied.items() if name != factor}
+        for minus in (value for value in ablation.varied[factor] if value != level):
+            for values in itertools.product(*others.values()):
+                yield factor, level, minus, dict(zip(others, values, strict=True))
+
+
+def _combined(ablation: Ablation, others: dict[str, Any], factor: str, value: Any) -> dict[str, Any]:
+    """A variant with its settings in the order in which they are varied."""
+    return {name: value if name == factor else others[name] for name in ablation.varied}

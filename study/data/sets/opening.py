@@ -1,0 +1,45 @@
+"""The keys of the data sets, and how one is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from study.config import Data
+from study.data.dataset import Dataset
+from study.data.sets.cvppp import open_cvppp2017
+from study.data.sets.folder import open_folder
+from study.data.sets.nuclei import open_bbbc006, open_bbbc039, open_dsb2018
+from study.data.sets.synthetic import open_synthetic
+from study.errors import unknown_name
+
+DATASETS: dict[str, Callable[[Data], Dataset]] = {
+    "synthetic-leaves": open_synthetic,
+    "synthetic-cells": open_synthetic,
+    "cvppp2017": open_cvppp2017,
+    "bbbc006": open_bbbc006,
+    "bbbc039": open_bbbc039,
+    "dsb2018": open_dsb2018,
+    "folder": open_folder,
+}
+
+
+def open_dataset(data: Data) -> Dataset:
+    """Open a data set: files are listed, not decoded (BBBC006 decodes its labels, to leave out empty images).
+
+    Parameters
+    ----------
+    data : study.config.Data
+        `name` is a key of `DATASETS`; with `all_test`, all images are test images; at most `images` records of each
+        split are kept, evenly spread, if not 0.
+
+    Raises
+    ------
+    StudyError
+        If the key is unknown, or the folder is not of its layout.
+    """
+    if data.name not in DATASETS:
+        raise unknown_name("data set", data.name, DATASETS)
+    dataset = DATASETS[data.name](data)
+    if data.all_test:
+        dataset = dataset.as_test_images()
+    return dataset.limited(data.images)

@@ -1,0 +1,5 @@
+"""A finished run as a tool: promote, predict, submit, serve."""
+
+from study.deploy.promote import load_model
+
+__all__ = ["load_model"]

@@ -1,0 +1,242 @@
+"""What is written for images: labels, pictures of them, tables of their objects."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import tifffile
+from PIL import Image
+from skimage.measure import regionprops_table
+
+from study.data.files.reading import as_labels
+from study.data.files.stacks import read_stack
+from study.deploy.images import Planes
+from study.errors import StudyError, unknown_name
+from study.figures import outlined
+
+FORMATS = ("png", "tif")
+_UINT16 = np.iinfo(np.uint16).max
+_AXES_OF_IMAGEJ = ("", "Z", "T", "TZ")  # a stack of other axes is written as slices
+_COLUMNS = {
+    "centroid-0": "centroid_row",
+    "centroid-1": "centroid_column",
+    "bbox-0": "first_row",
+    "bbox-1": "first_column",
+    "bbox-2": "end_row",
+    "bbox-3": "end_column",
+}
+
+
+class OutputError(StudyError):
+    """A file could not be written; there will be no room for others either."""
+
+
+def output_names(files: Sequence[Path]) -> list[str]:
+    """A name without ending for what is written for each of the files of a folder; all are different.
+
+    ``cell`` for ``cell.tif`` and for ``cell.ome.tif``. Where two files would share a name, each keeps its ending:
+    ``cell.tif`` and ``cell.png``. Capitals make no difference, since in some file systems they do not.
+    """
+    stems = [file.stem.removesuffix(".ome") for file in files]
+    taken = Counter(stem.casefold() for stem in stems) + Counter(file.name.casefold() for file in files)
+    return [stem if taken[stem.casefold()] == 1 else file.name for stem, file in zip(stems, files, strict=True)]
+
+
+class Outputs:
+    """The folder that labels are written into, with a folder of pictures in it.
+
+    A file gets its name when it is whole: what is stopped before leaves none, or one that ends in ``.partial``.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing.
+    format : str
+        One of `FORMATS`. A stack, and labels above 65 535, become TIFF all the same.
+    images : sequence of Path
+        What is read. None of it may be in `folder`, where labels could take its name.
+
+    Raises
+    ------
+    StudyError
+        If the format is unknown, or the folder holds the images or cannot be written.
+    """
+
+    def __init__(self, folder: Path, format: str, images: Sequence[Path]):
+        if format not in FORMATS:
+            raise unknown_name("format", format, FORMATS)
+        self.folder, self.format = folder.expanduser(), format
+        self.overlays = self.folder / "overlays"
+        if self.folder.resolve() in {image.resolve().parent for image in images}:
+            raise StudyError(
+                f"{folder} holds the images: give another folder for the labels, such as {folder / 'labels'}"
+            )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise StudyError(
+                f"cannot write into {folder} ({error.strerror}): give a folder that can be written"
+            ) from error
+
+    def labels_of(self, name: str) -> Path | None:
+        """The file with the labels of an image, if there is one."""
+        return _there(self.folder, name)
+
+    def has_overlay(self, name: str) -> bool:
+        """Whether there is a picture of an image."""
+        return _there(self.overlays, name) is not None
+
+    def write_labels(self, name: str, labels: Sequence[np.ndarray], planes: Planes) -> None:
+        """Write the labels of an image, in place of those that are there and of their picture.
+
+        16 bits where the ids allow it, else int32. TIFF is compressed, and described in the way of ImageJ, so that
+        slices and frames are those of the image, and greys go from 0 to the largest id.
+
+        Parameters
+        ----------
+        name : str
+            As of `output_names`.
+        labels : sequence of (M, N) int arrays
+            One for each plane, ids from 0 to 2^31 - 1.
+        planes : Planes
+            The image.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        largest = max(int(plane.max()) for plane in labels)
+        dtype = np.uint16 if largest <= np.iinfo(np.uint16).max else np.int32
+        pixels = np.stack([plane.astype(dtype) for plane in labels])
+        as_tiff = self.format == "tif" or bool(planes.axes) or dtype is np.int32
+        self._write(self.folder, name, pixels, planes if as_tiff else None, largest)
+
+    def write_overlay(self, name: str, labels: Sequence[np.ndarray], planes: Planes) -> None:
+        """Write an image with the outlines of its objects into the folder ``overlays``: PNG, or TIFF of a stack.
+
+        Parameters and errors are those of `write_labels`.
+        """
+        pixels = np.stack([outlined(image, plane) for image, plane in zip(planes.images, labels, strict=True)])
+        self._write(self.overlays, name, pixels, planes if planes.axes else None, 255)
+
+    def _write(self, folder: Path, name: str, pixels: np.ndarray, stack: Planes | None, largest: int) -> None:
+        """Write pixels (planes, M, N) or (planes, M, N, 3) as a TIFF with the axes of `stack`, else as a PNG."""
+        file = folder / f"{name}.{'png' if stack is None else 'tif'}"
+        with whole(file) as partial:
+            if stack is None:
+                Image.fromarray(pixels[0]).save(partial, "PNG", compress_level=1)  # 6 takes longer than all the rest
+            else:
+                _write_tiff(partial, pixels, stack, largest)
+            for outdated in (folder, self.overlays):  # of the other format, too, and pictures of other labels
+                for ending in FORMATS:
+                    (outdated / f"{name}.{ending}").unlink(missing_ok=True)
+
+
+def _there(folder: Path, name: str) -> Path | None:
+    return next((file for ending in FORMATS if (file := folder / f"{name}.{ending}").exists()), None)
+
+
+def _write_tiff(file: Path, pixels: np.ndarray, stack: Planes, largest: int) -> None:
+    axes, sizes = (stack.axes, stack.shape) if stack.axes in _AXES_OF_IMAGEJ else ("Z", (len(pixels),))
+    axes, pixels = axes + "YXS"[: pixels.ndim - 1], pixels.reshape(*sizes, *pixels.shape[1:])
+    tifffile.imwrite(
+        file,
+        pixels,
+        photometric="rgb" if axes.endswith("S") else "minisblack",
+        compression="zlib",
+        metadata=None,
+        # `imagej=True` would refuse int32, which ImageJ itself reads
+        description=tifffile.imagej_description(pixels.shape, axes=axes, min=0, max=largest),
+    )
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """A path to write to, which takes the name of `file` when all is written.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    partial = file.with_name(f"{uuid4().hex}.partial")
+    try:
+        file.parent.mkdir(exist_ok=True)
+        yield partial
+        partial.replace(file)
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise OutputError(
+            f"cannot write {file} ({reason}): free disk space or rights, and call again to go on"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_labels_of(file: Path) -> list[np.ndarray]:
+    """Labels of the planes of a file as of `Outputs.write_labels`, (M, N) int32 arrays.
+
+    Raises
+    ------
+    StudyError
+        If it cannot be read, or holds no labels.
+    """
+    pixels, _ = read_stack(file, palette_index=True)
+    return [as_labels(plane, file) for plane in pixels.reshape(-1, *pixels.shape[-3:])]
+
+
+class Tables(NamedTuple):
+    """Objects of images.
+
+    Attributes
+    ----------
+    objects : DataFrame
+        A row for each object: `image`, the name of the file; `plane`, counted from 0, and none where the image is no
+        stack; `label`, its id there; `area`, px; `centroid_row`, `centroid_column`, px from the middle of the first
+        pixel; and the box around it, `first_row`, `first_column`, `end_row`, `end_column`, whose ends lie outside.
+    counts : DataFrame
+        A row for each image, or plane of a stack: `image`, `plane`, `objects`, the number of them.
+    """
+
+    objects: pd.DataFrame
+    counts: pd.DataFrame
+
+
+def tables_of(image: str, labels: Sequence[np.ndarray]) -> Tables:
+    """Tables of one image, from the (M, N) int labels of its planes, of which a stack has several."""
+    objects, counts = [], []
+    for plane, ids in enumerate(labels):
+        number = plane if len(labels) > 1 else None
+        found = pd.DataFrame(regionprops_table(ids, properties=("label", "area", "centroid", "bbox")))
+        found = found.rename(columns=_COLUMNS).astype({"area": np.int64})
+        found.insert(0, "plane", pd.array([number] * len(found), "Int64"))
+        objects.append(found)
+        counts.append((number, len(found)))
+    tables = Tables(pd.concat(objects), pd.DataFrame(counts, columns=["plane", "objects"]).astype("Int64"))
+    for table in tables:
+        table.insert(0, "image", image)
+    return tables
+
+
+def write_tables(folder: Path, tables: Sequence[Tables]) -> None:
+    """Write ``objects.csv`` and ``counts.csv`` of many images.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written.
+    """
+    for name in Tables._fields:
+        with whole(folder / f"{name}.csv") as partial:
+            pd.concat([getattr(table, name) for table in tables]).to_csv(partial, index=False)

@@ -1,0 +1,85 @@
+"""The files of a model: `model.json` and `weights.pt`. Reading them runs no code that they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from study import __version__
+from study.config import Settings
+from study.deploy.segmenter import Segmenter
+from study.errors import StudyError
+from study.runs.resources import rebuilt_network
+
+ABOUT, WEIGHTS = "model.json", "weights.pt"
+FORMAT = 1  # of model.json
+
+
+def save_package(
+    folder: Path, weights: Mapping[str, Tensor], settings: Settings, channels: int, facts: Mapping[str, str]
+) -> None:
+    """Write a model to a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing.
+    weights : mapping of Tensor
+        State of the network.
+    settings : Settings
+        Of its run, with the thresholds that were found.
+    channels : int
+        Of its images.
+    facts : mapping of str
+        Where it is from.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    flat = {name: value for name, value in settings.flat().items() if name != "data.root"}
+    about = {
+        "format": FORMAT,
+        "study_version": __version__,
+        "digest": settings.digest(),
+        "channels": channels,
+        "standardisation": "each image to mean 0 and variance 1 over all pixels and channels",  # for who reads it
+        "facts": dict(facts),
+        "settings": flat,
+    }
+    (folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
+    torch.save({name: tensor.cpu() for name, tensor in weights.items()}, folder / WEIGHTS)
+
+
+def load_package(folder: Path, device: str = "auto") -> Segmenter:
+    """Read a model from a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    device : `auto`, `cpu` or `cuda`
+
+    Raises
+    ------
+    StudyError
+        If files are missing, damaged or of a later format, or there is no such device.
+    """
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        weights = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise StudyError(
+            f"cannot read a model in {folder}: it needs {ABOUT} and {WEIGHTS}, as python -m study promote makes them"
+        ) from error
+    if about.get("format") != FORMAT:
+        raise StudyError(
+            f"{folder / ABOUT} has format {about.get('format')}, which version {__version__} of the study does not "
+            f"know: use version {about.get('study_version')}"
+        )
+    settings = Settings().with_(about["settings"]).with_({"training.device": device})
+    try:
+        network = rebuilt_network(weights, about["channels"], settings)
+    except RuntimeError as error:
+        raise StudyError(f"{WEIGHTS} and {ABOUT} in {folder} are of different models: promote the run again") from error
+    return Segmenter(network, settings, about["channels"], about["facts"])

@@ -1,0 +1,286 @@
+"""A folder of images -> a folder of labels; reading, the network and the clustering go on side by side."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from tqdm import tqdm
+
+from study.deploy.images import Planes, find_images, read_planes
+from study.deploy.outputs import OutputError, Outputs, Tables, output_names, read_labels_of, tables_of, write_tables
+from study.errors import StudyError
+
+_READERS = 2  # threads
+_WORKERS = min(8, os.cpu_count() or 1)  # threads for clustering and writing
+_BYTES_AHEAD = 2**25  # of files that are read before the network wants them
+_PIXELS_AHEAD = 2**23  # whose maps wait for the clustering, and again whose labels wait to be written
+_Item = TypeVar("_Item", bound="_Job | _Plane | _Segmented")
+_Result = TypeVar("_Result")
+
+
+class Model(Protocol):
+    """What `predict` asks of a model."""
+
+    def maps(self, image: np.ndarray) -> Any:
+        """The network's part, in the thread that called `predict`."""
+        ...
+
+    def labels(self, seen: Any, foreground: np.ndarray | None = None) -> np.ndarray:
+        """The clustering's part, in any thread: (M, N) int32 labels at the size of the image."""
+        ...
+
+
+def predict(
+    model: Model,
+    images: Path,
+    out: Path,
+    *,
+    format: str = "png",
+    overlay: bool = False,
+    table: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Segment the images of a folder and write their labels.
+
+    Images that have labels in `out` are left as they are, so that a call goes on where another was stopped; their part
+    of the tables, and pictures that are missing, are made from these labels. The planes of a stack are segmented one by
+    one. What cannot be segmented leaves the rest alone.
+
+    A file is in memory as a whole, and so are its labels. Beside them wait smaller ones: files of 32 MiB on the disk,
+    maps of 8 million pixels, and labels of as many.
+
+    Parameters
+    ----------
+    model : Model
+    images : Path
+        Folder or single file, as of `find_images`.
+    out : Path
+        Folder for the labels, as of `Outputs`; `output_names` tells how they are called.
+    format : str
+        "png" or "tif".
+    overlay : bool
+        Write pictures of the images with the outlines of their objects, too.
+    table : bool
+        Write ``objects.csv`` and ``counts.csv``, too, as of `Tables`.
+    overwrite : bool
+        Segment images again that have labels.
+
+    Returns
+    -------
+    int
+        Number of files that failed. A sentence on each is printed at the end.
+
+    Raises
+    ------
+    StudyError
+        If there is no image, or `out` cannot be written, from the start or later, as when the disk is full.
+    """
+    files = find_images(images)
+    outputs = Outputs(out, format, files)
+    jobs = [_Job(*pair) for pair in zip(files, output_names(files), strict=True)]
+    there = set() if overwrite else {job for job in jobs if outputs.labels_of(job.name)}
+    if there:
+        tqdm.write(
+            f"{len(there)} of {len(jobs)} images have labels in {out} and are left alone; overwrite replaces them"
+        )
+    fresh = [job for job in jobs if job not in there]
+    incomplete = [job for job in jobs if job in there and (table or (overlay and not outputs.has_overlay(job.name)))]
+    total = len(fresh) + len(incomplete)
+    with tqdm(total=total, desc="predict", unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
+        work = _Work(model, outputs, overlay, table, bar)
+        work.complete(incomplete)
+        work.segment(fresh)
+    if work.tables:
+        write_tables(outputs.folder, [work.tables[job] for job in jobs if job in work.tables])
+    segmented = sum(job not in work.failures for job in fresh)
+    tqdm.write(f"{segmented} images segmented, {len(work.failures)} failed; labels in {out}")
+    for job in jobs:
+        if job in work.failures:
+            tqdm.write(work.failures[job], file=sys.stderr)
+    return len(work.failures)
+
+
+class _Job(NamedTuple):
+    """A file to segment, and the name of what is written for it."""
+
+    file: Path
+    name: str
+
+    @property
+    def cost(self) -> int:
+        """Bytes on the disk."""
+        try:
+            return self.file.stat().st_size
+        except OSError:  # which reading will tell
+            return 0
+
+
+class _Plane(NamedTuple):
+    """The plane `index` of an image."""
+
+    job: _Job
+    planes: Planes
+    index: int
+
+    @property
+    def cost(self) -> int:
+        """Pixels."""
+        return self.planes.images[self.index].size
+
+
+class _Segmented(NamedTuple):
+    """An image with the labels of all its planes."""
+
+    job: _Job
+    planes: Planes
+    labels: list[np.ndarray]
+
+    @property
+    def cost(self) -> int:
+        """Pixels."""
+        return sum(labels.size for labels in self.labels)
+
+
+class _Work:
+    """Images at work; what came of them, and why some failed."""
+
+    def __init__(self, model: Model, outputs: Outputs, overlay: bool, table: bool, bar: tqdm):
+        self.model, self.outputs, self.overlay, self.table, self.bar = model, outputs, overlay, table, bar
+        self.tables: dict[_Job, Tables] = {}
+        self.failures: dict[_Job, str] = {}
+
+    def segment(self, jobs: Iterable[_Job]) -> None:
+        """Segment images. The network runs in the thread that calls this, when it asks for the next result."""
+        with _threads(_READERS) as readers, _threads(_WORKERS) as workers:
+            read = _ahead(jobs, lambda job: readers.submit(read_planes, job.file), _BYTES_AHEAD)
+            labelled = _ahead(self._planes(read), lambda plane: self._labels(plane, workers), _PIXELS_AHEAD)
+            images = self._images(labelled)
+            written = _ahead(images, lambda image: workers.submit(self._write, image), _PIXELS_AHEAD)
+            self._gather((image.job, future) for image, future in written)
+
+    def complete(self, jobs: Iterable[_Job]) -> None:
+        """Make the tables and the missing pictures of images from their labels."""
+        with _threads(_WORKERS) as workers:
+            self._gather(_ahead(jobs, lambda job: workers.submit(self._complete, job), _BYTES_AHEAD))
+
+    def _planes(self, read: Iterable[tuple[_Job, Future[Planes]]]) -> Iterator[_Plane]:
+        for job, future in read:
+            planes = self._outcome(job, future)
+            if planes is None:
+                continue
+            for index in range(len(planes.images)):
+                if job not in self.failures:
+                    yield _Plane(job, planes, index)
+
+    def _labels(self, plane: _Plane, workers: ThreadPoolExecutor) -> Future[np.ndarray]:
+        """Run the network, and have its maps clustered."""
+        try:
+            maps = self.model.maps(plane.planes.images[plane.index])
+        except Exception as error:
+            if isinstance(error, StudyError):
+                error = StudyError(f"{plane.job.file}: {error}")
+            failed: Future[np.ndarray] = Future()
+            failed.set_exception(error)
+            return failed
+        return workers.submit(self.model.labels, maps)
+
+    def _images(self, labelled: Iterable[tuple[_Plane, Future[np.ndarray]]]) -> Iterator[_Segmented]:
+        """Images all of whose planes have labels; the planes of an image come in a row."""
+        labels: list[np.ndarray] = []
+        for (job, planes, index), future in labelled:
+            if index == 0:
+                labels = []
+            found = self._outcome(job, future)
+            if found is not None:
+                labels.append(found)
+            if len(labels) == len(planes.images):
+                yield _Segmented(job, planes, labels)
+
+    def _gather(self, written: Iterable[tuple[_Job, Future[Tables | None]]]) -> None:
+        for job, future in written:
+            tables = self._outcome(job, future)
+            if tables is not None:
+                self.tables[job] = tables
+            if job not in self.failures:
+                self.bar.update()
+
+    def _outcome(self, job: _Job, future: Future[_Result]) -> _Result | None:
+        """What came of a step for an image; None if it failed, which is noted, or had nothing to give."""
+        try:
+            return future.result()
+        except OutputError:
+            raise
+        except StudyError as error:
+            sentence = str(error)
+        except Exception as error:  # the network and its clustering are not ours to foresee
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            sentence = f"{job.file} cannot be segmented ({reason}): leave it out, or cut it up if it is large"
+        if job not in self.failures:
+            self.failures[job] = sentence
+            self.bar.update()
+        return None
+
+    def _write(self, image: _Segmented) -> Tables | None:
+        job, planes, labels = image
+        self.outputs.write_labels(job.name, labels, planes)
+        if self.overlay:
+            self.outputs.write_overlay(job.name, labels, planes)
+        return tables_of(job.file.name, labels) if self.table else None
+
+    def _complete(self, job: _Job) -> Tables | None:
+        file = self.outputs.labels_of(job.name)
+        if file is None:
+            raise StudyError(f"the labels of {job.file} have vanished: call again to make them")
+        labels = read_labels_of(file)
+        if self.overlay and not self.outputs.has_overlay(job.name):
+            planes = read_planes(job.file)
+            if [plane.shape for plane in labels] != [image.shape[:2] for image in planes.images]:
+                raise StudyError(f"{file} is not of the size of {job.file}: remove it, or set overwrite")
+            self.outputs.write_overlay(job.name, labels, planes)
+        return tables_of(job.file.name, labels) if self.table else None
+
+
+def _ahead(
+    items: Iterable[_Item], submit: Callable[[_Item], Future[_Result]], limit: int
+) -> Iterator[tuple[_Item, Future[_Result]]]:
+    """Each item with its future, in their order; later ones are at work, with a `cost` of at most `limit` in all."""
+    waiting: deque[tuple[_Item, Future[_Result]]] = deque()
+    load = 0
+    for item in items:
+        while waiting and load + item.cost > limit:
+            load -= waiting[0][0].cost
+            yield waiting.popleft()
+        waiting.append((item, submit(item)))
+        load += item.cost
+        if len(waiting) > 1 and waiting[0][1].done():  # rather than when the limit is reached
+            load -= waiting[0][0].cost
+            yield waiting.popleft()
+    yield from waiting
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool whose waiting tasks are dropped when the block is left, as on Ctrl-C; those at work come to their end."""
+    pool = ThreadPoolExecutor(count, initializer=_give_way)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _give_way() -> None:
+    """Let this thread work where the network's threads leave a core idle; each of those waits for the slowest.
+
+    Only Linux has a priority for each thread.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

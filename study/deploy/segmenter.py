@@ -1,0 +1,130 @@
+"""Image -> labels, by a trained network with its clustering and thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from skimage.color import rgb2gray
+from torch import nn
+
+from study.config import Clustering, Settings
+from study.data.batches import network_pixels
+from study.data.files.reading import as_image
+from study.deploy.tiles import label_in_tiles
+from study.errors import StudyError
+from study.inference import ImageMaps, maps_of_pixels
+from study.segmentation import labels_of_maps
+
+LARGE = 2**21  # px, from where an image that keeps its size is taken in tiles
+
+
+class Seen(NamedTuple):
+    """What the network has seen of an image.
+
+    Attributes
+    ----------
+    shape : (M, N)
+        Of the image.
+    maps : ImageMaps or None
+        At the network's scale.
+    labels : (M, N) int32 array or None
+        In place of the maps: those of a large image are never in memory as a whole.
+    """
+
+    shape: tuple[int, int]
+    maps: ImageMaps | None = None
+    labels: np.ndarray | None = None
+
+
+class Segmenter:
+    """A trained network with the clustering and the thresholds of its run.
+
+    Parameters
+    ----------
+    network : Module
+        In evaluation mode, on its device.
+    settings : Settings
+        Of the run, with the thresholds that were found.
+    channels : int
+        That the network takes, 1 or 3.
+    facts : mapping of str, optional
+        Where it is from: `run_id`, `dataset`, scores, ...
+    """
+
+    def __init__(
+        self, network: nn.Module, settings: Settings, channels: int, facts: Mapping[str, str] = MappingProxyType({})
+    ):
+        self.network, self.settings, self.channels, self.facts = network, settings, channels, facts
+
+    def __call__(self, image: np.ndarray, foreground: np.ndarray | None = None) -> np.ndarray:
+        """Objects of an image.
+
+        Parameters
+        ----------
+        image : (M, N), (M, N, 1), (M, N, 3) or (M, N, 4) array
+            Grey, RGB or RGBA, of whole numbers or floats of any range.
+        foreground : (M, N) bool array, optional
+            Where objects may be.
+
+        Returns
+        -------
+        (M, N) int32 array
+            0 = background, objects 1, 2, ..., K.
+
+        Raises
+        ------
+        StudyError
+            If the array is no image, or has values that are not finite.
+        """
+        image = as_image(np.asarray(image), "the image")
+        if foreground is not None and foreground.shape != image.shape[:2]:
+            raise StudyError(f"the foreground has shape {foreground.shape}, the image {image.shape[:2]}: give one mask")
+        return self.labels(self.maps(image, foreground=foreground), foreground)
+
+    def maps(self, image: np.ndarray, foreground: np.ndarray | None = None) -> Seen:
+        """The network's part, on its device.
+
+        Parameters
+        ----------
+        image : (M, N, C) array
+            As of `study.data.files.reading.as_image`.
+        foreground : (M, N) bool array, optional
+            Used for large images, which are clustered here.
+        """
+        shape = image.shape[:2]
+        pixels = network_pixels(with_channels(image, self.channels), self.settings.data.image_size)
+        if self.settings.data.image_size or pixels[..., 0].size < LARGE:
+            return Seen(shape, maps_of_pixels(self.network, [pixels], self.settings)[0])
+        clustering, multiple = self._clustering(foreground), 2**self.settings.network.depth
+        labels = label_in_tiles(pixels, self._maps_of_tile, clustering, multiple=multiple, foreground=foreground)
+        return Seen(shape, labels=labels)
+
+    def labels(self, seen: Seen, foreground: np.ndarray | None = None) -> np.ndarray:
+        """The clustering's part: labels at the size of the image, as of calling this."""
+        if seen.maps is None:
+            assert seen.labels is not None
+            return seen.labels
+        return labels_of_maps(seen.maps, seen.shape, self._clustering(foreground), foreground)
+
+    def _maps_of_tile(self, pixels: np.ndarray) -> ImageMaps:
+        return maps_of_pixels(self.network, [pixels], self.settings)[0]
+
+    def _clustering(self, foreground: np.ndarray | None) -> Clustering:
+        """Without a mask, a network that was scored inside of the true foreground takes that which it predicts."""
+        clustering = self.settings.clustering
+        if foreground is None and clustering.foreground == "truth":
+            return replace(clustering, foreground="predicted")
+        return clustering
+
+
+def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """(M, N, C) image of 1 or 3 channels with as many as a network takes: grey repeated, or the luminance of RGB."""
+    if image.shape[2] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=2)
+    return rgb2gray(image.astype(np.float32))[..., None]

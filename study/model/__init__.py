@@ -1,1 +1,0 @@
-"""A finished run as a tool: predict, submit, serve."""

@@ -1,0 +1,1 @@
+"""How one run is made: from its settings to scores in the store."""

@@ -1,0 +1,228 @@
+"""Runs that stand alone: train one network, evaluate a finished one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from study import tracking
+from study.config import Settings
+from study.data import Dataset
+from study.data.batches import refuse_other_channels
+from study.data.content import in_two_splits
+from study.data.sets.folder import INDEX
+from study.errors import StudyError
+from study.evaluation import in_words
+from study.inference import ImageMaps, predict_maps
+from study.runs.cache import KeptTraining
+from study.runs.job import Failure, Job, PlannedRun, Task, about, resolved_run
+from study.runs.known_results import KnownResults
+from study.runs.overlap import seen_before
+from study.runs.pipeline import log_dataset, score_split, work
+from study.runs.resources import contents, network_images, opened, rebuilt_network, resolve
+from study.runs.threshold_search import search_thresholds
+from study.tuning import check_objectives, paper_thresholds
+
+_FOREGROUND = "clustering.foreground"
+_ASKED = f"{tracking.ASKED}{_FOREGROUND}"  # tag with the word `auto`
+
+
+def threads_for(settings: Settings, slots: int) -> int:
+    """CPU threads of each of `slots` processes."""
+    return settings.training.threads or max(1, (os.cpu_count() or 1) // slots)
+
+
+def train_one(settings: Settings, *, reuse: bool = True) -> int:
+    """Train, score and log a single run in this process; the number of failures (0 or 1).
+
+    Without `reuse`, nothing of earlier runs is taken over or gone on with.
+
+    Raises
+    ------
+    StudyError
+        If the input or the store is at fault.
+    """
+    dataset = opened(settings.data)
+    dataset.records("train", "train on")
+    named = "network.name" if settings.system == "wnet" else "system"  # more than the network makes another system
+    planned = resolved_run(PlannedRun({named: settings.flat()[named]}, settings), dataset)
+    doubles = in_two_splits(contents(settings.data))
+    note = f"A single training. {about(dataset, planned.settings, 1)} {doubles}".strip()
+    digest = dataset.digest()
+    job = Job(planned, tracking.connect(), None, note, {}, digest, reuse)
+    tqdm.write(f"{planned.name} on {dataset.name}; store {tracking.current_store()}")
+    if doubles:
+        tqdm.write(doubles)
+    known = KnownResults([job])
+    if (source := known.run_of(job)) is not None:
+        tqdm.write(f"the same has been run before: its results are taken from run {source}")
+    for sentence in known.passed_over([] if source else [job]):
+        tqdm.write(sentence)
+    (outcome,) = work(Task((job,), tracking.current_store(), threads_for(settings, 1)))
+    if isinstance(outcome, Failure):
+        raise StudyError(outcome.reason)
+    tqdm.write(in_words(outcome.table, "test"))
+    return 0
+
+
+def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_training_images: bool = False) -> int:
+    """Score the network of a finished run on a split, with `changes` to its settings, as a run of its own.
+
+    A folder without ``index.csv`` that is not the run's own data has test images alone, and the foreground rule is
+    chosen for the data set that is scored, unless `changes` say otherwise.
+
+    Parameters
+    ----------
+    run_id, split : str
+    changes : dict
+        Settings of data, clustering or training, by dotted name.
+    allow_training_images : bool
+        Score images that the network has seen all the same, with a warning on the run.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run, the split has no images, a setting does not fit, or the run has used images of the
+        split in training or to choose its thresholds, as `study.runs.overlap.seen_before` tells.
+    """
+    experiment = tracking.connect()
+    trained, own = tracking.load_run(run_id), tracking.stored_run(run_id).tags
+    settings = _changed(trained, changes, "data", "clustering", "training")
+    settings = _whole_folder(settings, trained.settings, own, changes, split)
+    dataset = opened(settings.data)
+    records = dataset.records(split, "score")
+    settings, rule = _foreground_for(dataset, settings, own, changes)
+    seen = seen_before(run_id, trained, own.get("data_digest", ""), settings.data, split)
+    if seen and not allow_training_images:
+        raise StudyError(f"{seen}: score other images, or these all the same by --allow_training_images 1")
+    torch.set_num_threads(threads_for(settings, 1))
+    network = _network_of(trained, settings, split)
+    planned = PlannedRun({"network.name": settings.network.name}, settings)
+    tags = {"evaluated_run": run_id, "split": split, "dataset": dataset.name, "seed": settings.seed}
+    tags |= {"warning": seen} if seen else {}
+    note = f"The network of run {run_id}, scored on {len(records)} {split} images of {dataset.name} "
+    note += f"({dataset.split_note}). Foreground at test time: {rule}." + (f" **Warning**: {seen}." if seen else "")
+    digest = dataset.digest()
+    tqdm.write(note)
+    run = tracking.start_run(experiment, planned.name, note, tags, settings)
+    log_dataset(run, dataset, digest, settings.data.root)
+    with tracking.working_on(run):
+        images = network_images(settings.data, split)
+        table, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
+    tqdm.write(in_words(table, split))
+    return 0
+
+
+def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) -> int:
+    """Search the thresholds of a finished run on its validation images, and score its test images, as a new run.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run or objective, the data set has no validation images or is not the run's own, or a
+        setting does not fit.
+    """
+    check_objectives(objectives)
+    experiment = tracking.connect()
+    trained, own = tracking.load_run(run_id), tracking.stored_run(run_id).tags
+    settings = _changed(trained, changes, "data.root", "clustering", "tuning", "training")
+    dataset = opened(settings.data)
+    if not dataset.splits["val"] or not settings.tuning.trials:
+        raise StudyError("a search needs validation images and tuning.trials above 0: there are none")
+    if (digest := dataset.digest()) != own.get("data_digest"):
+        raise StudyError(
+            f"{settings.data.root or dataset.name} (digest {digest}) does not hold the images of run {run_id} (digest "
+            f"{own.get('data_digest', 'unknown')}), on which its thresholds are searched: give their folder by "
+            "--data_root, or score other images by evaluate"
+        )
+    settings = resolve(settings, dataset)
+    torch.set_num_threads(threads_for(settings, 1))
+    method, kept = settings.clustering.method, KeptTraining(trained.training_digest, digest)
+    name = f"search: {settings.network.name}, {method}, {' and '.join(objectives)}, seed {settings.seed}"
+    note = f"Thresholds of run {run_id} for {method}, searched on {dataset.name}. {about(dataset, settings, 1)}"
+    with kept.alone():
+        maps = {split: _maps_of(trained, settings, split, kept) for split in ("val", "test")}
+        tags = {"searched_run": run_id, "dataset": dataset.name, "seed": settings.seed}
+        tags |= {"network_from": trained.holder, "training_digest": trained.training_digest}
+        tags |= {
+            name: value
+            for name, value in own.items()
+            if name.startswith(tracking.ASKED) and name.removeprefix(tracking.ASKED) not in changes
+        }
+        run = tracking.start_run(experiment, name, note, tags, settings, ("clustering.method",))
+        log_dataset(run, dataset, digest, settings.data.root)
+        with tracking.working_on(run):
+            images = network_images(settings.data, "val")
+            file = kept.search_file(settings, objectives)
+            tuned = search_thresholds(maps["val"], images, settings, run, file, objectives)
+            score_split(maps["val"], tuned, run, "val", 0)
+            reference = paper_thresholds(settings.clustering)
+            table, _ = score_split(maps["test"], tuned, run, "test", 0, reference)
+    changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
+    tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
+    tqdm.write(in_words(table, "test"))
+    return 0
+
+
+def _changed(trained: tracking.FinishedRun, changes: dict[str, str], *allowed: str) -> Settings:
+    """The settings of a finished run with `changes` to some of them, or groups of them."""
+    for name in changes:
+        if name not in allowed and name.split(".")[0] not in allowed:
+            raise StudyError(f"{name} belongs to the trained network: only {', '.join(allowed)} can be set")
+    return trained.settings.with_(changes)
+
+
+def _whole_folder(
+    settings: Settings, trained: Settings, own: Mapping[str, str], changes: Mapping[str, str], split: str
+) -> Settings:
+    """Settings with `data.all_test` for the test images of a folder that has no splits and is not the run's own data.
+
+    `own` are the tags of the run, and `trained` its settings.
+    """
+    data = settings.data
+    elsewhere = changes.keys() & {"data.name", "data.root"}
+    chosen = changes.keys() & {"data.all_test", "data.split_seed"}
+    if data.name != "folder" or split != "test" or not elsewhere or chosen:
+        return settings
+    as_trained = opened(replace(trained.data, name=data.name, root=data.root))
+    if (Path(data.root).expanduser() / INDEX).exists() or as_trained.digest() == own.get("data_digest"):
+        return settings
+    return settings.with_({"data.all_test": True})
+
+
+def _foreground_for(
+    dataset: Dataset, settings: Settings, own: Mapping[str, str], changes: Mapping[str, str]
+) -> tuple[Settings, str]:
+    """Settings with the foreground rule for a data set, and the rule in words.
+
+    Where other data are asked for, a rule that was chosen for the run's own data set is chosen anew. A run of earlier
+    versions does not tell: its `truth` is taken to have been chosen so. `own` are the tags of the run.
+    """
+    before = settings.clustering.foreground
+    if _FOREGROUND not in changes and any(name.startswith("data.") for name in changes):
+        asked = own.get(_ASKED) or ("auto" if before == "truth" else before)
+        settings = settings.with_({_FOREGROUND: asked})
+    settings = resolve(settings, dataset)
+    rule = settings.clustering.foreground
+    changed = rule != before and before != "auto"
+    return settings, f"{rule}, chosen for {dataset.name} (the run had {before})" if changed else rule
+
+
+def _maps_of(trained: tracking.FinishedRun, settings: Settings, split: str, kept: KeptTraining) -> list[ImageMaps]:
+    """Maps of a split by a finished run: kept on disk, or computed."""
+    images = network_images(settings.data, split)
+    maps = kept.maps(split, [image.labels.shape for image in images])
+    return maps if maps is not None else predict_maps(_network_of(trained, settings, split), images, settings)
+
+
+def _network_of(trained: tracking.FinishedRun, settings: Settings, split: str) -> nn.Module:
+    """The network of a finished run, once it is known to fit the images of a split."""
+    for image in network_images(settings.data, split):
+        refuse_other_channels(image, trained.channels)
+    return rebuilt_network(trained.weights, trained.channels, settings)

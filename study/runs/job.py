@@ -1,0 +1,187 @@
+"""A run to be worked on, and what its result and its training are identified by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from study.code_digest import CodeDigest, code_digest
+from study.config import Settings
+from study.data import Dataset
+from study.runs.resources import asked_for, resolve
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run to make: a variant with a seed.
+
+    Attributes
+    ----------
+    variant : dict
+    settings : Settings
+    asked : dict of str
+        Settings that were asked for as `auto`, by dotted name; `settings` has what they became.
+    """
+
+    variant: dict[str, Any]
+    settings: Settings
+    asked: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Such as `wnet, inter_weight 1, seed 0`."""
+        return f"{variant_name(self.variant)}, seed {self.settings.seed}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run found.
+
+    Attributes
+    ----------
+    variant : dict
+    seed : int
+    table : DataFrame
+        A row per test image: `image` and its scores.
+    panels : list of (M, N, 3) uint8 arrays
+        Pictures of the first test images.
+    environments : tuple of str
+        Device and libraries that its scores, and its training, were computed with, see `study.runs.environment`.
+    """
+
+    variant: dict[str, Any]
+    seed: int
+    table: pd.DataFrame
+    panels: list[np.ndarray]
+    environments: tuple[str, ...] = ()
+
+
+def variant_name(variant: dict[str, Any]) -> str:
+    """Such as `wnet, inter_weight 1`: a name is told by its value alone, other settings by their last part."""
+    parts = []
+    for name, value in variant.items():
+        last = name.rpartition(".")[2]
+        parts.append(
+            str(value)
+            if last in ("name", "system")
+            else f"{last} {value:g}"
+            if _is_number(value)
+            else f"{last} {value}"
+        )
+    return ", ".join(parts)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that waits to be worked on, here or in another process.
+
+    Attributes
+    ----------
+    planned : PlannedRun
+    experiment_id : str
+        Where it is logged.
+    parent_id : str or None
+        The run of the ablation that it belongs to.
+    note : str
+        Description on the MLflow page.
+    tags : dict
+    data_digest : str
+    reuse : bool
+        Whether results, networks and checkpoints of earlier launches are taken over.
+    code : CodeDigest
+        Of the launch; a worker that runs other code refuses the job.
+    """
+
+    planned: PlannedRun
+    experiment_id: str
+    parent_id: str | None
+    note: str
+    tags: dict[str, Any]
+    data_digest: str
+    reuse: bool = True
+    code: CodeDigest = field(default_factory=lambda: code_digest())
+
+    @property
+    def digest(self) -> str:
+        """Identifies the result: settings, data, and the code of training and scoring."""
+        return self.planned.settings.digest(self.data_digest, self.code.training, self.code.scoring)
+
+    @property
+    def settings_digest(self) -> str:
+        """Identifies settings and data, whatever the code."""
+        return self.planned.settings.digest(self.data_digest)
+
+    @property
+    def training_digest(self) -> str:
+        """Identifies the training: runs that differ in their clustering alone share it.
+
+        With `training.checkpoint=best`, validation scores choose the weights, so that clustering and scoring count.
+        """
+        scoring = (self.code.scoring,) if self._chosen_by_scores else ()
+        return self._of_training(self.code.training, *scoring)
+
+    @property
+    def training_settings_digest(self) -> str:
+        """Identifies settings and data of the training, whatever the code."""
+        return self._of_training()
+
+    def _of_training(self, *code: str) -> str:
+        groups = ("data", "network", "loss", "training", *(("clustering",) if self._chosen_by_scores else ()))
+        return self.planned.settings.digest(self.data_digest, *code, groups=groups)
+
+    @property
+    def _chosen_by_scores(self) -> bool:
+        return self.planned.settings.training.checkpoint == "best"
+
+
+def resolved_run(planned: PlannedRun, dataset: Dataset) -> PlannedRun:
+    """A planned run whose `auto` settings are what they become on this data set and device."""
+    settings = resolve(planned.settings, dataset)
+    return PlannedRun(planned.variant, settings, asked_for(planned.settings, settings))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Runs of one training: they share its network and its maps.
+
+    Attributes
+    ----------
+    jobs : tuple of Job
+        Of one training digest.
+    store : str
+    threads : int
+        CPU threads to use.
+    """
+
+    jobs: tuple[Job, ...]
+    store: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run has no result."""
+
+    planned: PlannedRun
+    reason: str
+
+
+def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
+    """What the numbers are measured on, for captions and descriptions."""
+    return (
+        f"{dataset.name}: {len(dataset.splits['test'])} test images ({dataset.split_note}), {seeds} seed(s), "
+        f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds)}."
+    )
+
+
+def intervals_over(seeds: int) -> str:
+    """What the intervals of a launch with so many seeds are over."""
+    over = "images only, this training" if seeds == 1 else "seeds and images"
+    return f"95 % intervals over {over}"

@@ -1,0 +1,79 @@
+"""What the store knows of the runs of a launch, and what it has of other code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from study import tracking
+from study.runs.cache import other_checkpoints
+from study.runs.job import Job
+from study.tracking import KnownRun
+
+
+class KnownResults:
+    """Finished runs with the settings and data of some jobs, looked up once.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        A job that takes nothing over is not known, whatever the store has.
+    """
+
+    def __init__(self, jobs: Iterable[Job]):
+        self._jobs = {job.settings_digest: job for job in jobs}
+        self._runs = {digest: tracking.finished_runs(digest) for digest, job in self._jobs.items() if job.reuse}
+        self._by_digest = {run.digest: run.run_id for runs in self._runs.values() for run in reversed(runs)}
+
+    def __contains__(self, job: Job) -> bool:
+        """Whether the result of a job is there, computed by the same code."""
+        return job.digest in self._by_digest
+
+    def run_of(self, job: Job) -> str | None:
+        """The oldest finished run that has the result of a job; None if there is none."""
+        return self._by_digest.get(job.digest)
+
+    def is_trained(self, jobs: Sequence[Job]) -> bool:
+        """Whether all results of a training's jobs are there, or a network to score them with."""
+        if all(job in self for job in jobs):
+            return True
+        return jobs[0].reuse and tracking.run_with_network(jobs[0].training_digest) is not None
+
+    def passed_over(self, to_train: Sequence[Job]) -> list[str]:
+        """Sentences on finished runs, and on checkpoints of trainings to do, that do not count: their code differs."""
+        others = self._of_other_code()
+        sentences = []
+        if others:
+            commits = ", ".join(dict.fromkeys(run.commit for run in others))
+            sentences.append(
+                f"{len(others)} finished results of the same settings and data are passed over, since the code that "
+                f"computes them has changed (theirs: {commits})"
+            )
+        if unknown := self._of_unknown_code():
+            sentences.append(
+                f"{len(unknown)} finished runs on the same images are passed over, since they are from before runs "
+                f"told the code that had made them (theirs: {', '.join(dict.fromkeys(unknown))})"
+            )
+        begun = [
+            found
+            for job in to_train
+            if job.reuse
+            for found in other_checkpoints(job.training_settings_digest, job.training_digest)
+        ]
+        sentences += [
+            f"the checkpoint {path} is of other code ({commit or 'commit unknown'}): it is left there and not resumed"
+            for path, commit in begun
+        ]
+        return sentences
+
+    def _of_unknown_code(self) -> list[str]:
+        """The commits of finished runs on the same data that do not tell their code."""
+        digests = {job.data_digest for job in self._jobs.values() if job.reuse and job not in self}
+        return [commit for digest in digests for commit in tracking.commits_of_unknown_code(digest)]
+
+    def _of_other_code(self) -> list[KnownRun]:
+        """A run for each result of other code, where the one of this code is not there."""
+        found: dict[str, KnownRun] = {}
+        for digest, runs in self._runs.items():
+            if self._jobs[digest] not in self:
+                found |= {run.digest: run for run in runs}
+        return list(found.values())

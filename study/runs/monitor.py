@@ -1,0 +1,111 @@
+"""What a training shows: progress on the terminal, curves and pictures in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from study import figures
+from study.config import Settings
+from study.data.batches import NetworkImage, resize_labels
+from study.evaluation import evaluate, means
+from study.inference import ImageMaps, predict_maps
+from study.tracking import Point, TrackedRun, picture_key
+from study.training.checkpoint import History
+
+PICTURES = 3  # images of a split that are drawn
+_bar = {"position": 0}  # line of the terminal on which this process shows its progress
+
+
+def show_progress_at(position: int) -> None:
+    """Give the progress bars of this process a line of their own."""
+    _bar["position"] = position
+
+
+def panels(images: Sequence[NetworkImage], maps: Sequence[ImageMaps], labels: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Pictures of the first images, as of `study.figures.panel`."""
+    return [
+        figures.panel(i.pixels, i.labels, m.distance, m.embedding, resize_labels(found, i.labels.shape))
+        for i, m, found in zip(images[:PICTURES], maps, labels, strict=False)
+    ]
+
+
+def log_pictures(run: TrackedRun, images: Sequence[NetworkImage], pictures: Sequence[np.ndarray], step: int) -> None:
+    """Log pictures of the first validation images, which the page shows with a slider over the steps."""
+    for image, picture in zip(images, pictures, strict=False):
+        run.log_image(figures.folded(picture), picture_key(image.name), step)
+
+
+class RunMonitor:
+    """Tells a run in the store, and the terminal, how a training goes.
+
+    Metrics wait for the next validation, so that logging takes next to no time of the training.
+
+    Parameters
+    ----------
+    run : TrackedRun
+    settings : Settings
+    images : sequence of NetworkImage
+        Validation images.
+    steps : int
+        Of the whole training.
+    name : str
+        On the terminal.
+    """
+
+    def __init__(self, run: TrackedRun, settings: Settings, images: Sequence[NetworkImage], steps: int, name: str):
+        self.run, self.settings = run, settings
+        self.images = images[: settings.training.validation_images]
+        self.waiting: list[Point] = []
+        self.panels: list[np.ndarray] = []
+        self.dead = False
+        self.bar = tqdm(total=steps, desc=name, unit="step", disable=None, leave=False, dynamic_ncols=True,
+                        position=_bar["position"])  # fmt: skip
+
+    def __enter__(self) -> RunMonitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+        self.run.log_metrics(*self.waiting)
+
+    def started(self, network: nn.Module) -> None:
+        """Log pictures of the untrained network: the page's slider starts at step 0."""
+        images = self.images[:PICTURES]
+        maps = predict_maps(network, images, self.settings)
+        found = evaluate(maps, images, self.settings.clustering, torch.get_num_threads())
+        log_pictures(self.run, images, panels(images, maps, found.labels), 0)
+
+    def resumed(self, history: History) -> None:
+        """Log what the interrupted training had found until its checkpoint."""
+        self.waiting += [Point(step, values) for step, values in history.points()]
+        self.bar.update(history.validations[-1]["step"])
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """Note the losses for the next validation, and show them on the terminal."""
+        self.waiting.append(Point(step, values))
+        self.bar.set_postfix_str(f"loss {values['train/loss']:.3f}, {values['perf/images_per_second']:.0f} images/s")
+        self.bar.update(step - self.bar.n)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Scores of the validation images."""
+        maps = predict_maps(network, self.images, self.settings)
+        found = evaluate(maps, self.images, self.settings.clustering, torch.get_num_threads())
+        self.panels = panels(self.images, maps, found.labels)
+        self.dead = bool(maps) and max(float(m.distance.max()) for m in maps) < 1e-3
+        return {f"val/{name}": value for name, value in means(found.table).items()}
+
+    def validated(self, step: int, values: dict[str, float]) -> None:
+        """Log scores and pictures; warn of a distance head that gives nothing."""
+        self.run.log_metrics(*self.waiting, Point(step, values))
+        self.waiting = []
+        log_pictures(self.run, self.images, self.panels, step)
+        if self.dead:
+            message = "the distance head is dead: its map is zero on all validation images, so that no seed is found; "
+            message += "lower training.learning_rate or set network.leaky_distance_gradient=true"
+            self.run.set_tags({"warning": message})
+            self.bar.write(f"warning: {message}")

@@ -1,0 +1,220 @@
+"""What the store knows already: finished runs, their networks and scores."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.models import get_model_info
+from mlflow.pytorch import load_model
+from torch import Tensor
+
+from study.config import Settings
+from study.errors import StudyError
+from study.tracking.commit import commit_of
+from study.tracking.run import (
+    ENVIRONMENT,
+    HOLDS_NETWORK,
+    MODEL,
+    SETTINGS,
+    TRAINED_IN,
+    TUNED,
+    Point,
+    TrackedRun,
+    tuned_settings,
+)
+from study.tracking.store import active_experiments, current_store
+
+
+def finished_run(digest: str) -> str | None:
+    """A finished run of that digest, in any experiment of the store; None if there is none."""
+    return _finished(f"tags.digest = '{digest}'")
+
+
+class KnownRun(NamedTuple):
+    """A finished run of some settings and data, whatever the code.
+
+    Attributes
+    ----------
+    run_id : str
+    digest, training_digest : str
+        Of its result and its training, see `study.runs.pipeline.Job`.
+    commit : str
+        Of its code, in words.
+    """
+
+    run_id: str
+    digest: str
+    training_digest: str
+    commit: str
+
+
+def finished_runs(settings_digest: str) -> list[KnownRun]:
+    """The finished runs of settings and data in any experiment of the store, the oldest first."""
+    return [
+        KnownRun(run.info.run_id, tags["digest"], tags["training_digest"], commit_of(tags))
+        for run in _search(f"tags.settings_digest = '{settings_digest}'", 1000)
+        for tags in [run.data.tags]
+    ]
+
+
+def commits_of_unknown_code(data_digest: str) -> list[str]:
+    """The commit of each finished run on some data that is from before runs told the code which had made them."""
+    found = _search(
+        f"tags.data_digest = '{data_digest}' and tags.training_digest != '' and tags.settings_digest IS NULL", 1000
+    )
+    return [commit_of(run.data.tags) for run in found if "searched_run" not in run.data.tags]
+
+
+def environments_of(run_id: str) -> tuple[str, ...]:
+    """Device and libraries that the scores of a run, and its training, were computed with; empty where not recorded."""
+    return environments_in(get_run(run_id).data.tags)
+
+
+def environments_in(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The same, from the tags of a run."""
+    own = tags.get(ENVIRONMENT, "")
+    return tuple(dict.fromkeys([own, tags.get(TRAINED_IN, own)]))
+
+
+def run_with_network(training_digest: str) -> str | None:
+    """A finished run that keeps the network of a training; None if there is none."""
+    return _finished(f"tags.training_digest = '{training_digest}' and tags.{HOLDS_NETWORK} = 'True'")
+
+
+def finished_launch(answer_digest: str) -> str | None:
+    """The parent run of a finished launch that has given the answer of that digest; None if there is none."""
+    return _finished(f"tags.answer_digest = '{answer_digest}'")
+
+
+def _finished(condition: str) -> str | None:
+    runs = _search(condition, 1)
+    return runs[0].info.run_id if runs else None
+
+
+def _search(condition: str, count: int) -> list[Run]:
+    """Finished runs in all experiments, the oldest first, `count` at most."""
+    condition = f"{condition} and attributes.status = 'FINISHED'"
+    oldest_first = ["attributes.start_time ASC"]
+    return list(MlflowClient().search_runs(active_experiments(), condition, max_results=count, order_by=oldest_first))
+
+
+def copy_run(source_id: str, target: TrackedRun) -> None:
+    """Give a run the metrics, artifacts and warnings of a finished one, and say so in its tag `reused_from`."""
+    client = target.client
+    source = client.get_run(source_id)
+    points = [
+        Point(metric.step, {metric.key: metric.value}, metric.timestamp)
+        for name in source.data.metrics
+        if not name.startswith("system/")
+        for metric in client.get_metric_history(source_id, name)
+    ]
+    target.log_metrics(*points)
+    with tempfile.TemporaryDirectory() as folder:
+        download_artifacts(run_id=source_id, dst_path=folder)
+        client.log_artifacts(target.run_id, folder)
+    tags = source.data.tags
+    holder = source_id if HOLDS_NETWORK in tags else tags.get("network_from", "")
+    copied = ("warning", ENVIRONMENT, TRAINED_IN)
+    kept = {name: value for name, value in tags.items() if name in copied or name.startswith(TUNED)}
+    target.set_tags({"reused_from": tags.get("reused_from", source_id), "network_from": holder, **kept})
+
+
+class Scores(NamedTuple):
+    """What a run keeps of a split.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row per image.
+    pictures : list of (M, N, 3) uint8 arrays
+        Of the first images.
+    metrics : dict
+        All last values of the run.
+    """
+
+    table: pd.DataFrame
+    pictures: list[np.ndarray]
+    metrics: dict[str, float]
+
+
+def read_scores(run_id: str, split: str) -> Scores:
+    """Scores of a finished run."""
+    text = load_text(f"runs:/{run_id}/scores_{split}.csv")
+    read = partial(pd.read_csv, dtype=str, keep_default_na=False, na_values=[""])  # an image may be named NA
+    table = read(io.StringIO(text)) if text.strip() else pd.DataFrame()  # a split may have no images
+    table = table.astype({name: float for name in table.columns if name != "image"})  # exact, unlike pandas' parser
+    files = [item.path for item in list_artifacts(run_id=run_id, artifact_path=f"{split}_pictures")]
+    pictures = [np.asarray(load_image(f"runs:/{run_id}/{file}")) for file in sorted(files)]
+    return Scores(table, pictures, MlflowClient().get_run(run_id).data.metrics)
+
+
+class FinishedRun(NamedTuple):
+    """A run whose network can be used.
+
+    Attributes
+    ----------
+    settings : Settings
+        With the thresholds that were found, where they were searched.
+    channels : int
+        Of its images.
+    weights : dict of Tensor
+    training_digest : str
+        Under which its maps may be kept.
+    holder : str
+        The run that keeps the network.
+    """
+
+    settings: Settings
+    channels: int
+    weights: dict[str, Tensor]
+    training_digest: str
+    holder: str
+
+
+def load_run(run_id: str) -> FinishedRun:
+    """Settings and network of a finished run, or of the run that it has its network from.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run, or it keeps no network.
+    """
+    tags = get_run(run_id).data.tags
+    holder = tags.get("network_from", run_id)
+    try:
+        program = load_model(f"runs:/{holder}/{MODEL}")
+        signature = get_model_info(f"runs:/{holder}/{MODEL}").signature
+        settings = Settings().with_(load_dict(f"runs:/{run_id}/{SETTINGS}"))
+    except (MlflowException, OSError) as error:
+        raise StudyError(
+            f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"
+        ) from error
+    weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
+    channels = signature.inputs.inputs[0].shape[1]
+    return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"], holder)
+
+
+def get_run(run_id: str) -> Run:
+    """A run by its id.
+
+    Raises
+    ------
+    StudyError
+        If there is no such run.
+    """
+    try:
+        return MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        raise StudyError(
+            f"there is no run {run_id!r} in {current_store()}: copy its id from the MLflow page"
+        ) from error

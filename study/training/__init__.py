@@ -1,0 +1,1 @@
+"""The training of a network, and the checkpoint that it resumes from."""

@@ -1,0 +1,194 @@
+"""The training loop, readable from top to bottom."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from study.config import Settings, Training
+from study.data.batches import Batch, TrainingImages
+from study.data.views import random_view
+from study.device import autocast
+from study.losses import total_loss
+from study.networks import Maps, build_network, centre_embeddings
+from study.training.checkpoint import History, TrainingState, pauses
+
+
+class Monitor(Protocol):
+    """What a training tells the outside."""
+
+    def started(self, network: nn.Module) -> None:
+        """The network before its first step."""
+
+    def resumed(self, history: History) -> None:
+        """What the interrupted training had found until its checkpoint."""
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """Mean loss terms since the last call, learning rate and speed, after `step` steps."""
+
+    def validated(self, step: int, values: dict[str, float]) -> None:
+        """Validation scores after `step` steps."""
+
+
+def train(
+    images: TrainingImages,
+    settings: Settings,
+    monitor: Monitor,
+    validate: Callable[[nn.Module], dict[str, float]],
+    checkpoint: Path | None = None,
+) -> tuple[nn.Module, History]:
+    """Train a network.
+
+    Parameters
+    ----------
+    images : TrainingImages
+    settings : Settings
+    monitor : Monitor
+    validate : callable
+        Network -> scores of validation images, `val/sbd` among them.
+    checkpoint : path, optional
+        File that keeps the state at each validation. If it exists, the training goes on from there, and ends with the
+        same weights as one that was not interrupted.
+
+    Returns
+    -------
+    network : Module
+        With the weights that `training.checkpoint` names, in evaluation mode.
+    history : History
+
+    Raises
+    ------
+    StudyError
+        If the loss or a weight is no longer finite; the last good checkpoint stays. If the checkpoint cannot be read
+        or written.
+    """
+    plan, device = settings.training, images.device
+    steps = number_of_steps(plan, len(images))
+    draws = images.draw(steps, plan.batch_size, settings.seed)
+    torch.manual_seed(settings.seed)
+    network = build_network(images.pixels.shape[1], settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if settings.network.centre_embedding:
+        centre_embeddings(network, images.batch(draws[0]).images)
+    optimizer = torch.optim.Adam(
+        network.parameters(),
+        lr=plan.learning_rate,
+        eps=plan.epsilon,
+        weight_decay=plan.weight_decay,
+        amsgrad=plan.amsgrad,
+        fused=True,
+    )
+    run = _State(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best")
+    if run.resume(device):
+        monitor.resumed(run.history)
+    else:
+        monitor.started(network)
+    forward = torch.compile(network) if plan.compile else network
+    reads = pauses(steps, plan.validations)
+    since, total, clock = run.step, None, time.perf_counter()
+    for step in range(run.step, steps):
+        optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
+        batch = images.batch(draws[step])
+        with autocast(settings.training.precision, device):
+            maps = forward(batch.images)
+        other = _second_view(forward, batch, settings, step)
+        terms = total_loss(maps, batch.distance, batch.labels, batch.neighbours, settings.loss, other)
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        if plan.gradient_clip:
+            nn.utils.clip_grad_norm_(network.parameters(), plan.gradient_clip)
+        optimizer.step()
+        values = torch.stack([term.detach() for term in terms.values()])
+        total = values if total is None else total + values
+        if step + 1 not in reads:
+            continue
+        # the only places where the host waits for the device
+        averages = dict(zip(terms, (total / (step + 1 - since)).tolist(), strict=True))
+        now = time.perf_counter()
+        run.history.seconds += now - clock
+        speed = (step + 1 - since) * plan.batch_size / (now - clock)
+        run.refuse_non_finite(averages, step + 1, "lower training.learning_rate or set training.gradient_clip")
+        told = {f"train/{k}": v for k, v in averages.items()} | {"perf/images_per_second": speed}
+        run.history.curve.append({"step": step + 1, **told})
+        monitor.step(step + 1, told)
+        if reads[step + 1]:
+            scores = validate(network)
+            run.validated(step + 1, scores)
+            monitor.validated(step + 1, scores)
+        since, total, clock = step + 1, None, time.perf_counter()
+    if run.keep_best:
+        network.load_state_dict(run.best)
+    return network.eval(), run.history
+
+
+def _second_view(forward: Callable[[Tensor], Maps], batch: Batch, settings: Settings, step: int) -> Tensor | None:
+    """Embedding of a random second view of a batch, brought back to its pixels, where the loss asks for it.
+
+    Drawn from seed and step alone, so that a training that was interrupted sees the same views.
+    """
+    loss = settings.loss
+    if loss.name != "affinity" or not loss.cross_weight or settings.network.name != "residual":
+        return None
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    view = random_view(
+        batch.images,
+        batch.labels,
+        generator,
+        turns=loss.view_turns,
+        intensity=loss.view_intensity,
+        cutout=loss.view_cutout,
+    )
+    with torch.set_grad_enabled(not loss.cross_detach), autocast(settings.training.precision, batch.images.device):
+        maps = forward(view.images)
+    return view.back(maps.embedding)
+
+
+def number_of_steps(plan: Training, images: int) -> int:
+    """Steps of a training on that many images."""
+    return plan.steps or math.ceil(plan.epochs * images / plan.batch_size)
+
+
+def learning_rate(plan: Training, step: int, steps: int) -> float:
+    """Learning rate of a step.
+
+    `staircase` multiplies by `decay` every `decay_steps` (Wu et al. 2020, section 4). `one-cycle` rises over the first
+    tenth and falls to zero along a cosine: the most that a small budget allows.
+    """
+    if plan.schedule == "staircase":
+        return plan.learning_rate * plan.decay ** (step // plan.decay_steps)
+    rise = max(1, steps // 10)
+    if step < rise:
+        return plan.learning_rate * (step + 1) / rise
+    return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+class _State(TrainingState):
+    """With the best weights on validation images, where they are asked for."""
+
+    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None, *, keep_best: bool):
+        super().__init__(network, optimizer, path)
+        self.keep_best = keep_best
+        self.best: dict[str, Tensor] = {}
+        self.best_score = -math.inf
+
+    def content(self) -> dict[str, Any]:
+        return super().content() | {"best": self.best, "best_score": self.best_score}
+
+    def take(self, content: dict[str, Any]) -> None:
+        super().take(content)
+        self.best, self.best_score = content["best"], content["best_score"]
+
+    def validated(self, step: int, scores: dict[str, float]) -> None:
+        """Note a validation, and keep the state."""
+        self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
+        # the later of equals; the last without validation images
+        if self.keep_best and scores.get("val/sbd", 0.0) >= self.best_score:
+            self.best_score = scores.get("val/sbd", 0.0)
+            self.best = copy.deepcopy(self.network.state_dict())
+        self.keep(step)

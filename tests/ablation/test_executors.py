@@ -1,0 +1,168 @@
+import os
+import signal
+import sys
+import time
+from importlib import import_module
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+
+from study.ablation import executors
+from study.ablation.executors import MEMORY_OF_A_RUN, Launch, execute
+from study.errors import StudyError
+from study.runs import monitor
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+TASKS = """
+import os, time
+
+def double(number):
+    return 2 * number
+
+def nap(seconds):
+    time.sleep(seconds)
+    return seconds
+
+def die(status):
+    os._exit(status)
+
+def meet(names):
+    open(names[0], "w").close()
+    while not os.path.exists(names[1]):
+        time.sleep(0.01)
+    return os.getpid()
+
+def call(task):
+    name, given = task
+    return globals()[name](given)
+"""
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Calls a function of `TASKS`, (name, argument), in whichever process: that of tests cannot be imported there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks_of_a_test.py").write_text(TASKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield import_module("tasks_of_a_test").call
+    del sys.modules["tasks_of_a_test"]
+
+
+def workers():
+    """Processes of a pool that run."""
+    return [p for p in psutil.Process().children() if any("spawn_main" in word for word in p.cmdline())]
+
+
+def test_inline_works_in_this_process_one_after_the_other():
+    seen = []
+
+    def work(task):
+        seen.append(task)
+        if task == "bad":
+            raise StudyError("a fault")
+        return os.getpid()
+
+    outcomes = execute(work, ["a", "bad", "b"], 1, Launch("inline"))
+    assert next(outcomes) == (0, os.getpid())
+    assert seen == ["a"]  # an outcome is given before the next task starts
+    (i, error), last = outcomes
+    assert (i, str(error), last) == (1, "a fault", (2, os.getpid()))
+
+
+def test_inline_lets_the_keyboard_through():
+    def work(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(execute(work, [1], 1, Launch("inline")))
+
+
+def test_a_pool_of_two_processes(call):
+    tasks = [("meet", "ab"), ("meet", "ba"), ("double", None), ("double", 21)]
+    found = dict(execute(call, tasks, 2, Launch("pool")))
+    assert len({found.pop(0), found.pop(1), os.getpid()}) == 3
+    assert isinstance(found.pop(2), TypeError)
+    assert found == {3: 42}
+    assert not workers()
+
+
+def test_no_task(call):
+    assert list(execute(call, [], 2, Launch("pool"))) == []
+    assert list(execute(call, [], 1, Launch("inline"))) == []
+
+
+def test_where_a_worker_dies_the_others_go_on(call):
+    tasks = [("double", 1), ("die", 1), ("nap", 0.5), ("double", 2)]
+    found = dict(execute(call, tasks, 2, Launch("pool")))
+    assert isinstance(found.pop(1), Exception)
+    assert found == {0: 2, 2: 0.5, 3: 4}
+
+
+def test_a_pool_is_stopped_where_its_outcomes_are_not_wanted_any_more(call):
+    """As where Ctrl-C is pressed while an outcome is told."""
+
+    def told():
+        for _ in execute(call, [("double", 1), ("nap", 100), ("nap", 100)], 1, Launch("pool")):
+            raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        told()
+    assert time.monotonic() - started < 60
+    assert not workers()
+
+
+@pytest.mark.parametrize(
+    ("slots", "cores", "gibibytes", "trainings", "wanted"),
+    [
+        (0, 8, 64, 100, 8),  # cores bound it
+        (0, 64, 7, 100, 3),  # memory
+        (0, 64, 1, 100, 1),  # no memory at all
+        (0, 8, 64, 5, 5),  # what there is to do
+        (0, 8, 64, 0, 1),
+        (0, None, 64, 9, 1),
+        (3, 1, 1, 100, 3),  # the user knows better
+        (3, 8, 64, 2, 2),
+    ],
+)
+def test_slots_on_cpu(slots, cores, gibibytes, trainings, wanted, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    free = SimpleNamespace(available=gibibytes * 2**30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    assert MEMORY_OF_A_RUN == 2 * 2**30
+    assert Launch("pool", slots).slots_for(trainings, CPU) == wanted
+    assert Launch("inline", slots).slots_for(trainings, CPU) == 1
+
+
+@pytest.mark.parametrize(
+    ("slots", "gpus", "trainings", "wanted"), [(0, 4, 100, 4), (0, 1, 100, 1), (3, 4, 100, 12), (3, 4, 5, 5)]
+)
+def test_slots_on_gpus(slots, gpus, trainings, wanted, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
+    assert Launch("pool", slots).slots_for(trainings, GPU) == wanted
+    assert Launch("inline", slots).slots_for(trainings, GPU) == 1
+
+
+@pytest.mark.parametrize("gpus", [0, 2])
+def test_each_worker_has_a_line_of_the_terminal_and_a_gpu_of_its_own(gpus, monkeypatch):
+    chosen, ignored = [], []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(signal, "signal", lambda *given: ignored.append(given))
+    monkeypatch.setattr(executors.tqdm, "set_lock", lambda _: None)
+    monkeypatch.setattr(executors, "_stop_with_parent", lambda: None)
+    monkeypatch.setitem(monitor._bar, "position", 0)
+    for slot in range(3):
+        executors._start_worker(None, slot)
+        assert monitor._bar["position"] == slot
+    assert chosen == ([0, 1, 0] if gpus else [])
+    assert (signal.SIGINT, signal.SIG_IGN) in ignored
+
+
+def test_unknown_executor():
+    with pytest.raises(StudyError, match="unknown executor 'dsak': choose one of inline, pool"):
+        Launch("dsak")

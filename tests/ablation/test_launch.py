@@ -1,0 +1,417 @@
+import io
+import json
+import signal
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from study import tracking
+from study.ablation import launch, question
+from study.ablation.design import Ablation
+from study.ablation.executors import Launch
+from study.ablation.launch import ask
+from study.ablation.statistics import Components, answer
+from study.code_digest import CodeDigest
+from study.errors import StudyError
+from study.networks import build_network
+from study.profiles import load_settings
+from study.runs import cache, job, pipeline
+from study.runs.job import Result
+from study.tracking import connect, start_run
+from study.training.checkpoint import History
+
+INLINE = Launch("inline")
+# whole images of 18 x 18 px can be halved once, but not twice
+ABLATION = Ablation(
+    name="depths",
+    question="Which depth?",
+    varied={"network.name": ["unet"], "network.depth": [1, 2]},
+    control={"network.name": "unet", "network.depth": 1},
+    axis="network.depth",
+)
+BOTH_WRONG = replace(
+    ABLATION,
+    varied={"network.name": ["unet"], "network.depth": [2, 3]},
+    control={"network.name": "unet", "network.depth": 2},
+)
+FAULT = "training images must be of one size, a multiple of 4 px"
+SOUND = replace(
+    ABLATION,
+    name="angles",
+    varied={"network.name": ["unet"], "clustering.angle": [40.0, 45.0]},
+    control={"network.name": "unet", "clustering.angle": 45.0},
+    axis="clustering.angle",
+)
+
+
+def tiny(overrides="", dataset="synthetic-leaves", root=""):
+    small = "network.base_width=2,network.depth=1,training.steps=2,training.threads=1,tuning.trials=0,data.images=2"
+    return load_settings(dataset, str(root), profile="smoke", overrides=f"{small},{overrides}")
+
+
+@pytest.fixture
+def cells(tmp_path, write_folder):
+    """Settings of a data set on which one variant of `ABLATION` fails."""
+    return tiny("data.image_size=0", "folder", write_folder(tmp_path / "cells", shape=(18, 18)))
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Seeds of the networks that a launch would have trained and logged; they stay as they are."""
+    seeds = []
+
+    def train(images, settings, monitor, validate, checkpoint):
+        seeds.append(settings.seed)
+        network = build_network(images.pixels.shape[1], settings)
+        scores = validate(network)
+        return network.eval(), History(1.0, [], [{"step": 2, "seconds": 1.0, **scores}])
+
+    monkeypatch.setattr(pipeline, "train", train)
+    monkeypatch.setattr(pipeline.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
+    return seeds
+
+
+def runs_in(client):
+    """The parents and the children in the store."""
+    runs = client.search_runs([connect()])
+    below = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    return [run for run in runs if run not in below], below
+
+
+def answer_of(parent):
+    return pd.read_csv(io.StringIO(mlflow.artifacts.load_text(f"runs:/{parent.info.run_id}/answer.csv")))
+
+
+def test_the_parent_holds_the_answer(asked):
+    parent, run_id = asked.parent, asked.parent.info.run_id
+    assert asked.failed == 0
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "two on synthetic-leaves"
+    assert (parent.data.tags["ablation"], parent.data.tags["dataset"]) == ("two", "synthetic-leaves")
+    assert parent.data.tags["control"] == "wnet, inter_weight 1"
+    note = parent.data.tags["mlflow.note.content"]
+    assert note.startswith("**Which network?**")
+    assert "foreground at test time: truth" in note
+    assert "| wnet, inter_weight 1 |" in note
+    assert not parent.data.params  # those that `mlflow run` logs would clash
+    for file in ("two.png", "contact_sheet.png"):
+        picture = np.asarray(mlflow.artifacts.load_image(f"runs:/{run_id}/{file}"))
+        assert picture.std() > 10
+
+    table = answer_of(parent)
+    assert list(table["network.name"]) == ["unet", "wnet"]
+    results = []
+    for name, child in asked.children.items():
+        scores = mlflow.artifacts.load_text(f"runs:/{child.info.run_id}/scores_test.csv")
+        variant = {"network.name": name, "loss.inter_weight": 1.0}
+        results.append(Result(variant, 0, pd.read_csv(io.StringIO(scores)), []))
+    wanted = answer(asked.ablation, results)
+    assert list(table.columns) == list(wanted.columns)
+    numbers = wanted.select_dtypes("number").columns
+    pd.testing.assert_frame_equal(table[numbers], wanted[numbers], check_dtype=False)
+
+
+def test_the_children_are_below_the_parent(asked):
+    assert set(asked.children) == {"unet", "wnet"}
+    found = asked.client.search_runs(
+        [asked.experiment.experiment_id],
+        "tags.ablation = 'two' and tags.`network.name` = 'unet' and params.`loss.inter_weight` = '1.0'",
+    )
+    assert [run.info.run_id for run in found] == [asked.children["unet"].info.run_id]
+
+
+def test_the_view_of_the_page_shows_the_runs_of_the_ablation(asked):
+    view = json.loads(asked.experiment.tags["mlflow.sharedViewState.two"])
+    found = asked.client.search_runs([asked.experiment.experiment_id], view["searchFilter"])
+    assert {run.info.run_id for run in found} == {run.info.run_id for run in (asked.parent, *asked.children.values())}
+    assert {"params.`network.name`", "metrics.`test/sbd`"} <= set(view["selectedColumns"])
+    logged = {
+        tuple(item.path.removeprefix("images/").replace("~", "/").split("+")[0:3:2])
+        for child in asked.children.values()
+        for item in asked.client.list_artifacts(child.info.run_id, "images")
+    }
+    cards = view["compareRunCharts"]
+    assert len(cards) == 2
+    last = str(asked.settings.training.steps)
+    assert {(*card["imageKeys"], str(card["step"])) for card in cards} == {p for p in logged if p[1] == last}
+
+
+def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsys):
+    # as `mlflow run` starts us: with a run that exists and has params
+    launch = store.create_run(connect()).info.run_id
+    store.log_param(launch, "seeds", "0")
+    monkeypatch.setenv("MLFLOW_RUN_ID", launch)
+    assert ask([ABLATION], lambda _: cells, [0], Launch("pool", 2)).failed == 1
+    out = capsys.readouterr().out
+    assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
+    assert "2 at a time, on cpu" in out
+    assert "unet, depth 1, seed 0: SBD 0." in out
+    assert f"unet, depth 2, seed 0: FAILED: {FAULT}" in out
+
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    (parent,), children = runs_in(store)
+    assert parent.info.run_id == launch
+    assert parent.info.status == "FAILED"
+    assert parent.data.tags["failure"].startswith(f"unet, depth 2, seed 0: {FAULT}")
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {launch}
+    good, bad = sorted(children, key=lambda run: run.data.tags["variant"])
+    assert (good.info.status, bad.info.status) == ("FINISHED", "FAILED")
+    assert bad.data.tags["failure"].startswith(FAULT)
+    assert "test/sbd" in good.data.metrics
+    assert list(answer_of(parent)["network.depth"]) == [1]
+    sources = {run.data.tags.get("mlflow.source.git.commit") for run in children}
+    assert len(sources) == 1
+
+
+@pytest.mark.usefixtures("trained")
+def test_seeds_and_a_variant_without_results(store, cells, tmp_path):
+    printed = tmp_path / "printed.csv"
+    printed.write_text("network.name,network.depth,value\nunet,2,0.9\n")
+    assert ask([replace(ABLATION, printed=printed)], lambda _: cells, [3, 1], INLINE).failed == 2
+    (parent,), children = runs_in(store)
+    assert sorted(run.data.tags["seed"] for run in children) == ["1", "1", "3", "3"]
+    assert list(answer_of(parent)["seeds"]) == [2]
+    files = {item.path for item in store.list_artifacts(parent.info.run_id)}
+    assert files == {"answer.csv", "answer.json", "depths.png", "contact_sheet.png"}
+
+
+def test_nothing_but_failures(store, cells):
+    assert ask([BOTH_WRONG], lambda _: cells, [0], INLINE).failed == 2
+    (parent,), children = runs_in(store)
+    assert {run.info.status for run in (parent, *children)} == {"FAILED"}
+    assert not store.list_artifacts(parent.info.run_id)
+
+
+def test_questions_share_trainings_and_runs(store, trained, capsys):
+    """Each has a parent with all of its runs, though half of them are copies."""
+    other = replace(SOUND, name="more angles", varied=SOUND.varied | {"clustering.angle": [45.0, 50.0]})
+    assert ask([SOUND, other], lambda _: tiny(), [0, 1], INLINE).failed == 0
+    assert trained == [0, 1]
+    out = capsys.readouterr().out
+    assert "8 runs of 2 distinct trainings; 2 runs occur more than once, 0 are known from before; 2 trainings" in out
+    assert [line.split(" ")[0] for line in out.splitlines() if "SBD" in line] == [f"{i}/8" for i in range(1, 9)]
+    parents, children = runs_in(store)
+    assert sorted(parent.info.run_name for parent in parents) == [
+        "angles on synthetic-leaves",
+        "more angles on synthetic-leaves",
+    ]
+    for parent in parents:
+        own = [run for run in children if run.data.tags["launch"] == parent.info.run_id]
+        assert len(own) == 4
+        assert {run.info.status for run in own} == {"FINISHED"}
+        assert list(answer_of(parent)["seeds"]) == [2, 2]
+    digests = {run.data.tags["digest"] for run in children}
+    assert len(digests) == 6
+    copies = [run for run in children if "reused_from" in run.data.tags]
+    assert sorted(run.data.tags["clustering.angle"] for run in copies) == ["45.0", "45.0"]
+    for copy in copies:
+        source = store.get_run(copy.data.tags["reused_from"])
+        assert (source.data.tags["digest"], source.data.metrics) == (copy.data.tags["digest"], copy.data.metrics)
+
+
+def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
+    assert ask([SOUND], lambda _: tiny(), [0], INLINE).failed == 0
+    assert ask([SOUND], lambda _: tiny(), [0, 1], INLINE).failed == 0
+    assert trained == [0, 1]
+    assert "2 are known from before; 1 trainings to do" in capsys.readouterr().out
+    parents, children = runs_in(store)
+    own = [run for run in children if run.data.tags["launch"] == parents[0].info.run_id]
+    assert sorted((run.data.tags["seed"], "reused_from" in run.data.tags) for run in own) == [
+        ("0", True),
+        ("0", True),
+        ("1", False),
+        ("1", False),
+    ]
+    assert list(answer_of(parents[0])["seeds"]) == [2, 2]
+
+
+def test_a_plan_does_nothing(store, trained, tmp_path, capsys):
+    assert ask([SOUND], lambda _: tiny(), [0, 1], INLINE, plan_only=True).failed == 0
+    out = capsys.readouterr().out
+    assert "angles: Which depth? 4 runs" in out
+    assert "4 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings" in out
+    assert trained == []
+    assert runs_in(store) == ([], [])
+    assert not (tmp_path / "trainings").exists()
+
+
+def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
+    handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        ask([SOUND, ABLATION], lambda _: tiny(), [0], INLINE)
+    parents, children = runs_in(store)
+    assert [parent.info.status for parent in parents] == ["KILLED"] * 2
+    assert {parent.data.tags["failure"] for parent in parents} == {"the launch was stopped"}
+    assert [run.info.status for run in children] == ["FAILED"]
+    assert [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_fault_in_an_answer_ends_that_answer_alone(store, trained, monkeypatch, capsys):
+    log_answer = question.log_answer
+
+    def breaking(parent, ablation, *further):
+        if ablation is SOUND:
+            raise ZeroDivisionError("no such figure")
+        log_answer(parent, ablation, *further)
+
+    monkeypatch.setattr(question, "log_answer", breaking)
+    other = replace(SOUND, name="more angles")
+    found = ask([SOUND, other], lambda _: tiny(), [0], INLINE)
+    assert found.failed == 1
+    parents, children = runs_in(store)
+    states = {run.data.tags["ablation"]: run.info.status for run in parents}
+    assert states == {"angles": "FAILED", "more angles": "FINISHED"}
+    assert {run.info.status for run in children} == {"FINISHED"}
+    (failed,) = [run for run in parents if run.info.status == "FAILED"]
+    reason = "the answer cannot be logged: ZeroDivisionError: no such figure"
+    assert failed.data.tags["failure"] == reason
+    assert 'raise ZeroDivisionError("no such figure")' in mlflow.artifacts.load_text(
+        f"runs:/{failed.info.run_id}/failure.txt"
+    )
+    assert f"angles: FAILED: {reason}; artifact failure.txt of run {failed.info.run_id}" in capsys.readouterr().out
+
+
+def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypatch, capsys):
+    def launch(*, training="t", scoring="s", **options):
+        code = CodeDigest(training, "maps", scoring)
+        for module in (job, pipeline, cache):
+            monkeypatch.setattr(module, "code_digest", lambda: code)
+        capsys.readouterr()
+        before = len(trained)
+        assert ask([SOUND], lambda _: tiny(), [0], INLINE, **options).failed == 0
+        return len(trained) - before, capsys.readouterr().out
+
+    passed_over = "2 finished results of the same settings and data are passed over, since the code that computes"
+    new, told = launch()
+    assert (new, passed_over in told) == (1, False)
+    new, told = launch()
+    assert (new, "angles: answered before, by the same runs and code: see the parent run" in told) == (0, True)
+    new, told = launch(scoring="an edited clusterer")
+    assert (new, passed_over in told) == (0, True)
+    assert "0 are known from before; 0 trainings to do" in told
+    assert tracking.commit_in_words() in told
+    new, told = launch(training="an edited loss", plan_only=True)
+    assert (new, passed_over.replace("2", "4", 1) in told) == (0, True)
+    assert "0 are known from before; 1 trainings to do" in told
+    assert launch(training="an edited loss")[0] == 1
+    new, told = launch()  # as it was at first
+    assert (new, "passed over" in told) == (0, False)
+    for _ in range(2):
+        new, told = launch(reuse=False)
+        assert (new, "0 are known from before; 1 trainings to do" in told) == (1, True)
+    assert launch()[0] == 0
+
+
+def test_an_answer_that_has_been_given_is_not_given_again(store, trained, monkeypatch, capsys):
+    def launch(ablation=SOUND, **options):
+        capsys.readouterr()
+        found = ask([ablation], lambda _: tiny(), [0], INLINE, **options)
+        assert found.failed == 0
+        return found.parents, "answered before" in capsys.readouterr().out
+
+    (first,), _ = launch()
+    assert launch() == ([first], True)
+    assert launch(plan_only=True) == ([], True)
+    (asked_anew,), told = launch(replace(SOUND, question="Which angle, in other words?"))
+    assert (asked_anew != first, told) == (True, False)
+    monkeypatch.setattr(question, "digest_of", lambda _: "edited figures")
+    (drawn_anew,), told = launch()
+    assert (drawn_anew != first, told) == (True, False)
+    store.set_terminated(drawn_anew, "FAILED")
+    assert launch()[0] != [drawn_anew]
+    assert launch(reuse=False)[1] is False
+    assert len(trained) == 2
+
+
+def test_runs_that_do_not_tell_their_code_are_passed_over_and_told(store, trained, capsys):
+    ask([SOUND], lambda _: tiny(), [0], INLINE)
+    _, children = runs_in(store)
+    for run in children:
+        for tag in ("settings_digest", "digest"):
+            store.delete_tag(run.info.run_id, tag)
+    capsys.readouterr()
+    ask([replace(SOUND, name="again")], lambda _: tiny(), [0], INLINE, plan_only=True)
+    told = capsys.readouterr().out
+    assert "0 are known from before" in told
+    assert "2 finished runs on the same images are passed over, since they are from before runs told the" in told
+
+
+def test_a_plan_tells_what_its_seeds_can_tell(store, trained, capsys):
+    def plan(seeds):
+        capsys.readouterr()
+        ask([SOUND], lambda _: tiny(), seeds, INLINE, plan_only=True)
+        return next(
+            line
+            for line in capsys.readouterr().out.splitlines()
+            if ("can" in line and "tell" in line) or "told" in line
+        )
+
+    assert plan([0]).startswith("angles: With one seed it cannot be said what could be told")
+    assert "no launch with two seeds or more shows the spread of trainings yet" in plan([0, 1])
+    (parent,) = ask([SOUND], lambda _: tiny(), [0], INLINE).parents
+    store.set_terminated(parent)
+    for name, value in Components(1e-4, 1e-4, 1e-3).to_tags().items():
+        store.set_tag(parent, name, value)
+    told = plan([0, 1, 2])
+    assert told.startswith("angles: What can be told: with 3 seeds and 2 images, a difference in SBD of ")
+    assert told.endswith(f"By the variances of the launch angles on synthetic-leaves ({parent}).")
+
+
+def test_a_worker_of_other_code_refuses_its_jobs(store, trained, monkeypatch, capsys):
+    monkeypatch.setattr(pipeline, "code_digest", lambda: CodeDigest("edited", "while", "running"))
+    assert ask([SOUND], lambda _: tiny(), [0], INLINE).failed == 2
+    assert "the source code of the study has changed since this launch began: launch again" in capsys.readouterr().out
+    assert not trained
+
+
+def test_a_worker_that_dies_is_told(store, cells, monkeypatch, capsys):
+    def execute(work, tasks, *_):
+        for i, task in enumerate(tasks):
+            for planned in task.jobs:
+                start_run(planned.experiment_id, "child", "", {}, parent_id=planned.parent_id)
+            yield i, BrokenProcessPool("a process was terminated abruptly")
+
+    monkeypatch.setattr(launch, "execute", execute)
+    assert ask([ABLATION], lambda _: cells, [0], Launch("pool", 2)).failed == 2
+    assert "FAILED: the worker process died (a process was terminated abruptly): with fewer --slots" in (
+        capsys.readouterr().out
+    )
+    (parent,), children = runs_in(store)
+    assert len(children) == 2
+    assert {run.info.status for run in (parent, *children)} == {"FAILED"}
+    assert {run.data.tags["failure"] for run in children} == {"the worker process died"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "seed", "words"),
+    [
+        ({"overrides": "training.device=cuda"}, 0, "training.device=cuda, but torch finds no GPU"),
+        ({"dataset": "no-such-data"}, 0, "unknown data set 'no-such-data'"),
+        ({}, -1, "seed must be at least 0"),
+    ],
+)
+def test_faults_of_all_runs_are_told_before_there_is_any(store, monkeypatch, settings, seed, words):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(StudyError) as error:
+        ask([ABLATION], lambda _: tiny(**settings), [seed], INLINE)
+    assert words in str(error.value)
+    assert runs_in(store) == ([], [])
+
+
+def test_an_ablation_needs_test_images(store, tmp_path, write_folder):
+    with pytest.raises(StudyError, match="has no test image to answer from: 15 %"):
+        ask([ABLATION], lambda _: tiny(dataset="folder", root=write_folder(tmp_path / "x", count=1)), [0], INLINE)
+    with pytest.raises(StudyError, match=r"has no train image to train on: .*data\.all_test"):
+        ask([ABLATION], lambda _: tiny("data.all_test=true"), [0], INLINE)
+    assert runs_in(store) == ([], [])

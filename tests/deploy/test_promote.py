@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+import study
+from study.deploy.promote import best_run, load_model, promote
+from study.errors import StudyError
+from study.runs.commands import search_run
+from study.runs.resources import opened
+from study.tracking import Point, load_run, read_scores, start_run
+
+NAME = "pixel-embedding-synthetic-leaves"
+
+
+def validation_scores(asked):
+    runs = {name: asked.client.get_run(child.info.run_id) for name, child in asked.children.items()}
+    return {name: run.data.metrics["val/sbd"] for name, run in runs.items()}
+
+
+def test_a_run_becomes_a_model(asked, capsys):
+    run_id = asked.children["unet"].info.run_id
+    assert promote(run_id, "", "", "best") == 0
+    version = asked.client.get_model_version_by_alias(NAME, "best")
+    told = capsys.readouterr().out
+    assert f"is version {version.version} of {NAME}: models:/{NAME}@best" in told
+    assert "study search --run_id" in told  # its thresholds are for the true foreground
+    assert version.run_id == run_id
+    assert f"--model models:/{NAME}@best" in version.description
+    assert version.tags["run_id"] == run_id
+    assert version.tags["val/sbd"] == f"{validation_scores(asked)['unet']:.4f}"
+    model, trained = load_model(f"models:/{NAME}@best"), load_run(run_id)
+    assert model.settings.clustering == trained.settings.clustering
+    assert model.settings.network == trained.settings.network
+    assert model.settings.training.precision == "auto"  # it was not chosen, and may run on another device
+    assert model.facts["run_id"] == run_id
+
+
+def test_a_model_finds_the_test_labels_of_its_run(asked):
+    """Scores of its labels are those that the run has logged."""
+    run_id = asked.children["wnet"].info.run_id
+    promote(run_id, "", "mine", "best")
+    model = study.load_model("models:/mine@best")
+    records = opened(model.settings.data).splits["test"]
+    samples = (record.load() for record in records)
+    counts = [model(sample.image, sample.labels > 0).max() for sample in samples]
+    assert counts == read_scores(run_id, "test").table["n_pred"].tolist()
+
+
+def test_the_best_run_of_an_ablation_is_that_of_the_validation_images(asked, capsys):
+    scores = validation_scores(asked)
+    best = max(scores, key=scores.__getitem__)
+    assert best_run("two").run_id == asked.children[best].info.run_id
+    capsys.readouterr()
+    promote("", "two", "by-ablation", "champion")
+    assert f"({best_run('two').run_id}, experiment pixel-embeddings, validation SBD" in capsys.readouterr().out
+    version = asked.client.get_model_version_by_alias("by-ablation", "champion")
+    assert version.run_id == asked.children[best].info.run_id
+
+
+def test_the_newest_launch_counts_wherever_it_is(asked):
+    launch = start_run("0", "two", "", {"ablation": "two", "control": "c"})
+    child = start_run("0", "child", "", {}, parent_id=launch.run_id)
+    child.log_metrics(Point(0, {"val/sbd": 0.01}))
+    child.end("FINISHED")
+    launch.end("FINISHED")
+    try:
+        assert best_run("two").run_id == child.run_id
+    finally:
+        for run in (child, launch):
+            asked.client.delete_run(run.run_id)
+
+
+def test_a_version_by_number_and_a_folder(asked, tmp_path):
+    promote(asked.children["unet"].info.run_id, "", "numbered", "best")
+    promote(asked.children["wnet"].info.run_id, "", "numbered", "best")
+    first, second = load_model("models:/numbered/1"), load_model("models:/numbered/2")
+    assert (first.settings.network.name, second.settings.network.name) == ("unet", "wnet")
+    assert load_model("models:/numbered@best").settings == second.settings
+
+
+def test_a_search_can_be_promoted(asked, monkeypatch):
+    """So that the threshold of the predicted foreground is one that was tuned."""
+    run_id = asked.children["unet"].info.run_id
+    search_run(run_id, ["sbd"], {"clustering.foreground": "predicted", "tuning.trials": "2"})
+    (searched,) = asked.client.search_runs(
+        [asked.experiment.experiment_id],
+        f"tags.searched_run = '{run_id}' and tags.`clustering.foreground` = 'predicted'",
+    )
+    promote(searched.info.run_id, "", "searched", "best")
+    model = load_model("models:/searched@best")
+    assert model.settings.clustering.foreground == "predicted"
+    assert model.settings.training.precision == "auto"
+    assert model(np.zeros((20, 20, 3), np.uint8)).shape == (20, 20)
+
+
+@pytest.mark.parametrize(("run_id", "ablation"), [("", ""), ("a", "two")])
+def test_a_run_or_an_ablation(run_id, ablation):
+    with pytest.raises(StudyError, match="either --run_id or --ablation"):
+        promote(run_id, ablation, "", "best")
+
+
+def test_what_cannot_be_promoted(asked):
+    with pytest.raises(StudyError, match=r"no launch of ablation 'tow' in sqlite.*: there are two"):
+        promote("", "tow", "", "best")
+    with pytest.raises(StudyError, match="keeps no network"):
+        promote(asked.parent.info.run_id, "", "", "best")
+    with pytest.raises(StudyError, match="there is no run 'nowhere'"):
+        promote("nowhere", "", "", "best")
+    with pytest.raises(StudyError, match="refuses to register 'a/b'"):
+        promote(asked.children["unet"].info.run_id, "", "a/b", "best")
+
+
+@pytest.mark.parametrize("uri", ["models:/nothing@best", "models:/nothing/1", "no_folder", "s3:/x"])
+def test_models_that_are_not_there(asked, uri):
+    with pytest.raises(StudyError, match=f"there is no model '{uri}'"):
+        load_model(uri)

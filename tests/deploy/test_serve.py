@@ -1,0 +1,107 @@
+import base64
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.exceptions import MlflowException
+from PIL import Image
+
+from study.deploy.promote import load_model, promote
+from study.deploy.serve import decoded
+from study.errors import StudyError
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+URI = "models:/served@best"
+
+
+def encoded(pixels, kind="PNG"):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.fixture
+def registered(asked):
+    promote(asked.children["unet"].info.run_id, "", "served", "best")
+    return asked
+
+
+def test_images_as_text_or_rows():
+    np.testing.assert_array_equal(decoded(encoded(PIXELS)), PIXELS)
+    np.testing.assert_array_equal(decoded(encoded(PIXELS[..., 0])), PIXELS[..., 0])
+    np.testing.assert_array_equal(decoded(PIXELS.tolist()), PIXELS)
+    np.testing.assert_array_equal(decoded(PIXELS), PIXELS)
+    assert decoded(encoded(PIXELS, "JPEG")).shape == PIXELS.shape
+    palette = Image.fromarray(PIXELS).convert("P")
+    file = io.BytesIO()
+    palette.save(file, "PNG")
+    assert decoded(base64.b64encode(file.getvalue())).shape == PIXELS.shape
+
+
+@pytest.mark.parametrize("bad", ["no base64!", "aGVsbG8=", [[1, 2], [3]], 7])
+def test_what_is_no_image(bad):
+    with pytest.raises(StudyError, match=r"^image is n"):
+        decoded(bad)
+
+
+def test_requests_of_every_form(registered):
+    model = mlflow.pyfunc.load_model(URI)
+    labels = load_model(URI)(PIXELS)
+    expected = {"labels": labels.tolist(), "objects": int(labels.max())}
+    text = encoded(PIXELS)
+    for request in (
+        pd.DataFrame({"image": [text]}),
+        pd.DataFrame({"image": [PIXELS.tolist()]}),
+        {"image": text},
+        {"image": [text]},
+    ):
+        assert model.predict(request) == [expected]
+    with pytest.raises(MlflowException, match="image is no picture file"):
+        model.predict(pd.DataFrame({"image": ["no"]}))
+
+
+def ask(port, body):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["predictions"]
+
+
+def test_the_server_answers(registered, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", URI, "--env-manager", "local", "-p", str(port)]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
+    with (tmp_path / "log").open("w+") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            for _ in range(240):
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5):
+                        break
+                except (urllib.error.URLError, ConnectionError):
+                    assert server.poll() is None, (tmp_path / "log").read_text()
+                    time.sleep(0.5)
+            labels = load_model(URI)(PIXELS).tolist()
+            first, second = ask(port, {"dataframe_records": [{"image": encoded(PIXELS)}, {"image": PIXELS.tolist()}]})
+            assert first["labels"] == second["labels"] == labels
+            assert ask(port, {"inputs": [PIXELS.tolist()]})[0]["labels"] == labels
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                ask(port, {"dataframe_records": [{"image": "no"}]})
+            assert refused.value.code == 400
+            assert "image is no picture file in base64" in refused.value.read().decode()
+        finally:
+            os.killpg(server.pid, 15)
+            server.wait(30)

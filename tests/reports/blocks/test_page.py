@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from reports.blocks.page import Block, Column, number, picture_block, remarks, table_block, with_interval
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (0.1234, ".3f", "0.123"),
+        (-0.5, "+.3f", "−0.500"),
+        (-0.0001, ".3f", "0.000"),
+        (np.nan, ".3f", "–"),
+        (3, ".0f", "3"),
+        (-1234567.0, ",.0f", "−1,234,567"),
+    ],
+)
+def test_numbers(value, form, text):
+    assert number(value, form) == text
+
+
+def test_intervals():
+    assert with_interval(0.5, 0.4, 0.6, ".1f") == '0.5 <span class="interval">0.4 to 0.6</span>'
+    assert with_interval(0.5, np.nan, np.nan) == "0.500"
+    assert with_interval(np.nan, np.nan, np.nan) == "–"
+
+
+def test_a_table_has_its_caption_groups_and_marked_rows():
+    columns = [
+        Column("name", ["a", "b"], numeric=False),
+        Column("x", ["1", "2"], "both"),
+        Column("y", ["3", "4"], "both"),
+    ]
+    text = table_block(columns, "5 < 6", marked=[1]).html
+    assert "<caption>5 &lt; 6</caption>" in text
+    assert '<th class="group starts" colspan="2">both</th>' in text
+    assert '<tr class="marked"><td>b</td><td class="number starts">2</td><td class="number">4</td></tr>' in text
+    assert text.count("<tr") == 4
+
+
+def test_remarks_and_pictures():
+    assert remarks("Missing:", []).html == ""
+    assert "<li>a &lt;b&gt;</li>" in remarks("Missing:", ["a <b>"]).html
+    picture = picture_block(np.zeros((2, 3, 3), np.uint8), "black")
+    assert (Block("<p>") + picture).html.startswith("<p>\n<figure><img")
+    assert 'src="data:image/png;base64,' in picture.html

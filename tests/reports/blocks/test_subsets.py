@@ -1,0 +1,75 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.blocks.subsets import GROUPS, group_scores, subset_frame
+from reports.launch_results import gather
+from reports.pages.wnet_tables import WnetTables
+from study.ablation.statistics import interval
+
+SIZES = {"A1": 4, "A2": 2, "A3": 3}
+
+
+def table(seed=0, sizes=SIZES):
+    rng = np.random.default_rng(seed)
+    rows = [(f"{name}/plant{i:03}", rng.random()) for name, count in sizes.items() for i in range(count)]
+    return pd.DataFrame(rows, columns=["image", "sbd"])
+
+
+def test_a_group_is_the_unweighted_mean_of_its_subsets():
+    tables = [table(0), table(1)]
+    found = group_scores(tables, "sbd")
+    means = []
+    for name in SIZES:
+        values = [v for t in tables for image, v in zip(t["image"], t["sbd"], strict=True) if image.startswith(name)]
+        means.append(sum(values) / len(values))
+    assert found["A1"][0] == pytest.approx(means[0])
+    assert found["A1-3"][0] == pytest.approx(sum(means) / 3)
+    for group in ("A1", "A1-3"):
+        mean, low, high = found[group]
+        assert low < mean < high
+    assert found["A1-5"] == "missing: A4, A5"
+
+
+def test_a_missing_subset_is_never_guessed():
+    assert group_scores([table(sizes={"A2": 3})], "sbd") == {
+        "A1": "missing: A1",
+        "A1-3": "missing: A1, A3",
+        "A1-5": "missing: A1, A3, A4, A5",
+    }
+
+
+def test_the_interval_keeps_subsets_apart():
+    tables = [table(0), table(1)]
+    of = {name: np.stack([t[t["image"].str.startswith(name)]["sbd"] for t in tables]) for name in SIZES}
+    found = interval(of["A1"], of["A2"], of["A3"])
+    assert group_scores(tables, "sbd")["A1-3"] == (found.mean, found.low, found.high)
+    together = interval(np.concatenate(list(of.values()), axis=1))
+    assert found.mean != pytest.approx(together.mean)
+
+
+def test_ours_stand_below_the_printed_methods(made):
+    frame = subset_frame(gather([made.on_cvppp.id, made.concat_layer.id])).set_index("method")
+    assert list(frame.index[-2:]) == ["our U-Net", "our W-Net"]
+    gathered = gather([made.on_cvppp.id])["clustering"]
+    for network in ("unet", "wnet"):
+        (result,) = gathered.of({"clustering.method": "angular", "network.name": network})
+        row = frame.loc[{"unet": "our U-Net", "wnet": "our W-Net"}[network]]
+        assert row["legacy_A1"] == pytest.approx(result.table["sbd_legacy"].mean())
+        assert row["true_sbd_A1"] == pytest.approx(result.table["sbd"].mean())
+        assert row["missing"] == "A1-3 missing: A2, A3; A1-5 missing: A2, A3, A4, A5"
+    assert frame.loc["W-Net", [f"printed_legacy_{group}" for group in GROUPS]].tolist() == [0.919, 0.870, 0.879]
+
+
+def test_printed_true_scores_stand_apart(made):
+    """Three methods' values were taken over from Chen et al. 2019, who measured true SBD."""
+    frame = subset_frame(gather([made.on_cvppp.id])).set_index("method")
+    assert frame["printed_true_sbd_A1-3"].dropna().to_dict() == {"Mask R-CNN": 0.797, "StarDist": 0.802, "E-LC": 0.831}
+    assert frame.loc[["Mask R-CNN", "StarDist", "E-LC"], "printed_legacy_A1-3"].isna().all()
+
+
+def test_other_images_than_leaves_have_no_subsets(made):
+    frame = subset_frame(gather([made.concat_layer.id]))
+    assert frame["missing"].tolist()[-2:] == ["missing: the data set is leaves, not cvppp2017"] * 2
+    assert WnetTables(made.store, made.concat_layer.id, str(made.folder)).table_3() is None
+    assert WnetTables(made.store, made.on_cvppp.id, str(made.folder)).table_3() is not None

@@ -1,0 +1,152 @@
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from study.device import choose_precision
+from study.errors import StudyError
+from study.inference import predict_maps
+from study.networks import build_network
+from study.runs.cache import KeptTraining
+from study.runs.resources import network_images
+from study.tracking import (
+    Point,
+    connect,
+    copy_run,
+    finished_run,
+    load_run,
+    read_scores,
+    run_with_network,
+    start_run,
+    working_on,
+)
+
+
+@pytest.mark.parametrize("name", ["unet", "wnet"])
+def test_the_logged_network_is_the_trained_one(asked, name):
+    child = asked.children[name].info.run_id
+    settings, channels, weights, training, *_ = load_run(child)
+    assert training == asked.children[name].data.tags["training_digest"]
+    assert settings.network.name == name
+    tags = asked.children[name].data.tags
+    tuned = {k.removeprefix("tuned."): v for k, v in tags.items() if k.startswith("tuned.")}
+    assert len(tuned) == 5
+    resolved = {"clustering.foreground": "truth", "training.precision": choose_precision("auto", torch.device("cpu"))}
+    assert settings == asked.settings.with_({"network.name": name, **resolved, **tuned})
+    trained, _ = KeptTraining(asked.children[name].data.tags["training_digest"]).finished()
+    assert weights.keys() == trained.keys()
+    assert all(torch.equal(weights[key], trained[key]) for key in trained)
+    network = build_network(channels, settings)
+    network.load_state_dict(weights)
+    network.eval()
+    images = network_images(settings.data, "test")[:3]
+    pixels = torch.from_numpy(np.stack([image.pixels for image in images])).permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        maps = network(pixels)
+        program = mlflow.pytorch.load_model(f"runs:/{child}/model")(pixels)
+    torch.testing.assert_close(program, torch.cat([maps.distance, maps.embedding], dim=1), rtol=1e-4, atol=1e-4)
+    served = mlflow.pyfunc.load_model(f"runs:/{child}/model").predict(pixels.numpy())
+    torch.testing.assert_close(torch.from_numpy(served), program)
+    exact = settings.with_({"training.precision": "float32"})
+    for found, wanted in zip(predict_maps(network, images, exact), maps.distance, strict=True):
+        np.testing.assert_allclose(found.distance * settings.loss.distance_scale, wanted[0], rtol=2e-3, atol=1e-3)
+
+
+def test_only_runs_with_a_network_can_be_loaded(asked):
+    with pytest.raises(StudyError, match="there is no run 'abc' in sqlite:"):
+        load_run("abc")
+    parent = asked.parent.info.run_id
+    with pytest.raises(StudyError, match=f"run {parent} keeps no network: .* not the parent of an ablation"):
+        load_run(parent)
+
+
+def ended_run(experiment, digest, status="FINISHED", **tags):
+    run = start_run(experiment, "run", "", {"digest": digest, "training_digest": f"t{digest}", **tags})
+    if status != "RUNNING":
+        run.end(status)
+    return run.run_id
+
+
+def test_only_finished_runs_are_known(store):
+    experiment = connect()
+    assert finished_run("a") is None
+    for status in ("FAILED", "KILLED", "RUNNING"):
+        ended_run(experiment, "a", status, holds_network=True)
+    assert finished_run("a") is None
+    assert run_with_network("ta") is None
+    first = ended_run(experiment, "a")
+    assert run_with_network("ta") is None
+    second = ended_run(experiment, "a", holds_network=True)
+    ended_run(experiment, "b", holds_network=True)
+    assert finished_run("a") == first
+    assert run_with_network("ta") == second
+
+
+def test_runs_of_all_experiments_are_known_that_are_not_deleted(store):
+    other = store.create_experiment("other")
+    run = ended_run(other, "a")
+    connect()
+    assert finished_run("a") == run
+    store.delete_experiment(other)
+    assert finished_run("a") is None
+
+
+def test_scores_are_read_as_they_were_logged(store):
+    table = pd.DataFrame({"image": ["007", "NA"], "sbd": [0.1 + 0.2, np.nan], "n_true": [3, 4]})
+    pictures = [np.full((4, 5, 3), i, np.uint8) for i in range(3)]
+    run = start_run(connect(), "run", "", {})
+    run.log_scores("test", table, pictures)
+    run.log_metrics(Point(0, {"perf/a": 1.0}), Point(4, {"perf/a": 2.0}))
+    found, shown, metrics = read_scores(run.run_id, "test")
+    pd.testing.assert_frame_equal(found, table, check_exact=True, check_dtype=False)
+    np.testing.assert_array_equal(shown, pictures)
+    assert metrics == {"perf/a": 2.0}
+
+
+def everything(client, run_id):
+    """Metrics with steps and times, and the artifacts of a run."""
+    found = client.get_run(run_id)
+    own = [name for name in found.data.metrics if not name.startswith("system/")]  # a slow run has those of its machine
+    histories = {name: client.get_metric_history(run_id, name) for name in own}
+    points = {name: [(p.step, p.timestamp, p.value) for p in history] for name, history in histories.items()}
+    folders, files = [""], set()
+    while folders:
+        for item in client.list_artifacts(run_id, folders.pop()):
+            (folders.append if item.is_dir else files.add)(item.path)
+    return points, files
+
+
+def test_a_copy_holds_what_its_source_holds(asked):
+    source = asked.children["unet"].info.run_id
+    copy, second = (start_run(asked.experiment.experiment_id, "copy", "", {"training_digest": "t"}) for _ in range(2))
+    for original, target in ((source, copy), (copy.run_id, second)):
+        with working_on(target):
+            copy_run(original, target)
+        (points, files), wanted = everything(asked.client, target.run_id), everything(asked.client, source)
+        assert points.keys() == wanted[0].keys()
+        assert [k for k in points if points[k] != wanted[0][k]] == []
+        assert files == wanted[1]
+        tags = asked.client.get_run(target.run_id).data.tags
+        assert (tags["reused_from"], tags["network_from"]) == (source, source)
+        assert "holds_network" not in tags
+        assert "warning" not in tags
+        found, wanted = load_run(target.run_id), load_run(source)
+        assert (found.settings, found.channels) == (wanted.settings, wanted.channels)
+        assert all(torch.equal(found.weights[key], wanted.weights[key]) for key in wanted.weights)
+
+
+def test_a_copy_has_warning_thresholds_and_every_point_but_those_of_the_machine(store):
+    source, copy = (start_run(connect(), "run", "", {}) for _ in range(2))
+    source.set_tags({"warning": "it is dead", "failure": "no", "network_from": "x", "tuned.clustering.angle": 30.0})
+    steps = range(1500)  # MLflow takes no more than 1000 at once
+    for start in (0, 750):
+        source.log_metrics(*(Point(step, {"a": step / 2}) for step in steps[start : start + 750]))
+    source.log_metrics(Point(0, {"system/cpu": 3.0}))
+    copy_run(source.run_id, copy)
+    points, _ = everything(store, copy.run_id)
+    assert points.keys() == {"a"}
+    assert [(step, value) for step, _, value in points["a"]] == [(step, step / 2) for step in steps]
+    tags = store.get_run(copy.run_id).data.tags
+    assert (tags["warning"], tags["network_from"], tags["tuned.clustering.angle"]) == ("it is dead", "x", "30.0")
+    assert "failure" not in tags

@@ -1,0 +1,20 @@
+from study.tracking.page_view import shared_view
+
+
+def test_pictures_stand_first_at_the_last_step_without_params():
+    view = shared_view("abc", ["network.name"], ["images/val a", "images/val A1/b"], 60)
+    assert view["compareRunSections"][0]["uuid"] == "images"
+    assert [card["imageKeys"] for card in view["compareRunCharts"]] == [["images/val a"], ["images/val A1/b"]]
+    for card in view["compareRunCharts"]:
+        assert (card["type"], card["step"], card["showRunParams"]) == ("IMAGE", 60, False)
+        assert card["metricSectionId"] == "images"
+    for part in ("compareRunSections", "compareRunCharts"):
+        ids = [item["uuid"] for item in view[part]]
+        assert len(set(ids)) == len(ids)
+
+
+def test_the_table_has_scores_and_what_is_varied():
+    view = shared_view("abc", ["network.name", "loss.inter_weight"], [], 0)
+    assert view["selectedColumns"][0] == view["orderByKey"] == "metrics.`test/sbd`"
+    assert view["selectedColumns"][-3:] == ["params.`network.name`", "params.`loss.inter_weight`", "params.`seed`"]
+    assert view["searchFilter"] == "tags.launch = 'abc'"
