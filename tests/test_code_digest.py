@@ -44,14 +44,14 @@ ALL = {"training", "maps", "scoring"}
         ("losses/cosine.py", "inter.mean()", "1.5 * inter.mean()", {"training"}),
         ("networks/unet.py", "import torch", "import torch\nimport math", {"training"}),
         ("data/targets.py", "import numpy", "import math\nimport numpy", ALL),
-        ("data/cvppp.py", "A1_VAL_SEED = 2020", "A1_VAL_SEED = 2021", ALL),
+        ("data/sets/cvppp.py", "A1_VAL_SEED = 2020", "A1_VAL_SEED = 2021", ALL),
         ("clustering/angular.py", "import numpy", "import math\nimport numpy", {"scoring"}),
         ("metrics/leaf.py", "import numpy", "import math\nimport numpy", {"scoring"}),
         ("tuning/trials.py", "_LEAST_GAIN = 1e-3", "_LEAST_GAIN = 1e-4", {"scoring"}),
         ("segmentation.py", "import numpy", "import math\nimport numpy", {"scoring"}),
         ("inference.py", "import ctypes", "import ctypes\nimport math", {"maps", "scoring"}),
         ("config.py", "angle: float = setting(45.0", "angle: float = setting(46.0", {"scoring"}),
-        ("training.py", "optimizer.step()", "optimizer.step(); optimizer.step()", {"training"}),
+        ("training/loop.py", "optimizer.step()", "optimizer.step(); optimizer.step()", {"training"}),
         ("figures/scores.py", "import numpy", "import math\nimport numpy", set()),
         ("tracking/run.py", "import json", "import json\nimport math", set()),
         ("version.py", '"0.1.0"', '"0.2.0"', set()),
@@ -73,7 +73,7 @@ def test_what_an_edit_changes(file, old, new, redone, copied, tmp_path):
     ],
 )
 def test_words_and_layout_change_nothing(old, new, copied, tmp_path):
-    for file in ("losses/objects.py", "training.py"):
+    for file in ("losses/objects.py", "training/loop.py"):
         text = (copied / file).read_text()
         if old == "(":  # of a call, not in a docstring
             at = text.index("(", text.index("import torch"))

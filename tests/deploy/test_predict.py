@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
-from tests.deploy.stand_in import FOUND, TWO, Threshold, names
 
 from study.data.files.reading import read_labels
 from study.deploy import predict as module
 from study.deploy.images import read_planes
 from study.deploy.predict import predict
 from study.errors import StudyError
+from tests.deploy.stand_in import FOUND, TWO, Threshold, names
 
 
 @pytest.fixture

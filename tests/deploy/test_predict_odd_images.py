@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
-from tests.deploy.stand_in import FOUND, TWO, Threshold, names
 
 from study.data.files.reading import read_labels
 from study.deploy.predict import predict
+from tests.deploy.stand_in import FOUND, TWO, Threshold, names
 
 RGB = TWO[..., None].repeat(3, 2)
 ALPHA = np.full((8, 9), 77, np.uint8)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-import study
 from study.deploy.promote import best_run, load_model, promote
 from study.errors import StudyError
 from study.runs.commands import search_run
@@ -38,7 +37,7 @@ def test_a_model_finds_the_test_labels_of_its_run(asked):
     """Scores of its labels are those that the run has logged."""
     run_id = asked.children["wnet"].info.run_id
     promote(run_id, "", "mine", "best")
-    model = study.load_model("models:/mine@best")
+    model = load_model("models:/mine@best")
     records = opened(model.settings.data).splits["test"]
     samples = (record.load() for record in records)
     counts = [model(sample.image, sample.labels > 0).max() for sample in samples]

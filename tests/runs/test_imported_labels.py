@@ -88,7 +88,7 @@ def test_what_is_logged(store, tmp_path):
     dataset = open_dataset(Settings().with_(LEAVES).data)
     bring_in(export(tmp_path / "labels"), name=" Mask R-CNN ")
     (run,) = runs(store)
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "Mask R-CNN (imported_labels), test")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "Mask R-CNN (imported), test")
     tags = {
         "imported": "Mask R-CNN",
         "dataset": "synthetic-leaves",
@@ -289,7 +289,7 @@ def test_settings_of_trained_runs_are_compared_beside_an_import(asked, beside, t
 
 def test_an_import_has_a_card(asked, beside, tmp_path):
     card = RunCard(asked.client.tracking_uri, beside[1].info.run_id, str(tmp_path))
-    assert "Shifted (imported_labels), test" in card.about().html
+    assert "Shifted (imported), test" in card.about().html
     assert "keeps no settings.json" in card.settings().html
     assert "no training loss" in card.curves().html
     card.scores()

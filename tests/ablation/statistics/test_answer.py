@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from tests.ablation.statistics.made import ABLATION, made_up, noisy
 
 from study.ablation.design import Ablation
 from study.ablation.statistics import FURTHER_SCORES, SCORES, answer, holm, interval
 from study.runs.job import Result
+from tests.ablation.statistics.made import ABLATION, made_up, noisy
 
 VARIANTS = ABLATION.variants()
 CONTROL = VARIANTS[2]

@@ -2,10 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.ablation.statistics.made import ABLATION, noisy
 
 from study.ablation.statistics import contrasts, holm, interval
 from study.ablation.statistics.paired import differences
+from tests.ablation.statistics.made import ABLATION, noisy
 
 UNET, UNET_ONLY, WNET, WNET_ONLY = ABLATION.variants()
 

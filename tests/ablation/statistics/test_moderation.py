@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from scipy import optimize, special
-from tests.ablation.statistics.made import ABLATION, noisy
 
 from study.ablation.statistics import answer, contrasts, interval, intervals, moderated
 from study.ablation.statistics.paired import differences
+from tests.ablation.statistics.made import ABLATION, noisy
 from tests.benchmarks.bench_intervals import EQUAL, families, spreads
 
 NAN = float("nan")

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tests.ablation.statistics.made import ABLATION, noisy
 
 from study.ablation.statistics import Components, interval, intervals, pooled_components, what_can_be_told
 from study.ablation.statistics.paired import differences
 from study.ablation.statistics.power import seeds_needed, smallest_difference
+from tests.ablation.statistics.made import ABLATION, noisy
 from tests.benchmarks.bench_intervals import EQUAL, families
 
 PARTS = Components(0.02**2, 0.01**2, 0.05**2)

@@ -2,10 +2,10 @@ import re
 
 import numpy as np
 import pytest
-from tests.ablation.statistics.made import ABLATION, made_up, noisy
 
 from study.ablation.statistics import ABOUT_TRAININGS, answer, contrasts, contrasts_found, found
 from study.runs.job import intervals_over
+from tests.ablation.statistics.made import ABLATION, made_up, noisy
 
 UNET, UNET_ONLY, WNET, WNET_ONLY = ABLATION.variants()
 THREE = [*noisy(UNET, 0.2), *noisy(UNET_ONLY, 0.0), *noisy(WNET, 0.0), *noisy(WNET_ONLY, -0.2)]
