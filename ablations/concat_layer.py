@@ -8,7 +8,7 @@ Run:      mlflow run . -e ablate_concat_layer
 from pathlib import Path
 
 from study.ablation.design import Ablation
-from study.config import CONCAT_LAYERS
+from study.networks import CONCAT_LAYERS
 
 ABLATION = Ablation(
     name="concat_layer",
@@ -16,10 +16,7 @@ ABLATION = Ablation(
     varied={"network.concat_layer": list(CONCAT_LAYERS)},  # in the order of Table 1
     control={"network.concat_layer": "dfeat.32"},
     # without a first U-Net there is nothing to forward
-    follows={
-        ("network.concat_layer", layer): {"network.name": "unet" if layer in ("none", "coordinate") else "wnet"}
-        for layer in CONCAT_LAYERS
-    },
+    follows={("network.concat_layer", layer): {"network.name": network} for layer, network in CONCAT_LAYERS.items()},
     printed=Path(__file__).parent / "printed" / "wnet_table1.csv",
     pictures={"figure_4": [{"network.concat_layer": "none"}, {"network.concat_layer": "dfeat.32"}]},
 )

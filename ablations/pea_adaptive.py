@@ -6,7 +6,7 @@ Run:      mlflow run . -e ablate_pea_adaptive -P dataset=cvppp2017 -P data_root=
 
 from study.ablation.design import Ablation
 
-_RANGES, _NEIGHBOURHOOD = "clustering.affinity_ranges", "clustering.affinity_neighbourhood"
+_RANGES, _NEIGHBOURHOOD = "clustering.ranges", "clustering.neighbourhood"
 
 ABLATION = Ablation(
     name="pea_adaptive",

@@ -13,11 +13,30 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from study.errors import StudyError
+
 Offset = tuple[int, ...]
 
 _NEIGHBOURHOODS = {4: ((-1, 0), (0, -1)), 8: ((-1, 0), (0, -1), (-1, -1), (-1, 1))}
 _PYRAMID = (4, 3, 2, 1)  # ranges that are left at 1/2, 1/4, 1/8 and 1/16
 _SMALLEST = 1e-12  # square of the shortest length that is scaled to 1
+
+
+def parse_ranges(text: str) -> tuple[int, ...]:
+    """Distances of pairs of pixels as they are written in settings: ``1+3+5`` as numbers.
+
+    Raises
+    ------
+    StudyError
+        If it is anything else than different whole numbers above 0, in ascending order and from 1 on.
+    """
+    try:
+        ranges = tuple(int(part) for part in text.split("+"))
+    except ValueError:
+        ranges = ()
+    if not ranges or ranges[0] != 1 or list(ranges) != sorted(set(ranges)):
+        raise StudyError(f"ranges are ascending whole numbers from 1 on, joined by +, such as 1+3+5+9, not {text!r}")
+    return ranges
 
 
 def pair_offsets(

@@ -19,10 +19,19 @@ from study.errors import StudyError
 
 # Where to begin following imports. Settings belong to the identity of a result by their values, so that a new default
 # of a threshold trains nothing; the thresholds of the paper, which all runs are scored with too, are defaults, though.
-TRAINING = ("study.training.loop", "study.runs.resources")  # data, targets, networks, losses, optimiser
+TRAINING = (
+    "study.training.loop",
+    "study.runs.resources",
+    "study.networks",
+    "study.losses",
+)  # data, targets, networks, losses, optimiser
 MAPS = ("study.inference",)  # what a trained network gives for an image
-SCORING = ("study.evaluation", "study.tuning", "study.config")  # inference, clustering, metrics, search of thresholds
-BY_VALUE = ("study.config",)  # counts only where it is one of the modules to begin with
+SCORING = (
+    "study.evaluation",
+    "study.tuning",
+    "study.clustering",
+)  # inference, clustering, metrics, search of thresholds
+BY_VALUE = ("study.settings", "study.config")  # count only where they are modules to begin with
 LEFT_OUT = ("study.errors", "study.version")  # neither a message nor a version computes anything
 
 

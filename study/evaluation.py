@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from study.config import Clustering
+from study.clustering import Clustering
 from study.data.batches import NetworkImage
-from study.inference import ImageMaps
+from study.maps import ImageMaps
 from study.metrics import neighbour_angle, scores
 from study.segmentation import label_image
 
@@ -24,7 +24,7 @@ class Evaluation:
     ----------
     table : DataFrame
         A row per image: `image`, the scores of `study.metrics.scores`, and `neighbour_angle` in degrees (NaN where
-        the embedding does not go by angles).
+        the embedding is not compared by angles).
     labels : list of (M, N) int32 arrays
     """
 
@@ -57,8 +57,8 @@ def evaluate(
     def one(pair: tuple[ImageMaps, NetworkImage]) -> tuple[dict, np.ndarray]:
         found, image = pair
         labels = label_image(found, image, settings)
-        goes_by_angles = settings.metric == "angle" and found.embedding.shape[2]
-        angle = neighbour_angle(found.embedding, image.labels, image.adjacent) if goes_by_angles else np.nan
+        angles = found.metric == "angle"
+        angle = neighbour_angle(found.embedding, image.labels, image.adjacent) if angles else np.nan
         return {"image": image.name, **scores(image.original, labels), "neighbour_angle": angle}, labels
 
     with ThreadPoolExecutor(max(1, threads)) as pool:

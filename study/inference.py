@@ -4,47 +4,25 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from study.config import Settings
 from study.data.batches import NetworkImage
 from study.device import autocast
+from study.maps import OBJECTNESS, ImageMaps
+from study.settings import Settings
 
 
-@dataclass(frozen=True)
-class ImageMaps:
-    """What the network gives for an image, kept in half precision.
-
-    Attributes
-    ----------
-    distance : (M, N) float16 array
-        Distance map; 1 at the middle of an object.
-    embedding : (M, N, E) float16 array
-        Unit vectors; or, from the discriminative loss, vectors of any length in a unit in which objects that the loss
-        is content with are at least the square root of 2 apart, as orthogonal unit vectors are; or the affinities
-        that a network predicts, a channel for each offset. E = 0 where the network has no embedding.
-    """
-
-    distance: np.ndarray
-    embedding: np.ndarray
-
-
-def predict_maps(
-    network: nn.Module, images: Sequence[NetworkImage], settings: Settings, *, pixels_at_once: int = 0
-) -> list[ImageMaps]:
-    """Maps of each image, as of `maps_of_pixels`."""
-    return maps_of_pixels(network, [image.pixels for image in images], settings, pixels_at_once=pixels_at_once)
+def predict_maps(network: nn.Module, images: Sequence[NetworkImage], settings: Settings) -> list[ImageMaps]:
+    """Maps of each image, see `maps_of_pixels`."""
+    return maps_of_pixels(network, [image.pixels for image in images], settings)
 
 
 @torch.no_grad()
-def maps_of_pixels(
-    network: nn.Module, images: Sequence[np.ndarray], settings: Settings, *, pixels_at_once: int = 0
-) -> list[ImageMaps]:
+def maps_of_pixels(network: nn.Module, images: Sequence[np.ndarray], settings: Settings) -> list[ImageMaps]:
     """Maps of each image, in evaluation mode.
 
     Images of one shape share a batch. Sizes are brought to multiples of 2 to the depth by reflection, and the maps are
@@ -56,11 +34,10 @@ def maps_of_pixels(
     images : sequence of (M, N, C) float16 arrays
         Standardised, at the network's scale.
     settings : Settings
-    pixels_at_once : int
-        Bound on the pixels of a batch; 0 chooses: a GPU is quicker with many, a CPU needs less memory with few.
     """
     device = next(network.parameters()).device
-    pixels_at_once = pixels_at_once or (2**21 if device.type == "cuda" else 2**17)
+    # a GPU is quicker with many, a CPU needs less memory with few
+    pixels_at_once = 2**21 if device.type == "cuda" else 2**17
     was_training = network.training
     network.eval()
     maps: list[ImageMaps | None] = [None] * len(images)
@@ -103,16 +80,19 @@ def _predict(network: nn.Module, pixels: torch.Tensor, settings: Settings) -> li
     padded = _pad(_pad(images, 3, -width % divisor), 2, -height % divisor)
     with autocast(settings.training.precision, images.device):
         output = network(padded)
-    distance = output.distance[:, 0, :height, :width]
-    embedding = output.embedding[:, :, :height, :width].permute(0, 2, 3, 1)
-    if output.classes is None and output.mask is None:
-        distance = distance / settings.loss.distance_scale
-    if settings.clustering.metric == "euclidean":
-        embedding = embedding * (2**0.5 / (2 * settings.loss.push_margin))
-    return [
-        ImageMaps(d, e)
-        for d, e in zip(distance.half().cpu().numpy(), embedding.half().contiguous().cpu().numpy(), strict=True)
-    ]
+    maps = output.maps(settings.embedding_metric)
+    arrays = {name: _array(name, values[:, :, :height, :width], settings) for name, values in maps.items()}
+    return [ImageMaps({name: array[i] for name, array in arrays.items()}) for i in range(len(pixels))]
+
+
+def _array(name: str, values: torch.Tensor, settings: Settings) -> np.ndarray:
+    """A map (B, C, M, N) as `ImageMaps` has it: (B, M, N), or (B, M, N, C) of an embedding, in float16."""
+    if name in OBJECTNESS:
+        scale = settings.loss.distance_scale if name == "distance" else 1
+        return (values[:, 0] / scale).half().cpu().numpy()
+    if name == "euclidean_embedding":
+        values = values * settings.loss.embedding_scale
+    return values.permute(0, 2, 3, 1).half().contiguous().cpu().numpy()
 
 
 def _pad(images: torch.Tensor, axis: int, amount: int) -> torch.Tensor:

@@ -1,16 +1,19 @@
 """Where settings start: the systems of the papers, and profiles of smaller budgets.
 
-Later layers win: defaults, system, preset, profile, profile of the system, profile of the data set, overrides.
+Later layers win: default, system, preset, profile (also that of the system), data set (in that profile), option,
+question. A name of three parts, such as ``clustering.affinity-watershed.stride``, is a setting of that component alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from study.config import Settings
 from study.errors import StudyError, unknown_name
+from study.settings import GROUPS, Settings, owners_of, unknown_setting
 
-_UNET = {"network.name": "unet", "network.concat_layer": "none"}
+_UNET = {"network.name": "unet"}
 # what a system has otherwise than the W-Net
 SYSTEMS: dict[str, dict[str, Any]] = {
     "wnet": {},  # Wu et al. 2020
@@ -37,15 +40,10 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         "clustering.method": "mean-shift",
     },
     # the U-Net that Chen et al. 2019 compare with: object, contour and background
-    "three-class": {"network.name": "three-class", "network.concat_layer": "none", "clustering.method": "components"},
+    "three-class": {"network.name": "three-class", "loss.name": "classes", "clustering.method": "components"},
 }
 
-_PEA = {
-    "network.concat_layer": "none",
-    "network.embedding_dim": 16,
-    "network.base_width": 16,
-    "clustering.foreground_threshold": 0.5,  # of a probability
-}
+_PEA = {"clustering.foreground_threshold": 0.5}  # of a probability
 SYSTEMS |= {
     # Huang et al. 2022, and what they compare with in Table 2
     "pea": {
@@ -58,8 +56,6 @@ SYSTEMS |= {
         **_PEA,
         "network.name": "affinity",
         "loss.name": "affinity",
-        "loss.cross_weight": 0.0,
-        "loss.pyramid_weight": 0.0,
         "clustering.method": "affinity-watershed",
     },
     "ml-de": {**SYSTEMS["discriminative"], **_PEA, "network.name": "residual"},
@@ -73,17 +69,17 @@ _PROGRAMS: dict[str, Any] = {
     "clustering.seed_smoothing": 3.0,
     "clustering.seed_min_distance": 10,
     "clustering.angle": 45.57,
-    "clustering.growing_overwrite": True,
+    "clustering.overwrite": True,
 }
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "paper": {},
     "code": {
-        "wnet": {**_PROGRAMS, "loss.aux_embedding_loss": True},
+        "wnet": {**_PROGRAMS, "network.aux_embedding": True},
         "unet": _PROGRAMS,
         "pea": {
             "loss.cross_detach": True,
             "loss.pair_balance": True,
-            "loss.affinity_scale": "code",
+            "loss.scale": "code",
             "training.epsilon": 0.01,
             "training.weight_decay": 1e-6,
             "training.amsgrad": True,
@@ -150,7 +146,7 @@ SYSTEM_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
     ("quick", "pea"): {
         "training.learning_rate": 1e-2,
         "loss.pair_balance": True,
-        "clustering.affinity_bias": -0.4,
+        "clustering.affinity-watershed.bias": -0.4,
     },
 }
 
@@ -163,10 +159,10 @@ _LEAVES = {
     "clustering.seed_threshold": 0.7,
     "clustering.angle": 45.0,
     # steps of 5 px are half a leaf at this size (chosen on the synthetic validation images)
-    "clustering.affinity_stride": 1,
+    "clustering.affinity-watershed.stride": 1,
 }
 # the ranges of Huang et al. 2022 for nuclei, which are smaller than leaves
-_NUCLEI = {"loss.ranges": "1+3+5+9+11", "clustering.affinity_ranges": "1+3+5+9+11"}
+_NUCLEI = {"loss.ranges": "1+3+5+9+11", "clustering.ranges": "1+3+5+9+11"}
 DATASET_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
     ("quick", "synthetic-leaves"): {
         "data.image_size": 96,
@@ -179,6 +175,90 @@ DATASET_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one source.
+
+    Attributes
+    ----------
+    source : str
+        `system`, `preset`, `profile`, `data set`, `option` or `question`.
+    values : dict
+        Dotted name -> value. What the components of the run lack is skipped, as one profile serves all components, but
+        for options and questions.
+    """
+
+    source: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings, and the source of each that is not a default, by dotted name."""
+
+    settings: Settings
+    sources: dict[str, str]
+
+
+def resolve(layers: list[Layer]) -> Resolved:
+    """Settings from layers, of which later ones win.
+
+    A setting that an option names and the question takes away, as it varies the component, is skipped.
+
+    Raises
+    ------
+    StudyError
+        If a name is unknown or a value does not fit.
+    """
+    choosers = {f"{group}.{chooser}" for group, (_, chooser) in GROUPS.items()}
+    choices = {name: value for layer in layers for name, value in layer.values.items() if name in choosers}
+    asked = [layer for layer in layers if layer.source != "question"]
+    own = {name: value for layer in asked for name, value in layer.values.items() if name in choosers}
+    settings, without_question = Settings().with_components(choices), Settings().with_components(own)
+    sources: dict[str, str] = {}
+    for layer in layers:
+        for name, value in layer.values.items():
+            name = _without_component(name, settings)
+            known = name in settings.flat()
+            if not known and (layer.source not in ("option", "question") or name in without_question.flat()):
+                if layer.source in ("option", "question") and not owners_of(name):
+                    raise unknown_setting(name, settings)
+                continue
+            settings = settings.with_value(name, value)
+            sources[name] = layer.source
+    settings.check()
+    return Resolved(settings, sources)
+
+
+def _without_component(name: str, settings: Settings) -> str:
+    """``clustering.angular.angle`` as ``clustering.angle`` where that component is chosen."""
+    group, _, rest = name.partition(".")
+    component, _, leaf = rest.partition(".")
+    if leaf and group in GROUPS and getattr(settings, group).key == component:
+        return f"{group}.{leaf}"
+    return name
+
+
+def layers_of(
+    dataset: str, root: str, profile: str, preset: str, overrides: str, system: str, changes: Mapping[str, Any]
+) -> list[Layer]:
+    """The layers of a run, see `load_settings`."""
+    for kind, name, known in (("system", system, SYSTEMS), ("profile", profile, PROFILES), ("preset", preset, PRESETS)):
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    options = parse_overrides(overrides)
+    if "system" in options:
+        raise StudyError("--set system only names where settings come from: choose a system by --system")
+    return [
+        Layer("system", {"system": system, **SYSTEMS[system]}),
+        Layer("preset", PRESETS[preset].get(system, {})),
+        Layer("profile", {**PROFILES[profile], **SYSTEM_PROFILES.get((profile, system), {})}),
+        Layer("data set", DATASET_PROFILES.get((profile, dataset), {})),
+        Layer("option", {"data.name": dataset, "data.root": root, **options}),
+        Layer("question", {name: value for name, value in changes.items() if name != "system"}),
+    ]
+
+
 def load_settings(
     dataset: str = "synthetic-leaves",
     root: str = "",
@@ -186,6 +266,7 @@ def load_settings(
     preset: str = "paper",
     overrides: str = "",
     system: str = "wnet",
+    changes: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Settings of a system on a data set in a profile and preset, with overrides.
 
@@ -199,28 +280,15 @@ def load_settings(
         ``a.b=1,c.d=x``; the last of equal names wins.
     system : str
         Key of `SYSTEMS`.
+    changes : dict, optional
+        What a question varies: dotted name -> value.
 
     Raises
     ------
     StudyError
         If a name is unknown or a value does not fit.
     """
-    if system not in SYSTEMS:
-        raise unknown_name("system", system, SYSTEMS)
-    if profile not in PROFILES:
-        raise unknown_name("profile", profile, PROFILES)
-    if preset not in PRESETS:
-        raise unknown_name("preset", preset, PRESETS)
-    layers = {"system": system, **SYSTEMS[system], **PRESETS[preset].get(system, {})}
-    layers |= {**PROFILES[profile], **SYSTEM_PROFILES.get((profile, system), {})}
-    layers |= DATASET_PROFILES.get((profile, dataset), {})
-    layers |= {"data.name": dataset, "data.root": root}
-    changes = parse_overrides(overrides)
-    if "system" in changes:
-        raise StudyError("--set system only names where settings come from: choose a system by --system")
-    if "network.name" in changes:
-        layers.pop("network.concat_layer", None)  # that of the system's own network
-    return Settings().with_(layers | changes)
+    return resolve(layers_of(dataset, root, profile, preset, overrides, system, changes or {})).settings
 
 
 def parse_overrides(text: str) -> dict[str, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from study.clustering import segment
-from study.config import Clustering
+from study.clustering import Clustering, segment
 from study.data.batches import NetworkImage, resize_labels
-from study.data.targets import compact_labels
-from study.inference import ImageMaps
+from study.data.targets import relabel_sequential
+from study.maps import ImageMaps
 
 
 def label_image(maps: ImageMaps, image: NetworkImage, settings: Clustering) -> np.ndarray:
@@ -34,8 +33,8 @@ def label_image(maps: ImageMaps, image: NetworkImage, settings: Clustering) -> n
 def labels_of_maps(
     maps: ImageMaps, shape: tuple[int, int], settings: Clustering, foreground: np.ndarray | None = None
 ) -> np.ndarray:
-    """Labels at the size `shape` of an image, as of `label_image`, inside of a mask of that size where there is one."""
-    mask = None if foreground is None else resize_labels(foreground, maps.distance.shape)
-    labels = segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), settings, mask)
+    """Labels at the size `shape` of an image, see `label_image`, inside of a mask of that size where there is one."""
+    mask = None if foreground is None else resize_labels(foreground, maps.shape)
+    labels = segment(maps, settings, mask)
     labels = resize_labels(labels, shape)
-    return labels if foreground is None else compact_labels(np.where(foreground, labels, 0))
+    return labels if foreground is None else relabel_sequential(np.where(foreground, labels, 0))

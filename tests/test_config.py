@@ -2,10 +2,11 @@ import dataclasses
 
 import pytest
 
-from study.config import CONCAT_LAYERS, Settings
+from study.affinities import parse_ranges
+from study.config import CONCAT_LAYERS
 from study.errors import StudyError
 from study.profiles import PRESETS, PROFILES, SYSTEMS, load_settings, parse_overrides
-from study.ranges import parse_ranges
+from study.settings import Settings
 
 
 def test_defaults_are_the_papers_values():

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.config import Clustering
+from study.clustering import Clustering
 from study.data.batches import NetworkImage, resize_labels
 from study.data.targets import distance_map
 from study.evaluation import evaluate, in_words, means

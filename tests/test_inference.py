@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from study.config import Settings
 from study.data.batches import NetworkImage, resize_labels
 from study.data.targets import distance_map
 from study.inference import ImageMaps, predict_maps
 from study.networks import build_network
 from study.segmentation import label_image
+from study.settings import Settings
 
 LABELS = np.zeros((20, 24), np.int32)
 LABELS[2:10, 2:10], LABELS[2:10, 10:20], LABELS[12:19, 5:20] = 1, 2, 3

@@ -25,9 +25,9 @@ from reports.blocks.page import (
 from reports.blocks.tables import ABOUT_THRESHOLDS, LEGACY, TRUE
 from study import figures, tracking
 from study.ablation.statistics import interval
-from study.config import Settings
 from study.errors import StudyError
 from study.runs.job import intervals_over
+from study.settings import Settings
 from study.tracking import Scores
 
 SHOWN_SCORES = {  # column of a table of scores -> title, group; a legacy score never stands in a column with a true one

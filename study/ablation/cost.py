@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import torch
 
-from study.config import Settings
 from study.data import Dataset
+from study.data.batches import Batch
 from study.device import autocast, choose_device
-from study.losses import total_loss
 from study.networks import build_network
+from study.settings import Settings
 from study.training.loop import number_of_steps
 
 _TIMED_STEPS = 2
@@ -67,7 +67,9 @@ def cost_of(trainings: Sequence[Settings], dataset: Dataset) -> Cost:
         seconds += per_step * number_of_steps(settings.training, len(dataset.splits["train"]))
         pixels = settings.data.image_size**2 or shape[0] * shape[1]
         kept = len(dataset.splits["val"]) + len(dataset.splits["test"])
-        disk += 2 * 4 * parameters + kept * pixels * 2 * (1 + settings.network.embedding_dim)
+        disk += 2 * 4 * parameters + kept * pixels * 2 * (
+            1 + getattr(settings.network, "embedding_dim", settings.loss.affinity_channels)
+        )
     return Cost(seconds, disk)
 
 
@@ -76,17 +78,18 @@ def _seconds_per_step(settings: Settings, shape: tuple[int, ...]) -> tuple[float
     device, divisor = choose_device(settings.training.device), 2**settings.network.depth
     side = settings.data.crop_size or settings.data.image_size
     rows, columns = (side, side) if side else (-(-n // divisor) * divisor for n in shape[:2])
-    network = build_network(shape[2], settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build_network(shape[2], settings.network, settings.loss).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = torch.randn(settings.training.batch_size, shape[2], rows, columns, device=device)
     labels = torch.zeros(images[:, 0].shape, dtype=torch.int64, device=device)
     neighbours = torch.zeros((len(images), 1, 1), dtype=torch.bool, device=device)
+    batch = Batch(images, labels.float(), labels, neighbours)
     started = 0.0
     for step in range(1 + _TIMED_STEPS):
         if step == 1:  # the first sets up more than the others
             started = _now(device)
         with autocast(settings.training.precision, device):
-            maps = network(images)
-        total_loss(maps, labels.float(), labels, neighbours, settings.loss)["loss"].backward()
+            output = network(images)
+        settings.loss.terms(output, batch)["loss"].backward()
     parameters = sum(weight.numel() for weight in network.parameters())
     return (_now(device) - started) / _TIMED_STEPS, parameters
 

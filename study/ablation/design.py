@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from study.config import Settings
 from study.errors import StudyError, first_line, unknown_name
 from study.runs.job import PlannedRun, variant_name
+from study.settings import Settings
 
 _OTHER_FIGURES = ("contact_sheet",)  # that every answer has
 

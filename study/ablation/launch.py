@@ -16,7 +16,6 @@ from study.ablation.design import Ablation
 from study.ablation.executors import Launch, execute
 from study.ablation.question import Question, question_of
 from study.ablation.statistics import Components, what_can_be_told
-from study.config import Settings
 from study.data import Dataset
 from study.data.content import in_two_splits
 from study.device import choose_device
@@ -27,6 +26,7 @@ from study.runs.known_results import KnownResults
 from study.runs.monitor import PICTURES
 from study.runs.pipeline import log_dataset, work
 from study.runs.resources import contents, opened
+from study.settings import Settings
 from study.tracking.page_view import shared_view
 from study.training.loop import number_of_steps
 

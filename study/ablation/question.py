@@ -14,11 +14,11 @@ from study import tracking
 from study.ablation.answer import log_answer
 from study.ablation.design import Ablation, plan
 from study.code_digest import digest_of
-from study.config import Settings
 from study.data import Dataset
 from study.data.content import in_two_splits
 from study.runs.job import Failure, Job, Result, about, resolved_run, variant_name
 from study.runs.resources import contents
+from study.settings import Settings
 from study.tracking import TrackedRun
 
 ANSWER = ("study.ablation.answer",)  # module to begin with, see `study.code_digest`: what an answer says and shows

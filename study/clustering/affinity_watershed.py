@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import torch
 
-from study.affinities import affinities, pair_offsets
-from study.clustering.mutex import affinity_watershed as watershed
-from study.config import Clustering
-from study.ranges import parse_ranges
+from study.affinities import affinities, pair_offsets, parse_ranges
+from study.clustering.base import Clustering
+from study.clustering.mutex import segment_affinities
+from study.config import setting
 
 
-def affinity_watershed(
-    distance: np.ndarray, embedding: np.ndarray, settings: Clustering, foreground: np.ndarray
-) -> np.ndarray:
-    """Mutex watershed of the affinities at `affinity_ranges`, and merging of fragments.
+@dataclass(frozen=True)
+class AffinityWatershed(Clustering):
+    """Mutex watershed of the affinities at `ranges`, and merging of fragments.
 
     Affinities are the cosines of the embeddings of each pair of pixels, so that ranges and neighbourhood may be others
-    than in training (adaptive affinity); with the `metric` `affinity` they are the network's own.
-
-    Parameters
-    ----------
-    distance : (M, N) float array
-        Not used.
-    embedding : (M, N, E) float32 array
-        Unit vectors, NaN where there is no direction; or an affinity for each offset.
-    settings : Clustering
-    foreground : (M, N) bool array
-        Pixels to cluster.
-
-    Returns
-    -------
-    (M, N) int32 array
-        0 outside of the foreground and where there is no direction.
+    than in training (adaptive affinity), or those that a network predicts.
     """
-    offsets = pair_offsets(parse_ranges(settings.affinity_ranges), neighbourhood=settings.affinity_neighbourhood)
-    known = foreground & np.isfinite(embedding[..., 0])
-    channels = np.moveaxis(np.where(known[..., None], embedding, 0), 2, 0)
-    if settings.metric != "affinity":
-        channels = affinities(torch.from_numpy(np.ascontiguousarray(channels))[None], offsets)[0].numpy()
-    strides = [settings.affinity_stride] * 2
-    return watershed(
-        channels,
-        offsets,
-        strides=strides,
-        bias=settings.affinity_bias,
-        min_size=settings.fragment_size,
-        mask=known,
-    )
+
+    key: ClassVar[str] = "affinity-watershed"
+    metrics: ClassVar[tuple[str, ...]] = ("angle", "affinity")
+
+    # distances of the pairs, px; the first ones attract
+    ranges: str = setting("1+3+5+9+27", check=parse_ranges, form="ranges {}")
+    neighbourhood: int = setting(4, choices=(4, 8), form="N = {}")
+    # repulsive pairs start on every so many rows and columns
+    stride: int = setting(5, low=1, high=500, search=(1, 10, 1), label="repulsive stride, px")
+    # added to the weight of repulsive pairs: above 0 objects part
+    bias: float = setting(0.0, low=-2, high=2, search=(-0.8, 0.8, 0.1), label="repulsive bias")
+    # smaller objects join a neighbour, px
+    fragment_size: int = setting(20, low=0, search=(0, 200, 20), label="minimum fragment, px")
+
+    @property
+    def window_step(self) -> int:
+        return self.stride
+
+    def cluster(self, objectness: np.ndarray, embedding: np.ndarray, foreground: np.ndarray, metric: str) -> np.ndarray:
+        offsets = pair_offsets(parse_ranges(self.ranges), neighbourhood=self.neighbourhood)
+        known = foreground & np.isfinite(embedding[..., 0])
+        channels = np.moveaxis(np.where(known[..., None], embedding, 0), 2, 0)
+        if metric != "affinity":
+            channels = affinities(torch.from_numpy(np.ascontiguousarray(channels))[None], offsets)[0].numpy()
+        strides = [self.stride] * 2
+        return segment_affinities(
+            channels, offsets, strides=strides, bias=self.bias, min_size=self.fragment_size, mask=known
+        )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import cos, inf, radians
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from study.clustering.connected import connected_pieces
-from study.clustering.seeds import Seeds, find_seeds
-from study.config import Clustering
+from study.clustering.base import SeededClustering
+from study.clustering.connected import connected_components as components_of
+from study.clustering.seeds import Seeds, find_peaks, region_seeds
+from study.config import setting
 
 _COSINE_ROUNDING = 1e-6  # of float32: a pixel at exactly `angle` counts as within
 _ANGLE_ROUNDING = 1e-3  # the same in radians, where the cosine is flat
@@ -20,31 +22,27 @@ _FIRST_RADIUS = 24  # px, of the first window around a seed
 _SEEDS_AT_ONCE = 16  # bounds the memory of the similarities of seeds that share a reach
 
 
-def angular(distance: np.ndarray, embedding: np.ndarray, settings: Clustering, foreground: np.ndarray) -> np.ndarray:
-    """Objects around the seeds of a distance map (Wu et al. 2020, section 3).
+@dataclass(frozen=True)
+class Angular(SeededClustering):
+    """Objects around the seeds of a distance map (Wu et al. 2020, section 3); see `cluster_seeds`."""
 
-    Parameters
-    ----------
-    distance : (M, N) float array
-        Finite.
-    embedding : (M, N, E) float32 array
-        Unit vectors, NaN where there is no direction.
-    settings : Clustering
-    foreground : (M, N) bool array
-        Not used: what is around a seed shows without it, and `segment` applies it to the result.
+    key: ClassVar[str] = "angular"
 
-    Returns
-    -------
-    (M, N) int32 array
-        As of `cluster_seeds`.
-    """
-    return cluster_seeds(embedding, find_seeds(distance, embedding, settings), settings.angle)
+    seeds: str = setting("peaks", choices=("peaks", "regions"))
+    seed_min_distance: int = setting(3, low=1, high=500)  # between two peaks, px
+
+    def cluster(self, objectness: np.ndarray, embedding: np.ndarray, foreground: np.ndarray, metric: str) -> np.ndarray:
+        if self.seeds == "peaks":
+            seeds = find_peaks(objectness, embedding, self, self.seed_min_distance)
+        else:
+            seeds = region_seeds(objectness, embedding, self)
+        return cluster_seeds(embedding, seeds, self.angle)
 
 
 def cluster_seeds(embedding: np.ndarray, seeds: Seeds, angle: float) -> np.ndarray:
     """One object per seed, or per chain of seeds that reach one another.
 
-    The reach of a seed is the connected piece, around its pixel, of the pixels within `angle` of its direction.
+    The reach of a seed is the connected component, around its pixel, of the pixels within `angle` of its direction.
     Two seeds in each other's reach are one object, and so are chains of such pairs: an object with two maxima is not
     cut in two. A pixel in several reaches goes to the seed most similar to it (equals are decided in row-major order
     of the seeds), and of an object only what stays connected to one of its seeds is kept. The order in which seeds
@@ -99,14 +97,14 @@ class _Reach(NamedTuple):
 
 
 def _grow(embedding: np.ndarray, pixel: np.ndarray, direction: np.ndarray, limit: float) -> _Reach:
-    """The connected piece of cosines of at least `limit` that contains `pixel`."""
+    """The connected component of cosines of at least `limit` that contains `pixel`."""
     shape = np.array(embedding.shape[:2])
     low, high = np.maximum(pixel - _FIRST_RADIUS, 0), np.minimum(pixel + _FIRST_RADIUS + 1, shape)
     while True:
         window = (slice(low[0], high[0]), slice(low[1], high[1]))
         similarity = embedding[window] @ direction
-        pieces = connected_pieces(similarity >= limit)
-        mask = pieces == (pieces[tuple(pixel - low)] or -1)
+        components = components_of(similarity >= limit)
+        mask = components == (components[tuple(pixel - low)] or -1)
         beyond_low = (low > 0) & [mask[0].any(), mask[:, 0].any()]
         beyond_high = (high < shape) & [mask[-1].any(), mask[:, -1].any()]
         if not (beyond_low | beyond_high).any():
@@ -164,9 +162,9 @@ def _merge(group_of: np.ndarray, reached: list[np.ndarray]) -> np.ndarray:
 
 
 def _connected_to_seeds(labels: np.ndarray, pixels: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """`labels` without the pieces that hold no seed (`pixels`) of their own object (`objects`)."""
-    pieces = connected_pieces(labels)
+    """`labels` without the components that hold no seed (`pixels`) of their own object (`objects`)."""
+    components = components_of(labels)
     at_seeds = tuple(pixels.T)
-    kept = np.zeros(pieces.max(initial=0) + 1, bool)
-    kept[pieces[at_seeds][labels[at_seeds] == objects]] = True
-    return np.where(kept[pieces], labels, 0).astype(np.int32)
+    kept = np.zeros(components.max(initial=0) + 1, bool)
+    kept[components[at_seeds][labels[at_seeds] == objects]] = True
+    return np.where(kept[components], labels, 0).astype(np.int32)

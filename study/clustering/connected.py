@@ -1,11 +1,11 @@
-"""Connected pieces of masks and label images."""
+"""Connected components of masks and label images."""
 
 import numpy as np
 from skimage.measure import label
 
 
-def connected_pieces(labels: np.ndarray, *, corners: bool = False) -> np.ndarray:
-    """Number the connected pieces of equal label.
+def connected_components(labels: np.ndarray, *, corners: bool = False) -> np.ndarray:
+    """Number the connected components of equal label.
 
     Parameters
     ----------
@@ -18,6 +18,6 @@ def connected_pieces(labels: np.ndarray, *, corners: bool = False) -> np.ndarray
     Returns
     -------
     (M, N) int array
-        1, 2, ... in row-major order of each piece's first pixel; 0 = background.
+        1, 2, ... in row-major order of each component's first pixel; 0 = background.
     """
     return np.asarray(label(labels, background=0, connectivity=2 if corners else 1))

@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import cos, radians
+from typing import ClassVar
 
 import numpy as np
 from scipy import ndimage
 
+from study.clustering.base import SeededClustering
 from study.clustering.seeds import region_directions, seed_regions
-from study.config import Clustering
 
 
-def growing(distance: np.ndarray, embedding: np.ndarray, settings: Clustering, foreground: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Growing(SeededClustering):
     """Objects grown from the seed regions of a distance map (Chen et al. 2019, section 2.2).
 
     Where the distance map is above `seed_threshold` times its maximum, each connected region is an object, with the
     normalised mean of its embeddings. Round by round, objects take in the pixels in the 3 x 3 squares around their
     own whose embedding is within `angle` of that mean; the mean stays as it was. A pixel that several objects reach in
     the same round goes to the most similar one (of equals, to the first in row-major order), and a pixel once assigned
-    stays. With `growing_overwrite` it does not: there each pixel is offered to the last of the objects around it
-    alone, even if it belongs to an earlier one.
+    stays. With `overwrite` it does not: there each pixel is offered to the last of the objects around it alone, even if
+    it belongs to an earlier one. A pixel without direction is in no object.
 
-    Every pixel is looked at once for each object around it, in O(M N E) time; with `growing_overwrite` the whole image
-    in every round.
-
-    Parameters
-    ----------
-    distance : (M, N) float array
-        Finite.
-    embedding : (M, N, E) float32 array
-        Unit vectors, NaN where there is no direction; such a pixel is in no object.
-    settings : Clustering
-    foreground : (M, N) bool array
-        Not used: `segment` applies it to the result.
-
-    Returns
-    -------
-    (M, N) int32 array
-        0 = background, ids from 1 in row-major order of their regions, with gaps.
+    Every pixel is looked at once for each object around it, in O(M N E) time; with `overwrite` the whole image in every
+    round. Ids are in row-major order of their regions, with gaps.
     """
-    regions = np.where(np.isfinite(embedding[..., 0]), seed_regions(distance, settings), 0)
-    directions = region_directions(regions, embedding)
-    grow = _overwriting if settings.growing_overwrite else _first_come
-    return grow(regions, embedding, directions, cos(radians(settings.angle)))
+
+    key: ClassVar[str] = "growing"
+
+    overwrite: bool = False  # a later object takes pixels from an earlier one
+
+    def cluster(self, objectness: np.ndarray, embedding: np.ndarray, foreground: np.ndarray, metric: str) -> np.ndarray:
+        regions = np.where(np.isfinite(embedding[..., 0]), seed_regions(objectness, self), 0)
+        directions = region_directions(regions, embedding)
+        grow = _overwriting if self.overwrite else _first_come
+        return grow(regions, embedding, directions, cos(radians(self.angle)))
 
 
 def _first_come(regions: np.ndarray, embedding: np.ndarray, directions: np.ndarray, limit: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from study.affinities import Offset, pair_slices
 
 
-def affinity_watershed(
+def segment_affinities(
     affinity: np.ndarray,
     offsets: Sequence[Offset],
     *,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from study.clustering.connected import connected_pieces
+from study.clustering.base import SeededClustering
+from study.clustering.connected import connected_components
 from study.clustering.embedding import unit_embedding
-from study.config import Clustering
 
 NO_DISTANCE = 1e-6  # a distance map that nowhere exceeds this has no objects
 
@@ -30,14 +30,13 @@ class Seeds:
     directions: np.ndarray
 
 
-def find_seeds(distance: np.ndarray, embedding: np.ndarray, settings: Clustering) -> Seeds:
-    """Seeds of an image.
+def find_peaks(distance: np.ndarray, embedding: np.ndarray, settings: SeededClustering, min_distance: int) -> Seeds:
+    """Peaks of an image.
 
     The distance map is smoothed by a Gaussian of `seed_smoothing` px; seeds lie where it is above `seed_threshold`
-    times its maximum. `peaks` (Wu et al. 2020, section 3): pixels that nothing exceeds within `seed_min_distance` px
-    along rows and columns, at the image's border too, with the embedding there; of a plateau, the first pixel in
-    row-major order. `regions` (Chen et al. 2019): connected regions, each with the normalised mean of its embeddings
-    and the pixel most similar to it.
+    times its maximum, at pixels that nothing exceeds within `min_distance` px along rows and columns, at the image's
+    border too, with the embedding there; of a plateau, at the first pixel in row-major order (Wu et al. 2020,
+    section 3).
 
     Parameters
     ----------
@@ -45,7 +44,8 @@ def find_seeds(distance: np.ndarray, embedding: np.ndarray, settings: Clustering
         Finite.
     embedding : (M, N, E) float32 array
         Unit vectors, NaN where there is no direction; a peak or region of nothing else is no seed.
-    settings : Clustering
+    settings : SeededClustering
+    min_distance : int
 
     Returns
     -------
@@ -53,12 +53,18 @@ def find_seeds(distance: np.ndarray, embedding: np.ndarray, settings: Clustering
         Empty for a map that nowhere exceeds 1e-6.
     """
     smooth, above = _above(distance, settings)
-    if settings.seeds == "peaks":
-        return _peaks(smooth, above, embedding, settings.seed_min_distance)
-    return _representatives(_numbered(above), embedding)
+    return _peaks(smooth, above, embedding, min_distance)
 
 
-def seed_regions(distance: np.ndarray, settings: Clustering) -> np.ndarray:
+def region_seeds(distance: np.ndarray, embedding: np.ndarray, settings: SeededClustering) -> Seeds:
+    """Seeds of the connected regions above the threshold: their mean direction, at the pixel most similar to it.
+
+    Parameters and result are those of `find_peaks` (Chen et al. 2019, section 2.2).
+    """
+    return _representatives(seed_regions(distance, settings), embedding)
+
+
+def seed_regions(distance: np.ndarray, settings: SeededClustering) -> np.ndarray:
     """Connected regions of the smoothed distance map above `seed_threshold` times its maximum.
 
     Returns
@@ -79,26 +85,26 @@ def region_directions(regions: np.ndarray, embedding: np.ndarray) -> np.ndarray:
     return unit_embedding(sums)
 
 
-def smoothed(distance: np.ndarray, settings: Clustering) -> np.ndarray:
+def smoothed(distance: np.ndarray, settings: SeededClustering) -> np.ndarray:
     """The (M, N) distance map, smoothed by a Gaussian of `seed_smoothing` px, in float32."""
     return ndimage.gaussian_filter(distance.astype(np.float32), settings.seed_smoothing)
 
 
-def _above(distance: np.ndarray, settings: Clustering) -> tuple[np.ndarray, np.ndarray]:
+def _above(distance: np.ndarray, settings: SeededClustering) -> tuple[np.ndarray, np.ndarray]:
     """The smoothed distance map, and where it is above the threshold."""
     smooth = smoothed(distance, settings)
     return smooth, smooth > max(settings.seed_threshold * float(smooth.max(initial=0)), NO_DISTANCE)
 
 
 def _numbered(above: np.ndarray) -> np.ndarray:
-    return connected_pieces(above).astype(np.int32)
+    return connected_components(above).astype(np.int32)
 
 
 def _peaks(smooth: np.ndarray, above: np.ndarray, embedding: np.ndarray, min_distance: int) -> Seeds:
     """Maxima of the square around them, one per plateau."""
     highest = ndimage.maximum_filter(smooth, size=2 * min_distance + 1, mode="nearest")
     peaks = above & (smooth == highest)
-    _, first = np.unique(connected_pieces(peaks, corners=True)[peaks], return_index=True)
+    _, first = np.unique(connected_components(peaks, corners=True)[peaks], return_index=True)
     pixels = np.argwhere(peaks)[first]
     directions = embedding[tuple(pixels.T)]
     known = np.isfinite(directions[:, 0])

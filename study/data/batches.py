@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from study.config import Data
 from study.data.dataset import Sample
-from study.data.targets import compact_labels, distance_map, neighbours
+from study.data.settings import Data
+from study.data.targets import distance_map, neighbours, relabel_sequential
 from study.errors import StudyError
 
-MOST_OBJECTS = np.iinfo(np.int16).max  # of a training image: ids take two bytes, and tables of neighbours fit in memory
+MAX_OBJECTS = np.iinfo(np.int16).max  # of a training image: ids take two bytes, and tables of neighbours fit in memory
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ def network_image(sample: Sample, image_size: int) -> NetworkImage:
     """`sample` at the network's scale, as of `network_pixels`."""
     pixels = network_pixels(sample.image, image_size)
     shape = pixels.shape[:2]
-    labels = compact_labels(resize_labels(sample.labels, shape))
+    labels = relabel_sequential(resize_labels(sample.labels, shape))
     original = labels if shape == sample.labels.shape else sample.labels  # one array less in memory
     return NetworkImage(sample.name, pixels, labels, original)
 
 
-def refuse_other_channels(image: NetworkImage, channels: int) -> None:
+def check_channels(image: NetworkImage, channels: int) -> None:
     """Raise a StudyError if an image has other than `channels` channels."""
     if (found := image.pixels.shape[2]) != channels:
         raise StudyError(
@@ -105,11 +105,11 @@ def refuse_other_channels(image: NetworkImage, channels: int) -> None:
         )
 
 
-def _refuse_too_many_objects(image: NetworkImage) -> None:
+def _check_object_count(image: NetworkImage) -> None:
     """Raise a StudyError if the ids of an image do not fit into the 16 bits that they are kept in."""
-    if (found := int(image.labels.max())) > MOST_OBJECTS:
+    if (found := int(image.labels.max())) > MAX_OBJECTS:
         raise StudyError(
-            f"{image.name} has {found} objects, but an image to train on may have {MOST_OBJECTS}: cut it into several"
+            f"{image.name} has {found} objects, but an image to train on may have {MAX_OBJECTS}: cut it into several"
         )
 
 
@@ -134,7 +134,7 @@ class TrainingImages:
     """All training images and targets in flat tensors on the device.
 
     Pixels of all images stand in one row after the other, so that images of any size need no padding and a batch is
-    one gather. Which images, crops and flips each step takes is drawn once, from `seed`; step `i` is the same whether
+    one gather. Which images, crops and flips each step takes is sampled once, from `seed`; step `i` is the same whether
     or not the training was interrupted before it.
 
     Parameters
@@ -143,7 +143,7 @@ class TrainingImages:
         Not empty. Taken one by one, so that they need not all be in memory.
     data : Data
         `crop_size` and `augmentation`; without crops all images must have the same shape.
-    neighbour_distance : int
+    reach : int
         Objects closer than that are neighbours, px at the network's scale.
     device : torch.device
         If it cannot hold the images, they stay in host memory and batches stream.
@@ -151,10 +151,10 @@ class TrainingImages:
     Raises
     ------
     StudyError
-        If the images differ in their number of channels, or one has more than `MOST_OBJECTS` objects.
+        If the images differ in their number of channels, or one has more than `MAX_OBJECTS` objects.
     """
 
-    def __init__(self, images: Iterable[NetworkImage], data: Data, neighbour_distance: int, device: torch.device):
+    def __init__(self, images: Iterable[NetworkImage], data: Data, reach: int, device: torch.device):
         self.data, self.device = data, device
         # bytes that grow in place: lists of arrays, joined at the end, would need twice the memory
         pixels, labels, distance = bytearray(), bytearray(), bytearray()
@@ -163,13 +163,13 @@ class TrainingImages:
         channels = 0
         for image in images:
             channels = channels or image.pixels.shape[2]
-            refuse_other_channels(image, channels)
-            _refuse_too_many_objects(image)
+            check_channels(image, channels)
+            _check_object_count(image)
             shapes.append(image.labels.shape)
             pixels += image.pixels.tobytes()
             labels += image.labels.astype(np.int16).tobytes()
             distance += np.round(255 * distance_map(image.labels)).astype(np.uint8).tobytes()
-            tables.append(neighbours(image.labels, neighbour_distance))
+            tables.append(neighbours(image.labels, reach))
         count = max(len(table) for table in tables)
         lengths = [rows * columns for rows, columns in shapes]
         fits = _fits(len(pixels) + len(labels) + len(distance) + len(tables) * count**2, device)
@@ -187,8 +187,8 @@ class TrainingImages:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def draw(self, steps: int, batch_size: int, seed: int) -> Tensor:
-        """The draws of all steps, as a (steps, batch_size, 6) int64 tensor.
+    def sample(self, steps: int, batch_size: int, seed: int) -> Tensor:
+        """What each step takes, at random, as a (steps, batch_size, 6) int64 tensor.
 
         The six are image, row and column of the crop, mirrored rows, mirrored columns, transposition. Images
         come in random order, each once before any comes again.
@@ -196,19 +196,19 @@ class TrainingImages:
         rng = np.random.default_rng([seed, 1])
         total = steps * batch_size
         order = np.concatenate([rng.permutation(len(self)) for _ in range(-(-total // len(self)))])[:total]
-        draws = np.zeros((total, 6), np.int64)
-        draws[:, 0] = order
+        samples = np.zeros((total, 6), np.int64)
+        samples[:, 0] = order
         room = np.maximum(self.shapes.cpu().numpy()[order] - self.side, 0)
-        draws[:, 1:3] = (rng.random((total, 2)) * (room + 1)).astype(np.int64)
+        samples[:, 1:3] = (rng.random((total, 2)) * (room + 1)).astype(np.int64)
         if self.data.augmentation == "flips":
-            draws[:, 3:6] = rng.integers(0, 2, (total, 3))
+            samples[:, 3:6] = rng.integers(0, 2, (total, 3))
             if self.side[0] != self.side[1]:
-                draws[:, 5] = 0
-        return torch.from_numpy(draws.reshape(steps, batch_size, 6)).to(self.store)
+                samples[:, 5] = 0
+        return torch.from_numpy(samples.reshape(steps, batch_size, 6)).to(self.store)
 
-    def batch(self, draws: Tensor) -> Batch:
-        """The batch of one step: `draws` is a row of `draw`."""
-        image, top, left, mirror_rows, mirror_columns, transpose = (n.view(-1, 1, 1) for n in draws.unbind(1))
+    def batch(self, samples: Tensor) -> Batch:
+        """The batch of one step: `samples` is a row of what `sample` gives."""
+        image, top, left, mirror_rows, mirror_columns, transpose = (n.view(-1, 1, 1) for n in samples.unbind(1))
         i = torch.arange(self.side[0], device=self.store).view(1, -1, 1)
         j = torch.arange(self.side[1], device=self.store).view(1, 1, -1)
         i, j = torch.where(transpose > 0, j, i), torch.where(transpose > 0, i, j)

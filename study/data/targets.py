@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage as ndi
+from skimage import segmentation
 
 
-def compact_labels(labels: np.ndarray) -> np.ndarray:
+def relabel_sequential(labels: np.ndarray) -> np.ndarray:
     """Labels with ids 0, 1, ..., K in the order of the original ids; 0 stays the background.
 
     Parameters
     ----------
-    labels : (M, N) int array
+    labels : int array of any shape
 
     Returns
     -------
-    (M, N) int32 array
+    int32 array of that shape
     """
-    ids, inverse = np.unique(labels, return_inverse=True)
-    shift = 0 if ids[0] == 0 else 1
-    return (inverse.reshape(labels.shape) + shift).astype(np.int32)
+    return segmentation.relabel_sequential(labels)[0].astype(np.int32)
 
 
 def distance_map(labels: np.ndarray) -> np.ndarray:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from study import __version__
-from study.config import Settings
 from study.deploy.segmenter import Segmenter
 from study.errors import StudyError
 from study.runs.resources import rebuilt_network
+from study.settings import Settings
 
 ABOUT, WEIGHTS = "model.json", "weights.pt"
 FORMAT = 1  # of model.json
@@ -77,7 +77,7 @@ def load_package(folder: Path, device: str = "auto") -> Segmenter:
             f"{folder / ABOUT} has format {about.get('format')}, which version {__version__} of the study does not "
             f"know: use version {about.get('study_version')}"
         )
-    settings = Settings().with_(about["settings"]).with_({"training.device": device})
+    settings = Settings.from_stored(about["settings"]).with_({"training.device": device})
     try:
         network = rebuilt_network(weights, about["channels"], settings)
     except RuntimeError as error:

@@ -11,19 +11,21 @@ import numpy as np
 from skimage.color import rgb2gray
 from torch import nn
 
-from study.config import Clustering, Settings
+from study.clustering import Clustering
 from study.data.batches import network_pixels
 from study.data.files.reading import as_image
 from study.deploy.tiles import label_in_tiles
 from study.errors import StudyError
-from study.inference import ImageMaps, maps_of_pixels
+from study.inference import maps_of_pixels
+from study.maps import ImageMaps
 from study.segmentation import labels_of_maps
+from study.settings import Settings
 
 LARGE = 2**21  # px, from where an image that keeps its size is taken in tiles
 
 
-class Seen(NamedTuple):
-    """What the network has seen of an image.
+class ImageOutput(NamedTuple):
+    """What the network gives for an image.
 
     Attributes
     ----------
@@ -85,30 +87,30 @@ class Segmenter:
             raise StudyError(f"the foreground has shape {foreground.shape}, the image {image.shape[:2]}: give one mask")
         return self.labels(self.maps(image, foreground=foreground), foreground)
 
-    def maps(self, image: np.ndarray, foreground: np.ndarray | None = None) -> Seen:
+    def maps(self, image: np.ndarray, foreground: np.ndarray | None = None) -> ImageOutput:
         """The network's part, on its device.
 
         Parameters
         ----------
         image : (M, N, C) array
-            As of `study.data.files.reading.as_image`.
+            See `study.data.files.reading.as_image`.
         foreground : (M, N) bool array, optional
             Used for large images, which are clustered here.
         """
         shape = image.shape[:2]
         pixels = network_pixels(with_channels(image, self.channels), self.settings.data.image_size)
         if self.settings.data.image_size or pixels[..., 0].size < LARGE:
-            return Seen(shape, maps_of_pixels(self.network, [pixels], self.settings)[0])
+            return ImageOutput(shape, maps_of_pixels(self.network, [pixels], self.settings)[0])
         clustering, multiple = self._clustering(foreground), 2**self.settings.network.depth
         labels = label_in_tiles(pixels, self._maps_of_tile, clustering, multiple=multiple, foreground=foreground)
-        return Seen(shape, labels=labels)
+        return ImageOutput(shape, labels=labels)
 
-    def labels(self, seen: Seen, foreground: np.ndarray | None = None) -> np.ndarray:
-        """The clustering's part: labels at the size of the image, as of calling this."""
-        if seen.maps is None:
-            assert seen.labels is not None
-            return seen.labels
-        return labels_of_maps(seen.maps, seen.shape, self._clustering(foreground), foreground)
+    def labels(self, output: ImageOutput, foreground: np.ndarray | None = None) -> np.ndarray:
+        """The clustering's part: labels at the size of the image, as when this is called."""
+        if output.maps is None:
+            assert output.labels is not None
+            return output.labels
+        return labels_of_maps(output.maps, output.shape, self._clustering(foreground), foreground)
 
     def _maps_of_tile(self, pixels: np.ndarray) -> ImageMaps:
         return maps_of_pixels(self.network, [pixels], self.settings)[0]

@@ -20,7 +20,7 @@ from study.data.files.label_files import HDF5_SUFFIXES
 from study.data.files.reading import read_hdf5, read_hdf5_text, reading_hdf5
 from study.data.sets.cvppp import subset_names
 from study.data.sets.cvppp_test import Plant, entries, list_plants
-from study.data.targets import compact_labels
+from study.data.targets import relabel_sequential
 from study.errors import StudyError, unknown_name
 
 MOST_OBJECTS = 255  # of an image, in uint8
@@ -155,7 +155,7 @@ def _labels(model: Callable[..., np.ndarray], plant: Plant) -> np.ndarray:
     labels = model(plant.image(), foreground=foreground)
     if foreground is not None:
         labels = np.where(foreground, labels, 0)
-    labels = compact_labels(labels)
+    labels = relabel_sequential(labels)
     if labels.max() > MOST_OBJECTS:
         raise StudyError(
             f"the model finds {labels.max()} objects in {plant.name} of {plant.file}, but a submission holds at most "

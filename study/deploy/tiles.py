@@ -8,12 +8,20 @@ from math import ceil
 
 import numpy as np
 
-from study.clustering import clusters, finite_distance, is_likely, numbering, pixels_to_cluster, refuse_settings
+from study.clustering import (
+    Clustering,
+    SeededClustering,
+    check_foreground,
+    clusters,
+    finite_map,
+    is_likely,
+    numbering,
+    pixels_to_cluster,
+)
 from study.clustering.seeds import NO_DISTANCE, smoothed
-from study.config import Clustering
 from study.deploy.seams import joined_labels
 from study.deploy.tiling import Area, Tile, array_on_disk, tiles_of
-from study.inference import ImageMaps
+from study.maps import ImageMaps
 
 _REACH = 4  # of a Gaussian, in sigma
 
@@ -28,7 +36,6 @@ def label_in_tiles(
     halo: int = 128,
     overlap: int = 256,
     foreground: np.ndarray | None = None,
-    progress: Callable[[int, int], object] | None = None,
 ) -> np.ndarray:
     """Objects of a large image: what `study.clustering.segment` gives, with the maps of one tile in memory at a time.
 
@@ -59,8 +66,6 @@ def label_in_tiles(
         Width of what neighbouring windows of the clustering share, px.
     foreground : (M, N) bool array, optional
         As of `segment`.
-    progress : callable, optional
-        Called with the number of steps done and of all steps after each of them.
 
     Returns
     -------
@@ -85,97 +90,85 @@ def label_in_tiles(
     shape = pixels.shape[:2]
     if foreground is not None and foreground.shape != shape:
         raise ValueError(f"foreground {foreground.shape} and pixels {pixels.shape} differ in shape")
-    refuse_settings(settings, foreground)
+    check_foreground(settings, foreground)
     if not all(shape):
         return np.zeros(shape, np.int32)
     parts = tiles_of(shape, tile, halo, multiple)
-    windows = tiles_of(shape, tile, ceil(overlap / 2), _stride(settings))
-    steps = _Steps(len(parts) + len(windows), progress)
-    maps = _gathered_maps(pixels, predict, parts, steps)
+    windows = tiles_of(shape, tile, ceil(overlap / 2), settings.window_step)
+    maps = _gathered_maps(pixels, predict, parts)
     largest, peak = _maxima(maps, settings, tile)
     if largest <= NO_DISTANCE:
         return np.zeros(shape, np.int32)
     image = _Image(maps, settings, foreground, largest, peak)
-
-    def cluster(window: Area) -> np.ndarray:
-        labels = image.clusters(window)
-        steps.done()
-        return labels
-
-    labels, count = joined_labels(shape, windows, cluster)
+    labels, count = joined_labels(shape, windows, image.clusters)
     _keep_likely(labels, count, image, windows)
     return labels
 
 
-class _Steps:
-    """Tells how much is done."""
+@dataclass(frozen=True)
+class _GatheredMaps:
+    """Maps of a whole image on the disk: (M, N) objectness and (M, N, E) embedding, float16, and its metric."""
 
-    def __init__(self, total: int, progress: Callable[[int, int], object] | None):
-        self.count, self.total, self.progress = 0, total, progress
-
-    def done(self) -> None:
-        self.count += 1
-        if self.progress is not None:
-            self.progress(self.count, self.total)
-
-
-def _stride(settings: Clustering) -> int:
-    """Windows begin at multiples of this, so that the method takes the same pairs of pixels as in the whole image."""
-    strides = {"mutex-watershed": settings.mutex_stride, "affinity-watershed": settings.affinity_stride}
-    return strides.get(settings.method, 1)
+    objectness: np.ndarray
+    embedding: np.ndarray
+    metric: str
 
 
 def _gathered_maps(
-    pixels: np.ndarray, predict: Callable[[np.ndarray], ImageMaps], parts: Sequence[Tile], steps: _Steps
-) -> np.ndarray:
-    """(M, N, 1 + E) float16 distance map and embedding of the whole image, on the disk."""
+    pixels: np.ndarray, predict: Callable[[np.ndarray], ImageMaps], parts: Sequence[Tile]
+) -> _GatheredMaps:
+    """Maps of all parts of an image."""
     gathered = None
     for part in parts:
         maps = predict(pixels[part.window])
         if gathered is None:  # only now E is known
-            gathered = array_on_disk((*pixels.shape[:2], 1 + maps.embedding.shape[2]), np.float16)
-        gathered[*part.core, 0] = maps.distance[part.inner]
-        gathered[*part.core, 1:] = maps.embedding[part.inner]
-        steps.done()
+            both = array_on_disk((*pixels.shape[:2], 1 + maps.embedding.shape[2]), np.float16)
+            gathered = _GatheredMaps(both[..., 0], both[..., 1:], maps.metric)
+        gathered.objectness[part.core] = maps.objectness[part.inner]
+        gathered.embedding[part.core] = maps.embedding[part.inner]
     assert gathered is not None  # an image has a part
     return gathered
 
 
-def _maxima(maps: np.ndarray, settings: Clustering, tile: int) -> tuple[np.floating, float]:
-    """Largest distance of the image, before and after the smoothing for seeds."""
-    tiles = tiles_of(maps.shape[:2], tile, ceil(_REACH * settings.seed_smoothing))
+def _maxima(maps: _GatheredMaps, settings: Clustering, tile: int) -> tuple[np.floating, float]:
+    """Largest objectness of the image, and after the smoothing for seeds, where the method has any."""
+    seeded = isinstance(settings, SeededClustering)
+    margin = ceil(_REACH * settings.seed_smoothing) if seeded else 0
     largest, peak = np.float32(0), 0.0
-    for part in tiles:
-        distance = finite_distance(maps[*part.window, 0])
-        largest = max(largest, distance.max())
-        peak = max(peak, float(smoothed(distance, settings)[part.inner].max()))
+    for part in tiles_of(maps.objectness.shape, tile, margin):
+        objectness = finite_map(maps.objectness[part.window])
+        largest = max(largest, objectness.max())
+        if seeded:
+            peak = max(peak, float(smoothed(objectness, settings)[part.inner].max()))
     return largest, peak
 
 
 @dataclass(frozen=True)
 class _Image:
-    """Maps (M, N, 1 + E) of an image, what is done with them, and their maxima."""
+    """Maps of an image, what is done with them, and their maxima."""
 
-    maps: np.ndarray
+    maps: _GatheredMaps
     settings: Clustering
     foreground: np.ndarray | None
-    largest: np.floating  # distance
-    peak: float  # largest distance after the smoothing for seeds
+    largest: np.floating  # objectness
+    peak: float  # the same after the smoothing for seeds
 
-    def distance(self, area: Area) -> np.ndarray:
-        return finite_distance(self.maps[*area, 0])
+    def objectness(self, area: Area) -> np.ndarray:
+        return finite_map(self.maps.objectness[area])
 
-    def inside(self, area: Area, distance: np.ndarray) -> np.ndarray:
+    def inside(self, area: Area, objectness: np.ndarray) -> np.ndarray:
         """Foreground of an area."""
         mask = None if self.foreground is None else self.foreground[area]
-        return pixels_to_cluster(distance, self.settings, mask, self.largest)
+        return pixels_to_cluster(objectness, self.settings, mask, self.largest)
 
     def clusters(self, window: Area) -> np.ndarray:
         """Objects of a window; the threshold of their seeds, relative to its own maximum, is that of the image."""
-        distance = self.distance(window)
-        own_peak = max(float(smoothed(distance, self.settings).max()), NO_DISTANCE)
-        settings = replace(self.settings, seed_threshold=self.settings.seed_threshold * self.peak / own_peak)
-        return clusters(distance, self.maps[*window, 1:], settings, self.inside(window, distance))
+        objectness, settings = self.objectness(window), self.settings
+        if isinstance(settings, SeededClustering):
+            own_peak = max(float(smoothed(objectness, settings).max()), NO_DISTANCE)
+            settings = replace(settings, seed_threshold=settings.seed_threshold * self.peak / own_peak)
+        inside = self.inside(window, objectness)
+        return clusters(objectness, self.maps.embedding[window], settings, inside, self.maps.metric)
 
 
 def _keep_likely(labels: np.ndarray, count: int, image: _Image, tiles: Sequence[Tile]) -> None:
@@ -184,12 +177,12 @@ def _keep_likely(labels: np.ndarray, count: int, image: _Image, tiles: Sequence[
     for core, _ in tiles:
         own = labels[core].ravel()
         area += np.bincount(own, minlength=count + 1)
-        total += np.bincount(own, image.distance(core).ravel(), count + 1)
+        total += np.bincount(own, image.objectness(core).ravel(), count + 1)
     kept = is_likely(area, total, image.settings, image.largest)
     used = np.zeros(count + 1, bool)
     for core, _ in tiles:
         own = labels[core]
-        own[~(kept[own] & image.inside(core, image.distance(core)))] = 0
+        own[~(kept[own] & image.inside(core, image.objectness(core)))] = 0
         used[own] = True
     ids = numbering(used)
     for core, _ in tiles:

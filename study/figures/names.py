@@ -5,28 +5,10 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
+from study.settings import spec_of
+
 NETWORK_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of Okabe and Ito, for colour-blind eyes
 
-_SETTINGS = {
-    "loss.inter_weight": "weight λ of the between-instance term",
-    "network.embedding_dim": "dimensions of the embedding",
-    "loss.neighbour_distance": "distance d of neighbours, px",
-    "clustering.seed_threshold": "seed threshold",
-    "clustering.seed_smoothing": "smoothing of seeds, px",
-    "clustering.angle": "angle, °",
-    "clustering.mutex_range": "repulsive range, px",
-    "clustering.mutex_bias": "repulsive bias, rad",
-    "clustering.mutex_stride": "repulsive stride, px",
-    "clustering.mean_shift_bandwidth": "bandwidth",
-    "clustering.hdbscan_min_cluster": "least cluster, px",
-    "clustering.affinity_stride": "repulsive stride, px",
-    "clustering.fragment_size": "least fragment, px",
-    "clustering.component_threshold": "threshold of the object map",
-    "clustering.component_expansion": "expansion, px",
-    "clustering.min_size": "least size, px",
-    "clustering.min_distance": "least mean distance",
-    "clustering.foreground_threshold": "foreground threshold",
-}
 _SCORES = {"sbd": "SBD", "fbd": "foreground Dice", "map": "mAP", "abs_dic": "|DiC|"}
 _VALUES = {
     ("system", "wnet"): "W-Net",
@@ -41,28 +23,6 @@ _VALUES = {
     ("loss.name", "discriminative"): "discriminative loss",
     ("network.name", "unet"): "U-Net",
     ("network.name", "wnet"): "W-Net",
-    ("network.concat_layer", "none"): "none (U-Net)",
-    ("network.concat_layer", "coordinate"): "coordinate (U-Net)",
-}
-_VALUES |= {
-    (f"loss.view_{view}", there): f"{'with' if there else 'without'} {words}"
-    for view, words in (("turns", "turns"), ("cutout", "holes"), ("intensity", "light"))
-    for there in (True, False)
-}
-_VALUES |= {
-    ("loss.cross_weight", 0.0): "no cross",
-    ("loss.cross_weight", 1.0): "cross",
-    ("loss.pyramid_weight", 0.0): "no pyramid",
-    ("loss.pyramid_weight", 1.0): "pyramid",
-}
-_FORMS = {
-    "loss.ranges": "ranges {}",
-    "clustering.affinity_ranges": "ranges {}",
-    "clustering.affinity_neighbourhood": "N = {}",
-    "loss.inter_weight": "λ = {}",
-    "network.embedding_dim": "{} dimensions",
-    "loss.constraints": "{} constraints",
-    "loss.neighbour_distance": "d = {} px",
 }
 
 
@@ -73,7 +33,8 @@ def is_number(value: Any) -> bool:
 
 def setting_label(name: str) -> str:
     """Title of an axis: in words, or the dotted name."""
-    return _SETTINGS.get(name, name)
+    spec = spec_of(name)
+    return spec.metadata.get("label") or name if spec else name
 
 
 def score_label(name: str) -> str:
@@ -86,8 +47,11 @@ def value_label(name: str, value: Any) -> str:
     text = f"{value:g}" if is_number(value) else str(value)
     if (name, value) in _VALUES:
         return _VALUES[name, value]
-    if name in _FORMS:
-        return _FORMS[name].format(text)
+    meta = spec.metadata if (spec := spec_of(name)) else {}
+    if value in meta.get("values", ()):
+        return meta["values"][value]
+    if meta.get("form"):
+        return meta["form"].format(text)
     return text if isinstance(value, str) else f"{name.rpartition('.')[2]} {text}"
 
 

@@ -10,14 +10,100 @@ in the optimiser needs the latter.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from study.affinities import Offset, Pairs, affinities, label_pairs
+from study.affinities import Offset, Pairs, affinities, label_pairs, parse_ranges, pyramid_offsets
+from study.config import setting
+from study.data.batches import Batch
+from study.data.views import View, random_view
+from study.errors import StudyError
+from study.losses.base import Loss, foreground_loss
+from study.maps import NetworkOutput
 
 SCALES = ("paper", "code")
-_FEWEST_SAME, _MOST_SAME = 0.05, 0.99  # bounds of the balanced share
+_MIN_SAME, _MAX_SAME = 0.05, 0.99  # bounds of the balanced share
+
+
+@dataclass(frozen=True)
+class AffinityLoss(Loss):
+    """Loss of affinities, and of the foreground beside it (Huang et al. 2022, Eq. 7)."""
+
+    key: ClassVar[str] = "affinity"
+    trains: ClassVar[tuple[str, ...]] = ("pyramid", "affinities")
+
+    embedding_weight: float = setting(1.0, low=0, high=1e6)  # of the loss of affinities, beside that of the foreground
+    # pairs of pixels these distances apart, at the coarser scales without the largest ones ...
+    ranges: str = setting("1+3+5+9+27", check=parse_ranges, form="ranges {}")
+    neighbourhood: int = setting(4, choices=(4, 8))  # ... along rows and columns, or along diagonals too
+    # of the correlation with a second view
+    cross_weight: float = setting(1.0, low=0, high=1e6, needs="pyramid", values={0.0: "no cross", 1.0: "cross"})
+    cross_detach: bool = setting(False, needs="pyramid")  # the second view gets no gradient, and costs less
+    # of the coarser scales
+    pyramid_weight: float = setting(1.0, low=0, high=1e6, needs="pyramid", values={0.0: "no pyramid", 1.0: "pyramid"})
+    pair_balance: bool = False  # pairs in one object and pairs of two weigh the same, for each offset
+    scale: str = setting("paper", choices=SCALES)  # mean, or mean times the image's side
+    # how the second view differs: mirrored and turned by quarters, in other light, with holes
+    view_turns: bool = setting(True, needs="pyramid", values={True: "with turns", False: "without turns"})
+    view_intensity: bool = setting(True, needs="pyramid", values={True: "with light", False: "without light"})
+    view_cutout: bool = setting(True, needs="pyramid", values={True: "with holes", False: "without holes"})
+
+    @property
+    def affinity_channels(self) -> int:
+        return len(parse_ranges(self.ranges)) * self.neighbourhood // 2
+
+    def check(self, settings) -> None:
+        super().check(settings)
+        if self.scale == "paper" and settings.training.epsilon > 1e-4:
+            raise StudyError(
+                f"training.epsilon={settings.training.epsilon:g} swallows the gradients of the mean affinity loss, "
+                "which stops learning: set loss.scale=code, or a smaller training.epsilon"
+            )
+
+    def second_view(self, batch: Batch, heads: tuple[str, ...], generator: torch.Generator) -> View | None:
+        if not self.cross_weight or "pyramid" not in heads:
+            return None
+        return random_view(
+            batch.images,
+            batch.labels,
+            generator,
+            turns=self.view_turns,
+            intensity=self.view_intensity,
+            cutout=self.view_cutout,
+        )
+
+    def terms(self, output: NetworkOutput, batch: Batch, other: Tensor | None = None) -> dict[str, Tensor]:
+        terms = self.affinity_terms(output, batch.labels, other)
+        loss = torch.stack(list(terms.values())).sum()
+        named = {f"loss_{name}": value for name, value in terms.items()}
+        if output.foreground is None:
+            return {"loss": self.embedding_weight * loss, **named}
+        first = foreground_loss(output.foreground, batch.labels)
+        return {"loss": first + self.embedding_weight * loss, "loss_mask": first, **named}
+
+    def affinity_terms(self, output: NetworkOutput, labels: Tensor, other: Tensor | None) -> dict[str, Tensor]:
+        """Weighted terms of the affinities: `self`, `cross`, `pyramid`.
+
+        Of a network that predicts affinities, `self` is their own error, and there are no others.
+        """
+        how: dict[str, Any] = {"balance": self.pair_balance, "scale": self.scale}
+        finest, *coarser = pyramid_offsets(parse_ranges(self.ranges), neighbourhood=self.neighbourhood)
+        pairs = label_pairs(labels, finest)
+        if output.affinities is not None:
+            return {"self": affinity_loss(output.affinities, pairs, **how)}
+        assert output.embedding is not None
+        terms = {"self": self_loss(output.embedding, pairs, **how)}
+        if other is not None and self.cross_weight:
+            cross = cross_loss(output.embedding, other, pairs, detach=self.cross_detach, **how)
+            terms["cross"] = self.cross_weight * cross
+        if self.pyramid_weight:
+            coarser = coarser[: len(output.pyramid)]
+            pyramid = pyramid_loss(output.pyramid[: len(coarser)], labels, coarser, **how)
+            terms["pyramid"] = self.pyramid_weight * pyramid
+        return terms
 
 
 def affinity_loss(affinity: Tensor, pairs: Pairs, *, balance: bool = False, scale: str = "paper") -> Tensor:
@@ -51,7 +137,7 @@ def affinity_loss(affinity: Tensor, pairs: Pairs, *, balance: bool = False, scal
     error = torch.where(pairs.mask, affinity - pairs.target.to(affinity.dtype), 0).square()
     if balance:
         same = (pairs.target & pairs.mask).sum(axes)
-        share = (same / count.clamp(min=1)).to(affinity.dtype).clamp(_FEWEST_SAME, _MOST_SAME)
+        share = (same / count.clamp(min=1)).to(affinity.dtype).clamp(_MIN_SAME, _MAX_SAME)
         per_map = (..., *(None for _ in axes))
         total = (error * torch.where(pairs.target, (1 - share)[per_map], share[per_map])).sum(axes)
         count = (1 - share) * same + share * (count - same)

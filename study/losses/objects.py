@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from scipy.sparse import csc_array
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from study.config import Loss
+
+class Reductions(Protocol):
+    """Settings that say which objects count, and how their terms are averaged; see `EmbeddingLoss`."""
+
+    @property
+    def background_as_object(self) -> bool: ...
+
+    @property
+    def intra_reduction(self) -> str: ...
+
+    @property
+    def inter_reduction(self) -> str: ...
+
+    @property
+    def constraints(self) -> str: ...
+
+    @property
+    def balance(self) -> str: ...
 
 
 def flat_index(labels: Tensor, count: int) -> Tensor:
@@ -61,7 +80,7 @@ def _sum_rows(rows: Tensor, index: Tensor, count: int) -> Tensor:
 
 
 class _RowSums(torch.autograd.Function):
-    """`_sum_rows`, whose gradient is a look-up."""
+    """`_sum_rows`, whose gradient is a lookup."""
 
     @staticmethod
     def forward(ctx, rows: Tensor, index: Tensor, count: int) -> Tensor:
@@ -76,7 +95,7 @@ class _RowSums(torch.autograd.Function):
 
 
 class _Rows(torch.autograd.Function):
-    """A look-up, whose gradient is `_sum_rows`."""
+    """A lookup, whose gradient is `_sum_rows`."""
 
     @staticmethod
     def forward(ctx, table: Tensor, index: Tensor) -> Tensor:
@@ -91,14 +110,14 @@ class _Rows(torch.autograd.Function):
         return _sum_rows(grad.contiguous(), index, ctx.count), None
 
 
-def counted(sizes: Tensor, settings: Loss) -> Tensor:
+def counted(sizes: Tensor, settings: Reductions) -> Tensor:
     """`sizes` (B, K + 1), that of the background 0 where it is no object."""
     if settings.background_as_object:
         return sizes
     return torch.cat([torch.zeros_like(sizes[:, :1]), sizes[:, 1:]], dim=1)
 
 
-def within_mean(totals: Tensor, sizes: Tensor, settings: Loss) -> Tensor:
+def within_mean(totals: Tensor, sizes: Tensor, settings: Reductions) -> Tensor:
     """Within-instance term of each image, from the sum over the pixels of each object.
 
     `intra_reduction` = `object`: mean over objects of the mean over their pixels; `pixel`: mean over all pixels, with
@@ -108,8 +127,8 @@ def within_mean(totals: Tensor, sizes: Tensor, settings: Loss) -> Tensor:
     Parameters
     ----------
     totals, sizes : (B, K + 1) float tensors
-        Objects of size 0 are passed over.
-    settings : Loss
+        Objects of size 0 are skipped.
+    settings : Reductions
 
     Returns
     -------
@@ -136,7 +155,7 @@ def balancing_weight(part: Tensor, whole: Tensor) -> Tensor:
     return torch.where((part > 0) & (part < whole), whole / (2 * part.clamp(min=1)), 1)
 
 
-def between_mean(values: Tensor, present: Tensor, neighbours: Tensor, settings: Loss) -> Tensor:
+def between_mean(values: Tensor, present: Tensor, neighbours: Tensor, settings: Reductions) -> Tensor:
     """Between-instance term of each image, from a value for each pair of objects.
 
     `constraints` = `local` counts pairs of neighbours, `global` all. `inter_reduction` = `object`: mean over objects of
@@ -147,7 +166,7 @@ def between_mean(values: Tensor, present: Tensor, neighbours: Tensor, settings: 
     values : (B, K + 1, K + 1) float tensor
     present : (B, K + 1) bool tensor
     neighbours : (B, K + 1, K + 1) bool tensor
-    settings : Loss
+    settings : Reductions
 
     Returns
     -------

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from study.config import setting
+from study.data.batches import Batch
+from study.losses.base import Loss
+from study.maps import NetworkOutput
+
 BACKGROUND, OBJECT, CONTOUR = range(3)
+
+
+@dataclass(frozen=True)
+class ClassLoss(Loss):
+    """Cross-entropy of object, contour and background."""
+
+    key: ClassVar[str] = "classes"
+    trains: ClassVar[tuple[str, ...]] = ("classes",)
+
+    balance: bool = setting(False)  # each class that occurs in a batch counts the same; otherwise each pixel
+
+    def terms(self, output: NetworkOutput, batch: Batch, other: Tensor | None = None) -> dict[str, Tensor]:
+        assert output.classes is not None
+        return {"loss": class_loss(output.classes, batch.labels, balanced=self.balance)}
 
 
 def contour_classes(labels: Tensor) -> Tensor:

@@ -1,40 +1,26 @@
-"""Networks: image -> distance map and embedding."""
+"""Networks: image -> the heads of `study.maps.NetworkOutput`."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from study.config import Settings
-from study.errors import unknown_name
-from study.networks.pea import PixelEmbeddedAffinity
+from study.config import fields_of, registry
+from study.networks.base import LossNeeds, Network
+from study.networks.residual import AffinityNetwork, ResidualNetwork
 from study.networks.three_class import ThreeClassUNet
-from study.networks.unet import DistanceHead, EmbeddingHead, Maps, UNet
+from study.networks.unet import DistanceHead, EmbeddingHead, UNet
 from study.networks.wnet import WNet
-from study.ranges import parse_ranges
 
-__all__ = ["NETWORKS", "Maps", "build_network", "centre_embeddings"]
+__all__ = ["CONCAT_LAYERS", "NETWORKS", "Network", "build_network", "centre_embeddings"]
 
-NETWORKS: dict[str, Callable[[int, Settings], nn.Module]] = {
-    "unet": lambda channels, settings: UNet(channels, settings.network, normalised=_normalised(settings)),
-    "wnet": lambda channels, settings: WNet(
-        channels, settings.network, aux_loss=settings.loss.aux_embedding_loss, normalised=_normalised(settings)
-    ),
-    "three-class": lambda channels, settings: ThreeClassUNet(channels, settings.network),
-    "residual": lambda channels, settings: PixelEmbeddedAffinity(channels, settings),
-    "affinity": lambda channels, settings: PixelEmbeddedAffinity(
-        channels, settings, affinity_channels=len(parse_ranges(settings.loss.ranges)) * settings.loss.neighbourhood // 2
-    ),
+NETWORKS = registry(UNet, WNet, ThreeClassUNet, ResidualNetwork, AffinityNetwork)
+CONCAT_LAYERS = {  # what can be forwarded, in the order of Table 1 of Wu et al. 2020 -> the network that has it
+    layer: network.key for network in (UNet, WNet) for layer in fields_of(network)["concat_layer"].metadata["choices"]
 }
 
 
-def _normalised(settings: Settings) -> bool:
-    return settings.clustering.metric == "angle"
-
-
-def build_network(channels: int, settings: Settings) -> nn.Module:
+def build_network(channels: int, network: Network, loss: LossNeeds) -> nn.Module:
     """A network with He-normal weights (Wu et al. 2020, section 4), drawn from torch's default generator.
 
     The biases are zero but for the distance head's, which starts at a tenth of the largest target: a head that starts
@@ -44,30 +30,25 @@ def build_network(channels: int, settings: Settings) -> nn.Module:
     ----------
     channels : int
         Channels of the images.
-    settings : Settings
+    network : Network
+    loss : LossNeeds
+        A component of `study.losses`, which trains the network.
 
     Returns
     -------
     Module
-        (B, C, M, N) standardised images -> `Maps`.
-
-    Raises
-    ------
-    StudyError
-        If the network's name is unknown.
+        (B, C, M, N) standardised images -> `NetworkOutput`.
     """
-    if settings.network.name not in NETWORKS:
-        raise unknown_name("network", settings.network.name, NETWORKS)
-    network = NETWORKS[settings.network.name](channels, settings)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    for module in network.modules():
-        if isinstance(module, DistanceHead):
-            nn.init.constant_(module.conv.bias, 0.1 * settings.loss.distance_scale)  # type: ignore[arg-type]
-    return network
+    module = network.build(channels, loss)
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    for layer in module.modules():
+        if isinstance(layer, DistanceHead):
+            nn.init.constant_(layer.conv.bias, 0.1 * loss.distance_scale)  # type: ignore[arg-type]
+    return module
 
 
 @torch.no_grad()

@@ -7,13 +7,18 @@ give that size, the nearest upsampling and the kernels of volumes are our choice
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from study.affinities import unit_vectors
+from study.config import setting
+from study.errors import StudyError
+from study.maps import NetworkOutput
+from study.networks.base import LossNeeds, Network
 
 WIDTHS = (16, 32, 64, 128, 256)
 _CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -21,22 +26,51 @@ _NORMS = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOLS = {2: F.max_pool2d, 3: F.max_pool3d}
 
 
-class PyramidMaps(NamedTuple):
-    """What the network gives for a batch; `*S` are (rows, columns) or (planes, rows, columns).
+@dataclass(frozen=True)
+class ResidualNetwork(Network):
+    """Residual U-Net with a foreground head and an embedding at every scale (Huang et al. 2022).
 
-    Attributes
-    ----------
-    embeddings : tuple of (B, E, *S) float32 tensors
-        At 1, 1/2, 1/4, 1/8 and 1/16 of the image's rows and columns; empty with an affinity head.
-    affinity : (B, N, *S) float32 tensor or None
-        In [0, 1], from an affinity head.
-    mask : (B, 1, *S) float32 tensor or None
-        Logits of the foreground, from a mask head.
+    It has batch normalisation and no dropout.
     """
 
-    embeddings: tuple[Tensor, ...]
-    affinity: Tensor | None = None
-    mask: Tensor | None = None
+    key: ClassVar[str] = "residual"
+    heads: ClassVar[tuple[str, ...]] = ("foreground", "embedding", "pyramid")
+
+    base_width: int = setting(16, low=1, high=512)
+    embedding_dim: int = setting(16, low=1, high=1024, label="dimensions of the embedding", form="{} dimensions")
+
+    def build(self, channels: int, loss: LossNeeds) -> ResidualUNet:
+        return ResidualUNet(
+            channels,
+            widths=self.widths,
+            embedding_dim=self.embedding_dim,
+            unit=loss.metric == "angle",
+            foreground_head=True,
+        )
+
+
+@dataclass(frozen=True)
+class AffinityNetwork(Network):
+    """Residual U-Net with a foreground head that predicts affinities, the baseline of Huang et al. 2022."""
+
+    key: ClassVar[str] = "affinity"
+    heads: ClassVar[tuple[str, ...]] = ("foreground", "affinities")
+
+    base_width: int = setting(16, low=1, high=512)
+
+    def build(self, channels: int, loss: LossNeeds) -> ResidualUNet:
+        return ResidualUNet(
+            channels, widths=self.widths, affinity_channels=loss.affinity_channels, foreground_head=True
+        )
+
+    def check(self, settings) -> None:
+        wanted = (settings.loss.ranges, settings.loss.neighbourhood)
+        clustering = settings.clustering
+        if clustering.key == "affinity-watershed" and (clustering.ranges, clustering.neighbourhood) != wanted:
+            raise StudyError(
+                "network.name=affinity knows only the affinities it was trained on: set clustering.ranges="
+                f"{wanted[0]} and clustering.neighbourhood={wanted[1]}"
+            )
 
 
 def _convolution(dims: int, inputs: int, width: int, kernel: Sequence[int], *, bias: bool = False) -> nn.Module:
@@ -101,7 +135,7 @@ class ResidualUNet(nn.Module):
     affinity_channels : int
         Number of offsets; not 0: affinities come from a head of their own in place of the embeddings (the affinity
         learning that the paper compares with).
-    mask_head : bool
+    foreground_head : bool
         Whether there is a head for the foreground, too.
 
     Raises
@@ -119,7 +153,7 @@ class ResidualUNet(nn.Module):
         embedding_dim: int = 16,
         unit: bool = False,
         affinity_channels: int = 0,
-        mask_head: bool = False,
+        foreground_head: bool = False,
     ):
         super().__init__()
         if dims not in _CONVOLUTIONS:
@@ -137,11 +171,11 @@ class ResidualUNet(nn.Module):
 
         self.embedding = nn.ModuleList(head(width, embedding_dim) for width in widths if not affinity_channels)
         self.affinity = head(widths[0], affinity_channels) if affinity_channels else None
-        self.mask = head(widths[0], 1) if mask_head else None
+        self.mask = head(widths[0], 1) if foreground_head else None
         self.apply(_he_normal)
 
-    def forward(self, images: Tensor) -> PyramidMaps:
-        """Maps of standardised images (B, C, *S) of at least 2^(scales - 1) rows and columns.
+    def forward(self, images: Tensor) -> NetworkOutput:
+        """Heads for standardised images (B, C, *S) of at least 2^(scales - 1) rows and columns.
 
         Where these are no multiple of that, the coarser embeddings have their size rounded down.
         """
@@ -154,10 +188,12 @@ class ResidualUNet(nn.Module):
             features.append(x := step(x, skip))
         features.reverse()
         embeddings = [head(scale).float() for head, scale in zip(self.embedding, features, strict=False)]
-        return PyramidMaps(
-            tuple(map(unit_vectors, embeddings) if self.unit else embeddings),
-            None if self.affinity is None else torch.sigmoid(self.affinity(x).float()),
-            None if self.mask is None else self.mask(x).float(),
+        finest, *coarser = (map(unit_vectors, embeddings) if self.unit else embeddings) if embeddings else (None,)
+        return NetworkOutput(
+            foreground=None if self.mask is None else self.mask(x).float(),
+            embedding=finest,
+            affinities=None if self.affinity is None else torch.sigmoid(self.affinity(x).float()),
+            pyramid=tuple(coarser),
         )
 
 

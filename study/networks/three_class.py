@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import Tensor, nn
 
-from study.config import Network
-from study.networks.unet import Branches, Head, Maps
+from study.maps import NetworkOutput
+from study.networks.base import LossNeeds
+from study.networks.unet import Branches, ConvolutionalNetwork, Head
 
 
-class ThreeClassUNet(nn.Module):
-    """U-Net with one head of three classes; it has no embedding.
+@dataclass(frozen=True)
+class ThreeClassUNet(ConvolutionalNetwork):
+    """U-Net with one head of three classes; it has no embedding."""
+
+    key: ClassVar[str] = "three-class"
+    heads: ClassVar[tuple[str, ...]] = ("classes",)
+
+    def build(self, channels: int, loss: LossNeeds) -> ThreeClassModule:
+        return ThreeClassModule(channels, self)
+
+
+class ThreeClassModule(nn.Module):
+    """The module of `ThreeClassUNet`.
 
     Parameters
     ----------
     channels : int
         Channels of the images.
-    settings : Network
+    settings : ThreeClassUNet
     """
 
-    def __init__(self, channels: int, settings: Network):
+    def __init__(self, channels: int, settings: ThreeClassUNet):
         super().__init__()
-        self.branches = Branches(channels, settings, two_tasks=False)
+        self.branches = Branches(channels, settings, separate=False)
         self.classes = Head(settings, 3)
 
-    def forward(self, images: Tensor) -> Maps:
-        """Maps of standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""
+    def forward(self, images: Tensor) -> NetworkOutput:
+        """Heads for standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""
         features, _ = self.branches(images)
-        classes = self.classes(features)
-        background, of_object, contour = classes.split(1, dim=1)
-        share = torch.sigmoid(of_object - torch.maximum(background, contour))  # p / (p + p of the likelier other one)
-        return Maps(share, classes[:, :0], classes=classes)
+        return NetworkOutput(classes=self.classes(features))

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from study.config import Network
+from study.config import setting
+from study.maps import NetworkOutput
+from study.networks.base import LossNeeds, Network
 
 
-class Maps(NamedTuple):
-    """What a network gives for a batch.
+@dataclass(frozen=True)
+class ConvolutionalNetwork(Network):
+    """What networks of plain convolutions have in common (Ronneberger et al. 2015)."""
 
-    Attributes
-    ----------
-    distance : (B, 1, M, N) float32 tensor, at least 0
-        Distance map, at the scale of `loss.distance_scale`. Of the three-class U-Net: share of the object class in its
-        sum with the likelier of the other two, so that it is above 1/2 where an object is likeliest.
-    embedding : (B, E, M, N) float32 tensor
-        Unit vectors over the channels; with the discriminative loss vectors of any length; of a
-        network that predicts affinities, these. E = 0 where the network has no embedding.
-    aux_embedding : (B, E, M, N) float32 tensor or None
-        Embedding of W-Net's first net, where it is trained with the embedding loss.
-    classes : (B, 3, M, N) float32 tensor or None
-        Background, object and contour, before the softmax.
-    mask : (B, 1, M, N) float32 tensor or None
-        Logits of the foreground, where a network has a mask head instead of a distance head; `distance` is then its
-        probability.
-    pyramid : tuple of (B, E, M', N') float32 tensors
-        Embeddings at 1/2, 1/4, ... of the size, where a network has them.
-    """
+    norm: str = setting("none", choices=("none", "batch", "group"))
+    dropout: float = setting(0.5, low=0, high=0.95)  # at the two deepest levels and before each head
+    head_layers: int = setting(1, low=1, high=4)  # convolutions of a head
 
-    distance: Tensor
-    embedding: Tensor
-    aux_embedding: Tensor | None = None
-    classes: Tensor | None = None
-    mask: Tensor | None = None
-    pyramid: tuple[Tensor, ...] = ()
+
+@dataclass(frozen=True)
+class EmbeddingNetwork(ConvolutionalNetwork):
+    """What networks with a distance head and an embedding head have in common."""
+
+    heads: ClassVar[tuple[str, ...]] = ("distance", "embedding")
+
+    embedding_dim: int = setting(8, low=1, high=1024, label="dimensions of the embedding", form="{} dimensions")
+    centre_embedding: bool = False  # start the embedding head at zero mean over the first batch
+    leaky_distance_gradient: bool = False  # let the gradient pass where the distance head gives zero
+
+
+@dataclass(frozen=True)
+class UNet(EmbeddingNetwork):
+    """U-Net with a distance head and an embedding head (Chen et al. 2019, Fig. 2; Wu et al. 2020, Fig. 3a)."""
+
+    key: ClassVar[str] = "unet"
+
+    # coordinate: two more input channels (Wu et al. 2020, section 4.2)
+    concat_layer: str = setting(
+        "none",
+        choices=("none", "coordinate"),
+        values={"none": "none (U-Net)", "coordinate": "coordinate (U-Net)"},
+    )
+    decoders: str = setting("shared", choices=("shared", "separate"))  # of the two heads
+
+    def build(self, channels: int, loss: LossNeeds) -> UNetModule:
+        return UNetModule(channels, self, normalised=loss.metric == "angle")
 
 
 def unit(features: Tensor) -> Tensor:
@@ -64,7 +75,7 @@ def _layer(inputs: int, width: int, norm: str) -> nn.Sequential:
 class Encoder(nn.Module):
     """Contracting path: `depth` poolings, widths doubling from `base_width`, dropout at the two deepest levels."""
 
-    def __init__(self, inputs: int, settings: Network):
+    def __init__(self, inputs: int, settings: ConvolutionalNetwork):
         super().__init__()
         widths = [settings.base_width * 2**level for level in range(settings.depth + 1)]
         self.blocks = nn.ModuleList(
@@ -85,7 +96,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Expanding path: nearest upsampling with a 2 x 2 convolution, skip connection, two 3 x 3 convolutions."""
 
-    def __init__(self, settings: Network):
+    def __init__(self, settings: ConvolutionalNetwork):
         super().__init__()
         widths = [settings.base_width * 2**level for level in reversed(range(settings.depth))]
         # a 2 x 2 convolution keeps the size if padded at the lower right: padded all around, and the first row and
@@ -104,7 +115,7 @@ class Decoder(nn.Module):
 class Head(nn.Module):
     """Dropout and `head_layers` convolutions, the last one linear and 1 x 1, those before it 3 x 3 with ReLU."""
 
-    def __init__(self, settings: Network, outputs: int):
+    def __init__(self, settings: ConvolutionalNetwork, outputs: int):
         super().__init__()
         width, norm = settings.base_width, settings.norm
         layers = [_layer(width, width, norm) for _ in range(settings.head_layers - 1)]
@@ -122,7 +133,7 @@ class DistanceHead(Head):
     squared error of a zero output either vanishes (background) or pulls the output up.
     """
 
-    def __init__(self, settings: Network):
+    def __init__(self, settings: EmbeddingNetwork):
         super().__init__(settings, 1)
         self.leaky_gradient = settings.leaky_distance_gradient
 
@@ -134,9 +145,9 @@ class DistanceHead(Head):
 
 
 class EmbeddingHead(Head):
-    """Embedding: a linear head, with L2 normalisation where the loss goes by angles."""
+    """Embedding: a linear head, with L2 normalisation where the loss uses angular distance."""
 
-    def __init__(self, settings: Network, *, normalised: bool):
+    def __init__(self, settings: EmbeddingNetwork, *, normalised: bool):
         super().__init__(settings, settings.embedding_dim)
         self.normalised = normalised
 
@@ -148,10 +159,9 @@ class EmbeddingHead(Head):
 class Branches(nn.Module):
     """One encoder with a feature map for each of the two tasks, from a shared or from separate decoders."""
 
-    def __init__(self, inputs: int, settings: Network, *, two_tasks: bool):
+    def __init__(self, inputs: int, settings: ConvolutionalNetwork, *, separate: bool):
         super().__init__()
         self.encoder = Encoder(inputs, settings)
-        separate = two_tasks and settings.decoders == "separate"
         self.decoders = nn.ModuleList(Decoder(settings) for _ in range(2 if separate else 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -170,27 +180,26 @@ def with_coordinates(images: Tensor) -> Tensor:
     return torch.cat([images, grid.expand(images.shape[0], -1, -1, -1)], dim=1)
 
 
-class UNet(nn.Module):
-    """U-Net with a distance head and an embedding head (Chen et al. 2019, Fig. 2; Wu et al. 2020, Fig. 3a).
+class UNetModule(nn.Module):
+    """The module of `UNet`.
 
     Parameters
     ----------
     channels : int
         Channels of the images.
-    settings : Network
-        `concat_layer` is `none`, or `coordinate` for two more input channels.
+    settings : UNet
     normalised : bool
         Whether the embedding consists of unit vectors.
     """
 
-    def __init__(self, channels: int, settings: Network, *, normalised: bool = True):
+    def __init__(self, channels: int, settings: UNet, *, normalised: bool = True):
         super().__init__()
         self.coordinates = settings.concat_layer == "coordinate"
-        self.branches = Branches(channels + 2 * self.coordinates, settings, two_tasks=True)
+        self.branches = Branches(channels + 2 * self.coordinates, settings, separate=settings.decoders == "separate")
         self.distance = DistanceHead(settings)
         self.embedding = EmbeddingHead(settings, normalised=normalised)
 
-    def forward(self, images: Tensor) -> Maps:
-        """Maps of standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""
+    def forward(self, images: Tensor) -> NetworkOutput:
+        """Heads for standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""
         d_features, e_features = self.branches(with_coordinates(images) if self.coordinates else images)
-        return Maps(self.distance(d_features), self.embedding(e_features))
+        return NetworkOutput(distance=self.distance(d_features), embedding=self.embedding(e_features))

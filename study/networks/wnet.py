@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
-from study.config import Network
-from study.networks.unet import Branches, DistanceHead, EmbeddingHead, Maps, unit
+from study.config import setting
+from study.errors import StudyError
+from study.maps import NetworkOutput
+from study.networks.base import LossNeeds
+from study.networks.unet import Branches, DistanceHead, EmbeddingHead, EmbeddingNetwork, unit
+
+
+@dataclass(frozen=True)
+class WNet(EmbeddingNetwork):
+    """W-Net: two U-Nets in a row (Wu et al. 2020, Fig. 3b)."""
+
+    key: ClassVar[str] = "wnet"
+
+    # what the first net forwards (Table 1)
+    concat_layer: str = setting("dfeat.32", choices=("distmap", "dfeat.8", "dfeat.32", "efeat.32", "dfeat.16+efeat.16"))
+    decoders: str = setting("shared", choices=("shared", "separate"))  # of the first net, where it has two tasks
+    stop_gradient: bool = False  # no gradient through the forwarded features
+    aux_embedding: bool = False  # an embedding head and loss on the first net, whatever it forwards
+
+    @property
+    def two_tasks(self) -> bool:
+        """Whether the first net is trained with the embedding loss, too."""
+        return self.aux_embedding or "efeat" in self.concat_layer
+
+    def check(self, settings) -> None:
+        if self.decoders == "separate" and not self.two_tasks:
+            raise StudyError(
+                "network.decoders=separate has no effect where the first net has one task: set network.aux_embedding="
+                "true, or a concat_layer with efeat"
+            )
+
+    def build(self, channels: int, loss: LossNeeds) -> WNetModule:
+        return WNetModule(channels, self, normalised=loss.metric == "angle")
 
 
 class ConcatenativeLayer(nn.Module):
@@ -17,7 +51,7 @@ class ConcatenativeLayer(nn.Module):
     pixel by pixel (without it training is unstable).
     """
 
-    def __init__(self, settings: Network):
+    def __init__(self, settings: WNet):
         super().__init__()
         parts = [part.split(".") for part in settings.concat_layer.split("+") if "." in part]
         self.kinds = [kind for kind, _ in parts]
@@ -32,38 +66,36 @@ class ConcatenativeLayer(nn.Module):
         return forwarded.detach() if self.stop_gradient else forwarded
 
 
-class WNet(nn.Module):
-    """Distance regression module, concatenative layer, embedding module.
+class WNetModule(nn.Module):
+    """The module of `WNet`: distance regression module, concatenative layer, embedding module.
 
     The first net keeps its distance head in every variant, since the seeds come from it. Where it is trained with the
-    embedding loss too (the `efeat` layers, or `aux_loss`), it has an embedding head of its own.
+    embedding loss too, it has an embedding head of its own.
 
     Parameters
     ----------
     channels : int
         Channels of the images.
-    settings : Network
-    aux_loss : bool
-        An embedding head on the first net, whatever the concatenative layer.
+    settings : WNet
     normalised : bool
         Whether embeddings consist of unit vectors.
     """
 
-    def __init__(self, channels: int, settings: Network, *, aux_loss: bool = False, normalised: bool = True):
+    def __init__(self, channels: int, settings: WNet, *, normalised: bool = True):
         super().__init__()
-        two_tasks = aux_loss or "efeat" in settings.concat_layer
-        self.first = Branches(channels, settings, two_tasks=two_tasks)
+        two_tasks = settings.two_tasks
+        self.first = Branches(channels, settings, separate=two_tasks and settings.decoders == "separate")
         self.distance = DistanceHead(settings)
         self.aux_embedding = EmbeddingHead(settings, normalised=normalised) if two_tasks else None
         self.concat = ConcatenativeLayer(settings)
-        self.second = Branches(channels + self.concat.width, settings, two_tasks=False)
+        self.second = Branches(channels + self.concat.width, settings, separate=False)
         self.embedding = EmbeddingHead(settings, normalised=normalised)
 
-    def forward(self, images: Tensor) -> Maps:
-        """Maps of standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""
+    def forward(self, images: Tensor) -> NetworkOutput:
+        """Heads for standardised images (B, C, M, N); M and N are multiples of 2 to the depth."""
         distance, aux, stacked = self._first_net(images)
         features, _ = self.second(stacked)
-        return Maps(distance, self.embedding(features), aux)
+        return NetworkOutput(distance=distance, embedding=self.embedding(features), aux_embedding=aux)
 
     def _first_net(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         """Distance map, embedding of the first net if it has one, and the input of the second net.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from study.code_digest import CodeDigest, code_digest
-from study.config import Settings
 from study.errors import StudyError
-from study.inference import ImageMaps
+from study.maps import ImageMaps
+from study.settings import Settings
 from study.training.checkpoint import History, written
 
 TRAININGS = Path("trainings")
@@ -112,15 +112,14 @@ class KeptTraining:
             with (self.folder / f"maps_{split}.npz").open("rb") as opened, np.load(opened) as file:
                 if str(file["made_of"]) != self._made_of:
                     return None
-                found = [ImageMaps(file[f"distance{i}"], file[f"embedding{i}"]) for i in range(len(shapes))]
+                found = [_maps_in(file, i) for i in range(len(shapes))]
         except Exception:  # missing, or damaged in one of many ways
             return None
-        return found if [m.distance.shape for m in found] == list(shapes) else None
+        return found if [m.shape for m in found] == list(shapes) else None
 
     def keep_maps(self, split: str, maps: Sequence[ImageMaps]) -> None:
         """Keep the maps of the images of a split."""
-        arrays = {f"distance{i}": m.distance for i, m in enumerate(maps)}
-        arrays |= {f"embedding{i}": m.embedding for i, m in enumerate(maps)}
+        arrays = {f"{i}.{name}": array for i, m in enumerate(maps) for name, array in m.named.items()}
         with self._written(f"maps_{split}.npz") as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, made_of=np.array(self._made_of), **arrays)
 
@@ -163,3 +162,9 @@ def other_checkpoints(settings_digest: str, digest: str) -> list[tuple[Path, str
         if content.get("settings") == settings_digest and about.parent.name != digest and checkpoint.exists():
             found.append((checkpoint, str(content.get("commit", ""))))
     return found
+
+
+def _maps_in(file: Mapping[str, np.ndarray], i: int) -> ImageMaps:
+    """Maps of the image `i`, see `save_maps`."""
+    begin = f"{i}."
+    return ImageMaps({name.removeprefix(begin): file[name] for name in file if name.startswith(begin)})

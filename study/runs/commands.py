@@ -12,14 +12,14 @@ from torch import nn
 from tqdm import tqdm
 
 from study import tracking
-from study.config import Settings
 from study.data import Dataset
-from study.data.batches import refuse_other_channels
+from study.data.batches import check_channels
 from study.data.content import in_two_splits
 from study.data.sets.folder import INDEX
 from study.errors import StudyError
 from study.evaluation import in_words
-from study.inference import ImageMaps, predict_maps
+from study.inference import predict_maps
+from study.maps import ImageMaps
 from study.runs.cache import KeptTraining
 from study.runs.job import Failure, Job, PlannedRun, Task, about, resolved_run
 from study.runs.known_results import KnownResults
@@ -27,6 +27,7 @@ from study.runs.overlap import seen_before
 from study.runs.pipeline import log_dataset, score_split, work
 from study.runs.resources import contents, network_images, opened, rebuilt_network, resolve
 from study.runs.threshold_search import search_thresholds
+from study.settings import Settings
 from study.tuning import check_objectives, paper_thresholds
 
 _FOREGROUND = "clustering.foreground"
@@ -224,5 +225,5 @@ def _maps_of(trained: tracking.FinishedRun, settings: Settings, split: str, kept
 def _network_of(trained: tracking.FinishedRun, settings: Settings, split: str) -> nn.Module:
     """The network of a finished run, once it is known to fit the images of a split."""
     for image in network_images(settings.data, split):
-        refuse_other_channels(image, trained.channels)
+        check_channels(image, trained.channels)
     return rebuilt_network(trained.weights, trained.channels, settings)

@@ -10,16 +10,17 @@ import pandas as pd
 from tqdm import tqdm
 
 from study import figures, tracking
-from study.config import Data, Settings
 from study.data import Dataset, Record
 from study.data.files.label_files import FoundLabels, find_labels
-from study.data.targets import compact_labels
+from study.data.settings import Data
+from study.data.targets import relabel_sequential
 from study.errors import StudyError, unknown_name
 from study.evaluation import in_words, means
 from study.metrics import scores
 from study.runs.monitor import PICTURES
 from study.runs.pipeline import log_dataset
 from study.runs.resources import opened
+from study.settings import Settings
 from study.tracking import Point
 
 FOREGROUNDS = {
@@ -119,7 +120,7 @@ def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -
     rows, pictures = [], []
     for record in records:
         sample = record.load()
-        true, labels = compact_labels(sample.labels), compact_labels(found.read(sample))
+        true, labels = relabel_sequential(sample.labels), relabel_sequential(found.read(sample))
         if within_truth:
             labels = np.where(true > 0, labels, 0)
         rows.append({"image": sample.name, **scores(true, labels), "neighbour_angle": np.nan})

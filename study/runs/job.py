@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from study.code_digest import CodeDigest, code_digest
-from study.config import Settings
 from study.data import Dataset
 from study.runs.resources import asked_for, resolve
+from study.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from torch import nn
 from tqdm import tqdm
 
 from study import figures
-from study.config import Settings
 from study.data.batches import NetworkImage, resize_labels
 from study.evaluation import evaluate, means
-from study.inference import ImageMaps, predict_maps
+from study.inference import predict_maps
+from study.maps import ImageMaps
+from study.settings import Settings
 from study.tracking import Point, TrackedRun, picture_key
 from study.training.checkpoint import History
 
@@ -29,7 +30,7 @@ def show_progress_at(position: int) -> None:
 def panels(images: Sequence[NetworkImage], maps: Sequence[ImageMaps], labels: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Pictures of the first images, as of `study.figures.panel`."""
     return [
-        figures.panel(i.pixels, i.labels, m.distance, m.embedding, resize_labels(found, i.labels.shape))
+        figures.panel(i.pixels, i.labels, m.objectness, m.embedding, resize_labels(found, i.labels.shape))
         for i, m, found in zip(images[:PICTURES], maps, labels, strict=False)
     ]
 
@@ -96,7 +97,7 @@ class RunMonitor:
         maps = predict_maps(network, self.images, self.settings)
         found = evaluate(maps, self.images, self.settings.clustering, torch.get_num_threads())
         self.panels = panels(self.images, maps, found.labels)
-        self.dead = bool(maps) and max(float(m.distance.max()) for m in maps) < 1e-3
+        self.dead = bool(maps) and max(float(m.objectness.max()) for m in maps) < 1e-3
         return {f"val/{name}": value for name, value in means(found.table).items()}
 
     def validated(self, step: int, values: dict[str, float]) -> None:

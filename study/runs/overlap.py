@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from study import tracking
-from study.config import Data
 from study.data.content import IMAGES, ImageContent, from_csv, listed
+from study.data.settings import Data
 from study.errors import StudyError
 from study.runs.resources import contents, opened
 from study.tracking import FinishedRun

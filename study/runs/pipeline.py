@@ -12,21 +12,23 @@ import torch
 from torch import nn
 
 from study import tracking
+from study.clustering import Clustering
 from study.code_digest import code_digest
-from study.config import Clustering, Settings
 from study.data import Dataset
 from study.data.batches import NetworkImage
 from study.data.content import IMAGES, as_csv
 from study.device import choose_device
 from study.errors import StudyError
 from study.evaluation import evaluate, means
-from study.inference import ImageMaps, predict_maps
+from study.inference import predict_maps
+from study.maps import ImageMaps
 from study.runs.cache import KeptTraining
 from study.runs.environment import environment
 from study.runs.job import Failure, Job, Result, Task
 from study.runs.monitor import RunMonitor, log_pictures, panels
 from study.runs.resources import contents, images_to_train, network_images, opened, rebuilt_network
 from study.runs.threshold_search import search_thresholds
+from study.settings import Settings
 from study.tracking import Point, TrackedRun
 from study.training.checkpoint import History
 from study.training.loop import number_of_steps, train

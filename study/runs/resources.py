@@ -7,13 +7,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from study.config import Data, Settings
 from study.data import Dataset, open_dataset
-from study.data.batches import NetworkImage, TrainingImages, network_image, refuse_other_channels
+from study.data.batches import NetworkImage, TrainingImages, check_channels, network_image
 from study.data.content import ImageContent
+from study.data.settings import Data
 from study.device import choose_device, choose_precision
 from study.errors import StudyError
 from study.networks import build_network
+from study.settings import Settings
 
 
 def resolve(settings: Settings, dataset: Dataset) -> Settings:
@@ -55,11 +56,11 @@ def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
 
 
 @lru_cache(maxsize=1)
-def training_images(data: Data, neighbour_distance: int, device: torch.device) -> TrainingImages:
+def training_images(data: Data, reach: int, device: torch.device) -> TrainingImages:
     """Training images and targets on the device, made once per process."""
     records = opened(data).records("train", "train on")
     images = (network_image(record.load(), data.image_size) for record in records)
-    return TrainingImages(images, data, neighbour_distance, device)
+    return TrainingImages(images, data, reach, device)
 
 
 def rebuilt_network(weights: dict[str, Tensor], channels: int, settings: Settings) -> nn.Module:
@@ -67,7 +68,7 @@ def rebuilt_network(weights: dict[str, Tensor], channels: int, settings: Setting
 
     In the memory format of the training, so that maps are the same to the last digit.
     """
-    network = build_network(channels, settings)
+    network = build_network(channels, settings.network, settings.loss)
     network.load_state_dict(weights)
     device = choose_device(settings.training.device)
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -81,7 +82,7 @@ def images_to_train(settings: Settings, device: torch.device) -> TrainingImages:
     StudyError
         If whole images make no batch, or do not halve as often as the network pools; if images differ in channels.
     """
-    images = training_images(settings.data, settings.loss.neighbour_distance, device)
+    images = training_images(settings.data, settings.loss.reach, device)
     divisor = 2**settings.network.depth
     shapes = images.shapes.unique(dim=0).tolist()
     if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in shapes[0])):
@@ -91,5 +92,5 @@ def images_to_train(settings: Settings, device: torch.device) -> TrainingImages:
         )
     for split in ("val", "test"):
         for image in network_images(settings.data, split):
-            refuse_other_channels(image, images.pixels.shape[1])
+            check_channels(image, images.pixels.shape[1])
     return images

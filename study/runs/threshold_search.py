@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from study import figures
-from study.config import Settings
 from study.data.batches import NetworkImage
 from study.errors import StudyError
-from study.inference import ImageMaps
+from study.maps import ImageMaps
+from study.settings import Settings
 from study.tracking import Point, TrackedRun
 from study.tuning import Found, images_searched, search_on_images
 

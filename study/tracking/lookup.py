@@ -18,8 +18,8 @@ from mlflow.models import get_model_info
 from mlflow.pytorch import load_model
 from torch import Tensor
 
-from study.config import Settings
 from study.errors import StudyError
+from study.settings import Settings
 from study.tracking.commit import commit_of
 from study.tracking.run import (
     ENVIRONMENT,
@@ -194,7 +194,7 @@ def load_run(run_id: str) -> FinishedRun:
     try:
         program = load_model(f"runs:/{holder}/{MODEL}")
         signature = get_model_info(f"runs:/{holder}/{MODEL}").signature
-        settings = Settings().with_(load_dict(f"runs:/{run_id}/{SETTINGS}"))
+        settings = Settings.from_stored(load_dict(f"runs:/{run_id}/{SETTINGS}"))
     except (MlflowException, OSError) as error:
         raise StudyError(
             f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -27,8 +27,8 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import Schema, TensorSpec
 from torch import Tensor, nn
 
-from study.config import Settings
 from study.errors import StudyError
+from study.settings import Settings
 from study.tracking.commit import code_state
 from study.tracking.given import point_from, source_of, take_given_run
 from study.tracking.heartbeat import beating, signs_of_life
@@ -143,12 +143,12 @@ class TrackedRun:
         kind = np.dtype("float32")
         signature = ModelSignature(
             inputs=Schema([TensorSpec(kind, (-1, channels, -1, -1))]),
-            outputs=Schema([TensorSpec(kind, (-1, 1 + settings.network.embedding_dim, -1, -1))]),
+            outputs=Schema([TensorSpec(kind, (-1, -1, -1, -1))]),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch.export, on its own internals
             log_model(
-                _Stacked(copy.deepcopy(network)).cpu().eval(),
+                _Stacked(copy.deepcopy(network), settings.embedding_metric).cpu().eval(),
                 name=MODEL,
                 params={name: value for name, value in settings.flat().items() if name != "data.root"},
                 signature=signature,
@@ -182,24 +182,15 @@ def picture_key(image: str) -> str:
     return f"images/val {key}{digest}"
 
 
-class AnySettings(Protocol):
-    """Settings of a kind of run; its class, called without arguments, gives the paper's."""
-
-    def flat(self) -> dict[str, Any]:
-        """Dotted name -> value; `seed` is one of the names."""
-        ...
-
-
 class _Stacked(nn.Module):
     """A network whose distance map and embedding are one tensor, as a model server wants it."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, metric: str):
         super().__init__()
-        self.network = network
+        self.network, self.metric = network, metric
 
     def forward(self, images: Tensor) -> Tensor:
-        maps = self.network(images)
-        return torch.cat([maps.distance, maps.embedding], dim=1)
+        return torch.cat(list(self.network(images).maps(self.metric).values()), dim=1)
 
 
 def start_run(
@@ -207,7 +198,7 @@ def start_run(
     name: str,
     note: str,
     tags: dict[str, Any],
-    settings: AnySettings | None = None,
+    settings: Settings | None = None,
     varied: Iterable[str] = (),
     parent_id: str | None = None,
 ) -> TrackedRun:
@@ -222,7 +213,7 @@ def start_run(
     name, note : str
         Name and description on the MLflow page.
     tags : dict
-    settings : AnySettings, optional
+    settings : Settings, optional
         Logged whole as `settings.json`, and as tags where they are not the paper's; none for an ablation's parent.
     varied : iterable of str
         Dotted names of the settings that are params, beside the seed. The page writes all params of a run above its
@@ -247,9 +238,9 @@ def start_run(
             params = given.data.params
             point_from(given, run.run_id, name, experiment_id)
     if settings is not None:
-        flat, paper = settings.flat(), type(settings)().flat()
+        flat, default = settings.flat(), settings.defaults().flat()
         params = params | {name: str(flat[name]) for name in (*varied, "seed")}
-        run.set_tags({k: v for k, v in flat.items() if v != paper[k] and k != "data.root"})
+        run.set_tags({k: v for k, v in flat.items() if v != default.get(k) and k != "data.root"})
         run.client.log_dict(run.run_id, flat, SETTINGS)
     run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
     return run

@@ -12,12 +12,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from study.config import Settings, Training
 from study.data.batches import Batch, TrainingImages
-from study.data.views import random_view
 from study.device import autocast
-from study.losses import total_loss
-from study.networks import Maps, build_network, centre_embeddings
+from study.maps import NetworkOutput
+from study.networks import build_network, centre_embeddings
+from study.settings import Settings, Training
 from study.training.checkpoint import History, TrainingState, pauses
 
 
@@ -71,11 +70,12 @@ def train(
     """
     plan, device = settings.training, images.device
     steps = number_of_steps(plan, len(images))
-    draws = images.draw(steps, plan.batch_size, settings.seed)
+    samples = images.sample(steps, plan.batch_size, settings.seed)
     torch.manual_seed(settings.seed)
-    network = build_network(images.pixels.shape[1], settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if settings.network.centre_embedding:
-        centre_embeddings(network, images.batch(draws[0]).images)
+    network = build_network(images.pixels.shape[1], settings.network, settings.loss)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if getattr(settings.network, "centre_embedding", False):
+        centre_embeddings(network, images.batch(samples[0]).images)
     optimizer = torch.optim.Adam(
         network.parameters(),
         lr=plan.learning_rate,
@@ -94,11 +94,11 @@ def train(
     since, total, clock = run.step, None, time.perf_counter()
     for step in range(run.step, steps):
         optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
-        batch = images.batch(draws[step])
+        batch = images.batch(samples[step])
         with autocast(settings.training.precision, device):
-            maps = forward(batch.images)
+            output = forward(batch.images)
         other = _second_view(forward, batch, settings, step)
-        terms = total_loss(maps, batch.distance, batch.labels, batch.neighbours, settings.loss, other)
+        terms = settings.loss.terms(output, batch, other)
         optimizer.zero_grad()
         terms["loss"].backward()
         if plan.gradient_clip:
@@ -127,26 +127,22 @@ def train(
     return network.eval(), run.history
 
 
-def _second_view(forward: Callable[[Tensor], Maps], batch: Batch, settings: Settings, step: int) -> Tensor | None:
+def _second_view(
+    forward: Callable[[Tensor], NetworkOutput], batch: Batch, settings: Settings, step: int
+) -> Tensor | None:
     """Embedding of a random second view of a batch, brought back to its pixels, where the loss asks for it.
 
     Drawn from seed and step alone, so that a training that was interrupted sees the same views.
     """
-    loss = settings.loss
-    if loss.name != "affinity" or not loss.cross_weight or settings.network.name != "residual":
-        return None
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-    view = random_view(
-        batch.images,
-        batch.labels,
-        generator,
-        turns=loss.view_turns,
-        intensity=loss.view_intensity,
-        cutout=loss.view_cutout,
-    )
-    with torch.set_grad_enabled(not loss.cross_detach), autocast(settings.training.precision, batch.images.device):
-        maps = forward(view.images)
-    return view.back(maps.embedding)
+    view = settings.loss.second_view(batch, settings.network.heads, generator)
+    if view is None:
+        return None
+    with_gradient = not settings.loss.cross_detach
+    with torch.set_grad_enabled(with_gradient), autocast(settings.training.precision, batch.images.device):
+        output = forward(view.images)
+    assert output.embedding is not None
+    return view.back(output.embedding)
 
 
 def number_of_steps(plan: Training, images: int) -> int:

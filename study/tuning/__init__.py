@@ -1,12 +1,11 @@
 """Search of thresholds on stored maps of validation images; the only package that knows Optuna."""
 
 from study.tuning.on_images import images_searched, score_on, search_on_images
-from study.tuning.space import SPACES, paper_thresholds, space_of
+from study.tuning.space import paper_thresholds, space_of
 from study.tuning.trials import OBJECTIVES, Found, check_objectives, search
 
 __all__ = [
     "OBJECTIVES",
-    "SPACES",
     "Found",
     "check_objectives",
     "images_searched",

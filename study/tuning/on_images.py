@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from study.config import Clustering, Settings
+from study.clustering import Clustering
 from study.data.batches import NetworkImage
-from study.inference import ImageMaps
+from study.maps import ImageMaps
 from study.metrics import scores
 from study.segmentation import label_image
+from study.settings import Settings
 from study.tuning.trials import Found, Score, search
 
 

@@ -23,8 +23,9 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from study.config import Clustering, Tuning
+from study.clustering import Clustering
 from study.errors import StudyError, unknown_name
+from study.settings import Tuning
 from study.tuning.space import nearest, on_grid, space_of, starts
 
 # direction of the scores that can be searched for

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from study.ablation.design import Ablation, parse_seeds, plan
-from study.config import Settings
 from study.errors import StudyError
 from study.runs.job import variant_name
+from study.settings import Settings
 
 ABLATION = Ablation(
     name="x",

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from study.affinities import affinities, label_pairs, pair_offsets, unit_vectors
-from study.clustering.mutex import affinity_watershed, merge_fragments
+from study.clustering.mutex import merge_fragments, segment_affinities
 from study.losses.affinity import self_loss
 
 OFFSETS = pair_offsets([1, 3, 5, 9, 27])
@@ -113,7 +113,7 @@ def time_labels() -> None:
     print(f"{'affinities':>14}{'stride':>8}{'ms watershed':>14}{'ms merging':>12}{'fragments':>11}{'objects':>9}")
     for name, affinity in (("smooth", clean), ("noisy", noisy)):
         for stride in (5, 1):
-            watershed = partial(affinity_watershed, affinity, OFFSETS, strides=(stride, stride))
+            watershed = partial(segment_affinities, affinity, OFFSETS, strides=(stride, stride))
             labels = watershed()
             merging = partial(merge_fragments, labels, affinity[:ATTRACTIVE], OFFSETS[:ATTRACTIVE], 100)
             first, second = (1e3 * median(seconds(task) for _ in range(3)) for task in (watershed, merging))

@@ -15,11 +15,10 @@ import numpy as np
 from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
-from study.clustering import CLUSTERERS, segment
+from study.clustering import CLUSTERERS, Clustering, segment
 from study.clustering.angular import cluster_seeds
 from study.clustering.embedding import unit_embedding
 from study.clustering.seeds import Seeds, find_seeds
-from study.config import Clustering
 
 GOAL = 20
 GRIDS = ((4, 5), (10, 10))

@@ -18,7 +18,6 @@ from PIL import Image
 from torch import nn
 
 from study.clustering import segment
-from study.config import Settings
 from study.data.batches import network_image
 from study.data.dataset import Sample
 from study.data.sets.synthetic import nuclei
@@ -28,6 +27,7 @@ from study.device import autocast, choose_device
 from study.inference import ImageMaps, predict_maps
 from study.networks import build_network
 from study.profiles import load_settings
+from study.settings import Settings
 
 GOAL = 70  # per cent
 ROUNDS = 3

@@ -16,13 +16,13 @@ from statistics import median
 import torch
 from torch import nn
 
-from study.config import Settings
 from study.data.batches import Batch, TrainingImages
 from study.device import autocast, choose_device
 from study.losses import total_loss
 from study.networks import Maps, build_network
 from study.profiles import load_settings
 from study.runs.resources import training_images
+from study.settings import Settings
 from study.training.checkpoint import History
 from study.training.loop import train
 

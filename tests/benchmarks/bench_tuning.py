@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from bench_clustering import maps
 
-from study.config import CLUSTERING_METHODS, Clustering, Tuning
+from study.clustering import Clustering
+from study.config import CLUSTERING_METHODS
 from study.data.batches import NetworkImage
 from study.inference import ImageMaps, predict_maps
 from study.networks import build_network
 from study.profiles import load_settings
+from study.settings import Tuning
 from study.tuning import score_on, search
 
 SIZE, IMAGES = 256, 20

@@ -5,27 +5,24 @@ import pytest
 import torch
 
 from study.affinities import label_pairs, pair_offsets
-from study.clustering import segment
-from study.config import Clustering
+from study.clustering.affinity_watershed import AffinityWatershed
+from tests.clustering.arrays import segment
 
-PEA = Clustering(
-    method="affinity-watershed", affinity_ranges="1+2+3", affinity_stride=1, foreground="predicted", fragment_size=0
-)
+PEA = AffinityWatershed(ranges="1+2+3", stride=1, foreground="predicted", fragment_size=0)
 
 
 def test_predicted_affinities_are_taken_as_they_are(perfect_maps, four_objects, canonical):
     distance, _ = perfect_maps(four_objects, [0, 1, 2, 3, 4])
     pairs = label_pairs(torch.from_numpy(four_objects)[None], pair_offsets((1, 2, 3)))
     affinity = pairs.target[0].permute(1, 2, 0).numpy().astype(np.float16)
-    settings = replace(PEA, metric="affinity")
-    assert canonical(segment(distance, affinity, settings)) == canonical(four_objects)
+    assert canonical(segment(distance, affinity, PEA, metric="affinity")) == canonical(four_objects)
 
 
 @pytest.mark.parametrize(("ranges", "neighbourhood"), [("1+2+3", 4), ("1+3", 8), ("1+2+3+4+5", 8)])
 def test_ranges_and_neighbourhood_are_free_for_an_embedding(
     perfect_maps, four_objects, canonical, ranges, neighbourhood
 ):
-    changes = {"affinity_ranges": ranges, "affinity_neighbourhood": neighbourhood}
+    changes = {"ranges": ranges, "neighbourhood": neighbourhood}
     found = segment(*perfect_maps(four_objects, [0, 1, 2, 3, 4]), replace(PEA, **changes))
     assert canonical(found) == canonical(four_objects)
 
@@ -46,7 +43,7 @@ def test_bias_parts_or_merges():
     embedding[labels == 1] = [1, 0]
     embedding[labels == 2] = [0.5, 0.75**0.5]
     distance = (labels > 0).astype(np.float32)
-    settings = replace(PEA, affinity_ranges="1+2", min_size=0)
-    parted, merged = (segment(distance, embedding, replace(settings, affinity_bias=bias)) for bias in (0.2, -0.2))
+    settings = replace(PEA, ranges="1+2", min_size=0)
+    parted, merged = (segment(distance, embedding, replace(settings, bias=bias)) for bias in (0.2, -0.2))
     np.testing.assert_array_equal(parted, labels)
     np.testing.assert_array_equal(merged, labels > 0)

@@ -3,25 +3,24 @@ from math import cos, radians
 import numpy as np
 import pytest
 
-from study.clustering import segment
 from study.clustering.embedding import unit_embedding
-from study.clustering.growing import growing
+from study.clustering.growing import Growing
 from study.clustering.seeds import region_directions, seed_regions
-from study.config import Clustering
+from tests.clustering.arrays import cluster, segment
 
-PLAIN = Clustering(method="growing", foreground="none", seed_smoothing=0, min_size=0, min_distance=0)
+PLAIN = Growing(foreground="none", seed_smoothing=0, min_size=0, min_distance=0)
 
 
 def grown(distance, embedding, **settings):
     embedding = unit_embedding(embedding)
-    settings = Clustering(**{"seed_smoothing": 0.0, **settings})
-    return growing(distance, embedding, settings, np.ones(distance.shape, bool))
+    settings = Growing(**{"seed_smoothing": 0.0, **settings})
+    return cluster(distance, embedding, settings, np.ones(distance.shape, bool))
 
 
 def pixel_by_pixel(distance, embedding, angle, overwrite):
     """All pixels in every round, from the definition."""
     embedding = unit_embedding(embedding)
-    labels = seed_regions(distance, Clustering(seed_smoothing=0, angle=angle))
+    labels = seed_regions(distance, Growing(seed_smoothing=0, angle=angle))
     labels[np.isnan(embedding[..., 0])] = 0
     directions, limit = region_directions(labels, embedding), cos(radians(angle))
     while True:
@@ -49,7 +48,7 @@ def test_against_the_definition(seed, overwrite):
     coarse = rng.normal(size=(3, 3, 3))[np.ix_(*(np.arange(n) * 3 // n for n in shape))]
     embedding = coarse + rng.normal(0, 0.4, (*shape, 3))
     embedding[rng.random(shape) < 0.05] = 0  # no direction
-    found = grown(distance, embedding, angle=40.0, growing_overwrite=overwrite)
+    found = grown(distance, embedding, angle=40.0, overwrite=overwrite)
     np.testing.assert_array_equal(found, pixel_by_pixel(distance, embedding, 40.0, overwrite))
     assert found.dtype == np.int32
 
@@ -74,13 +73,13 @@ def test_a_pixel_once_assigned_stays():
     assert grown(*maps, angle=45.0).tolist() == [[1, 1, 2, 2]]
     assert grown(*early, angle=45.0).tolist() == [[1, 1, 1, 2]]
     # offered to the second object alone, which it does not fit
-    assert grown(*early, angle=45.0, growing_overwrite=True).tolist() == [[1, 1, 0, 2]]
+    assert grown(*early, angle=45.0, overwrite=True).tolist() == [[1, 1, 0, 2]]
 
 
 def test_a_later_object_takes_from_an_earlier_one_where_that_is_asked_for():
     maps = rows((1, 0), (0, 40), (0, 44), (1, 80))
     assert grown(*maps, angle=45.0).tolist() == [[1, 1, 2, 2]]
-    assert grown(*maps, angle=45.0, growing_overwrite=True).tolist() == [[1, 2, 2, 2]]
+    assert grown(*maps, angle=45.0, overwrite=True).tolist() == [[1, 2, 2, 2]]
 
 
 def test_objects_grow_over_corners_but_regions_do_not_join_over_them():

@@ -5,8 +5,8 @@ from bioimage_cpp import affinities as bioimage
 from scipy import ndimage
 
 from study.affinities import affinities, label_pairs, pair_offsets, unit_vectors
-from study.clustering.connected import connected_pieces
-from study.clustering.mutex import affinity_watershed, merge_fragments
+from study.clustering.connected import connected_components
+from study.clustering.mutex import merge_fragments, segment_affinities
 
 OFFSETS = pair_offsets([1, 3, 5])
 VOLUME_OFFSETS = pair_offsets([1, 3], axial=[1, 2])
@@ -32,7 +32,7 @@ def random_affinities(shape, offsets, seed):
 
 
 def by_pairs(affinity, offsets, strides, mask, bias=0):
-    """`affinity_watershed` without merging of fragments, pair by pair."""
+    """`segment_affinities` without merging of fragments, pair by pair."""
     pairs = []
     for n, offset in enumerate(offsets):
         attractive = max(map(abs, offset)) == 1
@@ -93,7 +93,7 @@ def merged_by_loops(labels, affinity, offsets, min_size):
 def test_against_pairs(canonical, shape, offsets, strides, seed, masked, bias):
     affinity = random_affinities(shape, offsets, seed)
     mask = np.random.default_rng(seed).random(shape) < (0.8 if masked else 1)
-    labels = affinity_watershed(affinity, offsets, strides=strides, bias=bias, mask=mask if masked else None)
+    labels = segment_affinities(affinity, offsets, strides=strides, bias=bias, mask=mask if masked else None)
     assert labels.dtype == np.int32
     assert labels.max() > 2
     assert canonical(labels) == canonical(by_pairs(affinity, offsets, strides, mask, bias))
@@ -101,10 +101,10 @@ def test_against_pairs(canonical, shape, offsets, strides, seed, masked, bias):
 
 def test_perfect_affinities_are_recovered(four_objects, volume, canonical):
     for labels, offsets in ((four_objects, OFFSETS), (volume, VOLUME_OFFSETS)):
-        assert canonical(affinity_watershed(perfect(labels, offsets), offsets)) == canonical(
-            connected_pieces(labels + 1)
+        assert canonical(segment_affinities(perfect(labels, offsets), offsets)) == canonical(
+            connected_components(labels + 1)
         )
-        found = affinity_watershed(perfect(labels, offsets), offsets, mask=labels > 0, min_size=30)
+        found = segment_affinities(perfect(labels, offsets), offsets, mask=labels > 0, min_size=30)
         assert canonical(found) == canonical(labels)
 
 
@@ -112,37 +112,37 @@ def test_perfect_embeddings_are_recovered_with_strides(four_objects, canonical):
     embedding = torch.nn.functional.one_hot(torch.from_numpy(four_objects)).movedim(-1, 0)[None].float()
     affinity = affinities(embedding, OFFSETS)[0].numpy()
     np.testing.assert_array_equal(affinity, label_pairs(torch.from_numpy(four_objects)[None], OFFSETS).target[0])
-    found = affinity_watershed(affinity, OFFSETS, strides=(2, 2), mask=four_objects > 0)
+    found = segment_affinities(affinity, OFFSETS, strides=(2, 2), mask=four_objects > 0)
     assert canonical(found) == canonical(four_objects)
 
 
 def test_order_of_the_offsets_does_not_matter(canonical):
     affinity = random_affinities((12, 14), OFFSETS, 0)
     order = [5, 0, 3, 1, 2, 4]
-    found = affinity_watershed(affinity[order], [OFFSETS[n] for n in order])
-    assert canonical(found) == canonical(affinity_watershed(affinity, OFFSETS))
+    found = segment_affinities(affinity[order], [OFFSETS[n] for n in order])
+    assert canonical(found) == canonical(segment_affinities(affinity, OFFSETS))
 
 
 def test_longer_ranges_repel():
     affinity = np.ones((2, 1, 6), np.float32)
     affinity[0, 0, 3] = 0.4  # between columns 2 and 3
     offsets = [(0, -1), (0, -3)]
-    assert affinity_watershed(affinity, offsets).tolist() == [[1] * 6]
+    assert segment_affinities(affinity, offsets).tolist() == [[1] * 6]
     affinity[1, 0, 3:] = 0.5  # repel by 0.5
-    assert affinity_watershed(affinity, offsets).tolist() == [[1, 1, 1, 2, 2, 2]]
+    assert segment_affinities(affinity, offsets).tolist() == [[1, 1, 1, 2, 2, 2]]
 
 
 def test_what_is_not_finite_is_no_affinity():
     affinity = np.ones((2, 1, 6), np.float32)
     affinity[:, 0, 3:] = np.nan
     affinity[0, 0, 4:] = 1
-    assert affinity_watershed(affinity, [(0, -1), (0, -3)]).tolist() == [[1, 1, 1, 2, 2, 2]]
+    assert segment_affinities(affinity, [(0, -1), (0, -3)]).tolist() == [[1, 1, 1, 2, 2, 2]]
 
 
 def test_input_stays():
     affinity = random_affinities((6, 7), EDGES, 0)
     before = affinity.copy()
-    affinity_watershed(affinity, EDGES, min_size=5)
+    segment_affinities(affinity, EDGES, min_size=5)
     np.testing.assert_array_equal(affinity, before)
 
 
@@ -189,21 +189,21 @@ def test_fragments_merge_until_none_is_left_but_the_isolated():
 def test_nothing_to_cluster(shape):
     offsets = OFFSETS if len(shape) == 2 else VOLUME_OFFSETS
     affinity = np.ones((len(offsets), *shape), np.float32)
-    assert not affinity_watershed(affinity, offsets, mask=np.zeros(shape, bool), min_size=5).any()
+    assert not segment_affinities(affinity, offsets, mask=np.zeros(shape, bool), min_size=5).any()
     one = np.zeros(shape, bool)
     one[(0,) * len(shape)] = True
-    np.testing.assert_array_equal(affinity_watershed(affinity, offsets, mask=one, min_size=5), one)
+    np.testing.assert_array_equal(segment_affinities(affinity, offsets, mask=one, min_size=5), one)
 
 
 def test_same_input_same_output():
     affinity = np.round(random_affinities((20, 20), OFFSETS, 3), 1)  # many ties
-    runs = [affinity_watershed(affinity, OFFSETS, min_size=10, strides=(2, 2)) for _ in range(2)]
+    runs = [segment_affinities(affinity, OFFSETS, min_size=10, strides=(2, 2)) for _ in range(2)]
     np.testing.assert_array_equal(*runs)
 
 
 def test_refuses_what_does_not_fit():
     affinity = np.zeros((2, 3, 4), np.float32)
     with pytest.raises(ValueError, match="2 affinities per pixel do not fit 6 offsets"):
-        affinity_watershed(affinity, OFFSETS)
+        segment_affinities(affinity, OFFSETS)
     with pytest.raises(ValueError, match="nothing would attract"):
-        affinity_watershed(affinity, pair_offsets([3]))
+        segment_affinities(affinity, pair_offsets([3]))

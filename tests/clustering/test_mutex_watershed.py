@@ -3,16 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from study.clustering.connected import connected_pieces
-from study.clustering.mutex_watershed import mutex_watershed
-from study.config import Clustering
+from study.clustering.connected import connected_components
+from study.clustering.mutex_watershed import MutexWatershed
+from tests.clustering.arrays import cluster
 
-SETTINGS = Clustering(method="mutex-watershed", mutex_range=3)
+SETTINGS = MutexWatershed(range=3)
 
 
 def by_pairs(embedding, settings, foreground):
     """`mutex_watershed`, pair by pair."""
-    far, stride = settings.mutex_range, settings.mutex_stride
+    far, stride = settings.range, settings.stride
     known = {p for p in np.ndindex(foreground.shape) if foreground[p] and np.isfinite(embedding[p]).all()}
     pairs = []
     for row, column in known:
@@ -22,7 +22,7 @@ def by_pairs(embedding, settings, foreground):
             if other in known and (attractive or row % stride == column % stride == 0):
                 cosine = np.dot(embedding[row, column].astype(float), embedding[other].astype(float))
                 angle = np.arccos(np.clip(cosine, -1, 1))
-                weight = 1 - angle if attractive else angle - settings.mutex_bias
+                weight = 1 - angle if attractive else angle - settings.bias
                 pairs.append((weight, attractive, (row, column), other))
     object_of = {p: {p} for p in known}  # pixel -> the pixels of its object
     parted = []
@@ -41,7 +41,7 @@ def by_pairs(embedding, settings, foreground):
     return labels
 
 
-@pytest.mark.parametrize("changes", [{}, {"mutex_bias": 0.7}, {"mutex_range": 2, "mutex_stride": 2}])
+@pytest.mark.parametrize("changes", [{}, {"bias": 0.7}, {"range": 2, "stride": 2}])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_against_pairs(random_maps, canonical, changes, masked, seed):
@@ -49,7 +49,7 @@ def test_against_pairs(random_maps, canonical, changes, masked, seed):
     distance, embedding = random_maps(seed, (14, 16), 3, 1.5)
     foreground = distance > 0.4 if masked else np.ones(distance.shape, bool)
     embedding[5, 3:6] = np.nan
-    labels = mutex_watershed(distance, embedding, settings, foreground)
+    labels = cluster(distance, embedding, settings, foreground)
     assert labels.dtype == np.int32
     assert labels.max() > 2
     assert canonical(labels) == canonical(by_pairs(embedding, settings, foreground))
@@ -57,19 +57,19 @@ def test_against_pairs(random_maps, canonical, changes, masked, seed):
 
 def test_objects_are_connected_over_edges(random_maps, canonical):
     distance, embedding = random_maps(1, (30, 40), 3, 1)
-    labels = mutex_watershed(distance, embedding, SETTINGS, distance > 0.3)
-    assert canonical(labels) == canonical(connected_pieces(labels))
+    labels = cluster(distance, embedding, SETTINGS, distance > 0.3)
+    assert canonical(labels) == canonical(connected_components(labels))
 
 
 @pytest.mark.parametrize(("bias", "one"), [(0.19, False), (0.21, True)])
 def test_attraction_wins_up_to_the_bias(bias, one):
     radians = np.arange(0, 1.6, 0.3)[None]  # neighbours attract each other by 0.7; 0.9 lie between those that repel
     embedding = np.stack([np.cos(radians), np.sin(radians)], axis=-1).astype(np.float32)
-    labels = mutex_watershed(radians, embedding, replace(SETTINGS, mutex_bias=bias), np.ones(radians.shape, bool))
+    labels = cluster(radians, embedding, replace(SETTINGS, bias=bias), np.ones(radians.shape, bool))
     assert (labels == labels[0, 0]).all() == one
 
 
 def test_a_range_beyond_the_image_repels_nothing():
     embedding = np.eye(2, dtype=np.float32)[[[0, 1, 0]]]
-    labels = mutex_watershed(np.ones((1, 3)), embedding, replace(SETTINGS, mutex_range=4), np.ones((1, 3), bool))
+    labels = cluster(np.ones((1, 3)), embedding, replace(SETTINGS, range=4), np.ones((1, 3), bool))
     assert labels.tolist() == [[1, 1, 1]]

@@ -3,11 +3,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from study.clustering.angular import Angular
 from study.clustering.embedding import unit_embedding
-from study.clustering.seeds import find_seeds
-from study.config import Clustering
+from study.clustering.seeds import find_peaks, region_seeds
 
-PEAKS = Clustering(seeds="peaks", seed_smoothing=0, seed_threshold=0.5, seed_min_distance=1)
+
+def find_seeds(distance, embedding, settings):
+    if settings.seeds == "peaks":
+        return find_peaks(distance, embedding, settings, settings.seed_min_distance)
+    return region_seeds(distance, embedding, settings)
+
+
+PEAKS = Angular(seeds="peaks", seed_smoothing=0, seed_threshold=0.5, seed_min_distance=1)
 REGIONS = replace(PEAKS, seeds="regions")
 
 

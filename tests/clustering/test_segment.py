@@ -1,39 +1,56 @@
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from study.clustering import CLUSTERERS, density, segment
-from study.config import CLUSTERING_METHODS, METHODS_OF_METRIC, Clustering
+from study.clustering import CLUSTERERS, sampling
+from study.clustering.angular import Angular
+from study.clustering.mutex_watershed import MutexWatershed
 from study.errors import StudyError
+from tests.clustering import arrays
 
-PLAIN = Clustering(seed_smoothing=0, min_size=0, min_distance=0, foreground="none")
-ANGULAR = [replace(PLAIN, seeds=seeds) for seeds in ("peaks", "regions")]
-# without seeds, the background is a cluster like others, until its distance tells
-# components looks at the distance map alone; the ranges of the affinity watershed are too long for small images
-OF_EMBEDDING = [method for method in CLUSTERERS if method not in ("components", "affinity-watershed")]
-SHORT = {"affinity_ranges": "1+2+3", "affinity_stride": 1, "fragment_size": 0}
-BY_ANGLE = ANGULAR + [replace(PLAIN, method=m, min_distance=0.1) for m in OF_EMBEDDING if m != "angular"]
-BY_DISTANCE = [
-    replace(PLAIN, method=m, metric="euclidean", min_distance=0.1)
-    for m in METHODS_OF_METRIC["euclidean"]
-    if m in OF_EMBEDDING
-]
-BY_ANGLE.append(replace(PLAIN, method="affinity-watershed", min_distance=0.1, **SHORT))
+COMMON = {"min_size": 0, "min_distance": 0, "foreground": "none"}
+PLAIN = Angular(seed_smoothing=0, **COMMON)
+SHORT = {"ranges": "1+2+3", "stride": 1, "fragment_size": 0}  # other ranges are too long for small images
+
+
+class Case(NamedTuple):
+    """A method, and by what it tells pixels apart."""
+
+    settings: Any
+    metric: str = "angle"
+
+
+def case(key, metric="angle", **settings):
+    own = SHORT if key == "affinity-watershed" else {"seed_smoothing": 0} if key == "growing" else {}
+    return Case(CLUSTERERS[key](**(COMMON | own | settings)), metric)
+
+
+ANGULAR = [Case(replace(PLAIN, seeds=seeds)) for seeds in ("peaks", "regions")]
+# without seeds, the background is a cluster like others, until its distance tells; `components` looks at the distance
+# map alone
+OTHERS = [key for key in CLUSTERERS if key not in ("components", "angular")]
+BY_ANGLE = ANGULAR + [case(key, min_distance=0.1) for key in OTHERS]
+BY_DISTANCE = [case(key, "euclidean", min_distance=0.1) for key in OTHERS if "euclidean" in CLUSTERERS[key].metrics]
 METHODS = BY_ANGLE + BY_DISTANCE
+DEFAULTS = [Case(method()) for key, method in CLUSTERERS.items() if key not in ("components", "affinity-watershed")]
 
 
-def test_settings_name_the_clusterers():
-    assert tuple(CLUSTERERS) == CLUSTERING_METHODS
+def segment(distance, embedding, method, foreground=None):
+    method = method if isinstance(method, Case) else Case(method)
+    return arrays.segment(distance, embedding, method.settings, foreground, method.metric)
 
 
-@pytest.mark.parametrize("settings", [*METHODS, *(Clustering(method=method) for method in OF_EMBEDDING)])
+@pytest.mark.parametrize("settings", [*METHODS, *DEFAULTS])
 @pytest.mark.parametrize("colours", [[0, 1, 2, 3, 4], [0, 1, 2, 3, 1]])
 @pytest.mark.parametrize("foreground", ["none", "predicted", "truth"])
 def test_perfect_maps_are_recovered(perfect_maps, four_objects, canonical, settings, colours, foreground):
     distance, embedding = perfect_maps(four_objects, colours)
     mask = four_objects > 0 if foreground == "truth" else None
-    labels = segment(distance, embedding, replace(settings, foreground=foreground), mask)
+    labels = segment(
+        distance, embedding, settings._replace(settings=replace(settings.settings, foreground=foreground)), mask
+    )
     assert labels.dtype == np.int32
     assert canonical(labels) == canonical(four_objects)
     assert sorted(set(labels.flat)) == [0, 1, 2, 3, 4]
@@ -57,7 +74,7 @@ def test_perfect_maps_are_recovered_when_the_embedding_is_turned(perfect_maps, f
 @pytest.mark.parametrize("settings", METHODS)
 def test_perfect_maps_of_many_pixels_are_recovered(perfect_maps, four_objects, canonical, settings, monkeypatch):
     labels = np.kron(four_objects, np.ones((4, 4), int))
-    monkeypatch.setattr(density, "FITTED_PIXELS", 600)
+    monkeypatch.setattr(sampling, "FITTED_PIXELS", 600)
     assert (labels > 0).sum() > 5 * 600
     distance, embedding = perfect_maps(labels, [0, 1, 2, 3, 1])
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
@@ -76,7 +93,7 @@ def test_small_touching_objects_are_recovered(perfect_maps, canonical, settings,
 
 @pytest.mark.parametrize("settings", METHODS)
 def test_two_calls_give_the_same(perfect_maps, four_objects, settings, monkeypatch):
-    monkeypatch.setattr(density, "FITTED_PIXELS", 200)
+    monkeypatch.setattr(sampling, "FITTED_PIXELS", 200)
     distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
     embedding += np.random.default_rng(0).normal(0, 0.2, embedding.shape)
     labels = segment(distance, embedding, settings)
@@ -84,7 +101,7 @@ def test_two_calls_give_the_same(perfect_maps, four_objects, settings, monkeypat
     np.testing.assert_array_equal(segment(distance.copy(), embedding.copy(), settings), labels)
 
 
-@pytest.mark.parametrize("settings", [settings for settings in METHODS if settings.method != "growing"])
+@pytest.mark.parametrize("settings", [case for case in METHODS if case.settings.method != "growing"])
 def test_neighbours_of_one_colour_are_one_object(perfect_maps, four_objects, canonical, settings):
     labels = segment(*perfect_maps(four_objects, [0, 1, 1, 2, 3]), settings)
     assert canonical(labels) == canonical(np.array([0, 1, 1, 3, 4])[four_objects])
@@ -124,9 +141,7 @@ def test_no_direction_anywhere(settings):
     np.testing.assert_array_equal(segment(np.ones((4, 5)), np.zeros((4, 5, 3)), settings), np.zeros((4, 5)))
 
 
-@pytest.mark.parametrize(
-    "settings", [*ANGULAR, Clustering(foreground="predicted"), replace(PLAIN, method="mutex-watershed")]
-)
+@pytest.mark.parametrize("settings", [*ANGULAR, Angular(foreground="predicted"), MutexWatershed(**COMMON)])
 def test_flips_of_the_maps_flip_the_labels(random_maps, canonical, settings):
     distance, embedding = random_maps(3, (24, 31), 3)
     labels = segment(distance, embedding, settings)
@@ -212,11 +227,6 @@ def test_the_threshold_of_the_predicted_foreground_is_relative(perfect_maps, fou
     for scale in (1, 10):
         found = segment(scale * distance, embedding, settings) > 0
         np.testing.assert_array_equal(found, distance > 0.6 * distance.max())
-
-
-def test_refuses_unknown_method():
-    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of affinity-watershed"):
-        segment(np.ones((2, 2)), np.ones((2, 2, 3)), replace(PLAIN, method="kmeans"))
 
 
 def test_refuses_truth_without_mask():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from study.config import Data
 from study.data import open_dataset
+from study.data.settings import Data
 
 
 @pytest.fixture

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from study.config import Data
 from study.data.batches import (
     NetworkImage,
     TrainingImages,
+    check_channels,
     network_image,
-    refuse_other_channels,
     resize_labels,
     standardise,
 )
 from study.data.dataset import Sample
+from study.data.settings import Data
 from study.data.targets import neighbours
 from study.errors import StudyError
 
@@ -168,9 +168,9 @@ def test_adjacent_objects_touch_or_are_within_2_percent_of_the_image():
 
 
 def test_images_of_other_channels_are_named():
-    refuse_other_channels(picture(4, 4, channels=1), 1)
+    check_channels(picture(4, 4, channels=1), 1)
     words = r"i7 has 1 channel\(s\), but the network takes 3: make all images grey or all RGB"
     with pytest.raises(StudyError, match=words):
-        refuse_other_channels(picture(4, 4, seed=7, channels=1), 3)
+        check_channels(picture(4, 4, seed=7, channels=1), 3)
     with pytest.raises(StudyError, match=words.replace("takes 3", "takes 2")):
         TrainingImages([picture(4, 4), picture(4, 4, seed=7, channels=1)], Data(), 3, CPU)

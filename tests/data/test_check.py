@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from study.config import Data
 from study.data import Dataset, Record, open_dataset
 from study.data.check import check
+from study.data.settings import Data
 
 PIECES = np.array([[5, 0, 5, 2], [0, 0, 0, 2], [9, 0, 0, 0], [0, 9, 0, 0]], np.int32)  # 5 in two; 9 meets at a corner
 

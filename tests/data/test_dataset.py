@@ -3,9 +3,9 @@ import pickle
 import numpy as np
 import pytest
 
-from study.config import Data
 from study.data import DATASETS, Dataset, Record, open_dataset
 from study.data.dataset import draw, seeded_splits
+from study.data.settings import Data
 from study.errors import StudyError
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from study.data.targets import compact_labels, distance_map, neighbours
+from study.data.targets import distance_map, neighbours, relabel_sequential
 
 
 def naive_distance_map(labels):
@@ -82,7 +82,7 @@ def test_flips_flip_the_distance_map_and_keep_the_neighbours():
     np.testing.assert_array_equal(neighbours(labels.T, 2), neighbours(labels, 2))
 
 
-def test_compact_labels():
-    np.testing.assert_array_equal(compact_labels(np.array([[0, 7], [900, 7]])), [[0, 1], [2, 1]])
-    np.testing.assert_array_equal(compact_labels(np.array([[7, 7], [9, 7]])), [[1, 1], [2, 1]])
-    assert compact_labels(np.zeros((2, 2), int)).dtype == np.int32
+def test_relabel_sequential():
+    np.testing.assert_array_equal(relabel_sequential(np.array([[0, 7], [900, 7]])), [[0, 1], [2, 1]])
+    np.testing.assert_array_equal(relabel_sequential(np.array([[7, 7], [9, 7]])), [[1, 1], [2, 1]])
+    assert relabel_sequential(np.zeros((2, 2), int)).dtype == np.int32

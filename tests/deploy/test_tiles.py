@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from study.clustering import segment
-from study.config import Clustering
+from study.clustering import Clustering, segment
 from study.data.targets import distance_map
 from study.deploy.tiles import label_in_tiles
 from study.errors import StudyError

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from study.config import Settings
 from study.data.batches import NetworkImage
 from study.deploy.tiling import array_on_disk, tiles_of
 from study.errors import StudyError
 from study.inference import predict_maps
 from study.networks import build_network
+from study.settings import Settings
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 64), (64, 65), (200, 230), (129, 31)])

@@ -1,9 +1,12 @@
 import pytest
 import torch
 
-from study.config import Loss
-from study.losses import discriminative_loss
+from study.losses.discriminative import DiscriminativeLoss
 from tests.losses.oracles import example, naive_between, naive_within, one_hot
+
+
+def discriminative_loss(embedding, labels, neighbours, settings):
+    return settings.embedding_terms(embedding, labels, neighbours)
 
 
 def naive_loss(embedding, labels, neighbours, settings):
@@ -37,8 +40,7 @@ def naive_loss(embedding, labels, neighbours, settings):
 )
 @pytest.mark.parametrize("background", [True, False])
 def test_equals_loops_over_objects_and_pixels(constraints, margins, reduction, background):
-    settings = Loss(
-        name="discriminative",
+    settings = DiscriminativeLoss(
         constraints=constraints,
         pull_margin=margins[0],
         push_margin=margins[1],
@@ -55,7 +57,7 @@ def test_equals_loops_over_objects_and_pixels(constraints, margins, reduction, b
 @pytest.mark.parametrize("constraints", ["local", "global"])
 def test_gradient(constraints):
     embedding, labels, neighbours = example()
-    settings = Loss(constraints=constraints, push_margin=1.0)
+    settings = DiscriminativeLoss(constraints=constraints, push_margin=1.0)
 
     def loss(raw):
         return sum(discriminative_loss(raw, labels, neighbours, settings).values())
@@ -65,7 +67,7 @@ def test_gradient(constraints):
 
 def test_perfect_and_collapsed_embeddings():
     _, labels, neighbours = example()
-    settings = Loss(constraints="global")
+    settings = DiscriminativeLoss(constraints="global")
     terms = discriminative_loss(3 * one_hot(labels, 4), labels, neighbours, settings)
     assert terms["inter"] == 0  # 3 times the root of 2 apart, more than 2 x 1.5
     assert terms["intra"] == 0
@@ -79,7 +81,7 @@ def test_pushes_apart_and_not_together():
     labels = torch.tensor([[[1, 1, 2, 2]]])
     embedding = torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]], requires_grad=True)
     everyone = torch.ones(1, 3, 3, dtype=torch.bool)
-    discriminative_loss(embedding, labels, everyone, Loss(constraints="global"))["inter"].backward()
+    discriminative_loss(embedding, labels, everyone, DiscriminativeLoss(constraints="global"))["inter"].backward()
     assert (embedding.grad[0, 0, 0, :2] > 0).all()  # descent moves the first object down ...
     assert (embedding.grad[0, 0, 0, 2:] < 0).all()  # ... and the second up
 
@@ -89,7 +91,7 @@ def test_pushes_apart_and_not_together():
 def test_no_object_and_one_object_give_finite_values_and_gradients(labels, background):
     raw = torch.zeros(1, 4, 3, 3, requires_grad=True)
     neighbours = ~torch.eye(4, dtype=torch.bool)[None]
-    terms = discriminative_loss(raw + 0, labels.long(), neighbours, Loss(background_as_object=background))
+    terms = discriminative_loss(raw + 0, labels.long(), neighbours, DiscriminativeLoss(background_as_object=background))
     sum(terms.values()).backward()
     assert all(torch.isfinite(term) for term in terms.values())
     assert torch.isfinite(raw.grad).all()

@@ -2,10 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from study.config import CONCAT_LAYERS, Settings
+from study.config import CONCAT_LAYERS
 from study.networks import build_network, centre_embeddings
 from study.networks.unet import DistanceHead, with_coordinates
 from study.profiles import load_settings
+from study.settings import Settings
 
 SMALL = {"network.base_width": 4, "network.depth": 2, "network.embedding_dim": 3}
 

@@ -12,10 +12,10 @@ import torch
 from filelock import FileLock, Timeout
 
 from study.code_digest import CodeDigest
-from study.config import Settings
 from study.errors import StudyError
 from study.inference import ImageMaps
 from study.runs.cache import TRAININGS, KeptTraining, other_checkpoints
+from study.settings import Settings
 from study.training.checkpoint import History
 
 SHAPES = [(4, 6), (5, 3)]

@@ -9,15 +9,16 @@ from PIL import Image
 from reports.pages.compare import Comparison
 from reports.pages.run_card import RunCard
 from study.__main__ import main
-from study.config import Data, Settings
 from study.data import open_dataset
 from study.data.sets.cvppp import A1_TEST
+from study.data.settings import Data
 from study.errors import StudyError
 from study.evaluation import REFERENCE_SCORES
 from study.figures.panels import tile_of
 from study.metrics import scores
 from study.runs import imported_labels
 from study.runs.imported_labels import import_labels
+from study.settings import Settings
 from study.tracking import connect, imported_runs, stored_scores
 
 LEAVES = {"data.name": "synthetic-leaves", "data.images": "4"}

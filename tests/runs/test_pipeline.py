@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from study.code_digest import code_digest
-from study.config import Settings
 from study.data import open_dataset
 from study.data.content import from_csv
 from study.errors import StudyError
@@ -22,6 +21,7 @@ from study.runs.cache import KeptTraining
 from study.runs.job import Failure, Job, PlannedRun, Result, Task, resolved_run
 from study.runs.pipeline import work
 from study.runs.resources import network_images
+from study.settings import Settings
 from study.tracking import connect, current_store
 
 TINY = "network.name=unet,network.base_width=2,network.depth=1,training.steps=2,training.threads=1,data.images=2"

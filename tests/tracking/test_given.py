@@ -6,7 +6,7 @@ import mlflow
 import pytest
 
 import study
-from study.config import Settings
+from study.settings import Settings
 from study.tracking import connect, name_given_run, start_run
 
 

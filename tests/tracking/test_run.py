@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from study.config import Settings
 from study.errors import StudyError
 from study.networks import build_network
+from study.settings import Settings
 from study.tracking import Point, TrackedRun, connect, load_run, picture_key, start_run, working_on
 from study.tracking import run as tracking_run
 

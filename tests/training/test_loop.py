@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from study.config import Settings, Training
 from study.data.batches import NetworkImage, TrainingImages
 from study.errors import StudyError
 from study.inference import predict_maps
+from study.settings import Settings, Training
 from study.training.loop import learning_rate, number_of_steps, train
 
 CPU = torch.device("cpu")

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from study.config import CLUSTERING_METHODS, Clustering
+from study.clustering import Clustering
+from study.config import CLUSTERING_METHODS
 from study.tuning import SPACES, paper_thresholds, space_of
 from study.tuning.space import nearest, on_grid, starts
 

@@ -3,12 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from study.config import Clustering, Tuning
+from study.clustering import Clustering
 from study.data.batches import NetworkImage
 from study.data.targets import distance_map
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import ImageMaps
+from study.settings import Tuning
 from study.tuning import check_objectives, score_on, search
 
 HARD = np.linspace(0, 0.2, 12)  # how much worse each image is

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from study.config import Data
 from study.data.dataset import Record
 from study.data.files.reading import SUFFIXES, read_image, read_labels
+from study.data.settings import Data
 from study.errors import StudyError
 
 Files = dict[str, list[Path]]

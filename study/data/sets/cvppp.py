@@ -10,10 +10,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from study.config import Data
 from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, Record, draw, seeded_splits
 from study.data.files.pairs import folder_in, keyed, paired, root_of
 from study.data.files.reading import as_image, as_labels, open_hdf5, read_hdf5
+from study.data.settings import Data
 from study.errors import StudyError
 
 IMAGES_FILE = "CVPPP2017_training_images.h5"

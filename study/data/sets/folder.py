@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from study.config import Data
 from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, seeded_splits
 from study.data.files.pairs import folder_in, keyed, paired, root_of
 from study.data.files.reading import SUFFIXES
+from study.data.settings import Data
 from study.errors import StudyError
 
 INDEX = "index.csv"

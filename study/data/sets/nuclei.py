@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from skimage.measure import label
 
-from study.config import Data
 from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, Record, draw, seeded_splits
 from study.data.files.pairs import folder_in, keyed, paired, root_of
 from study.data.files.reading import as_labels, read_image, read_labels, read_pixels
+from study.data.settings import Data
 from study.errors import StudyError
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from study.config import Data
 from study.data.dataset import Dataset
 from study.data.sets.cvppp import open_cvppp2017
 from study.data.sets.folder import open_folder
 from study.data.sets.nuclei import open_bbbc006, open_bbbc039, open_dsb2018
 from study.data.sets.synthetic import open_synthetic
+from study.data.settings import Data
 from study.errors import unknown_name
 
 DATASETS: dict[str, Callable[[Data], Dataset]] = {

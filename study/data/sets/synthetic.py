@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 from scipy.ndimage import gaussian_filter, grey_dilation, grey_erosion
 
-from study.config import Data
 from study.data.dataset import SPLITS, Dataset, Record
+from study.data.settings import Data
 
 GENERATOR_VERSION = 1  # raise it with every change of the pixels
 MIN_VISIBLE = 20  # px; objects of which less is seen are not drawn

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import grey_dilation
 
-from study.config import Data
 from study.data import open_dataset
 from study.data.sets.synthetic import MIN_VISIBLE, nuclei, rosette
+from study.data.settings import Data
 
 SEEDS = range(25)
 

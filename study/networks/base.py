@@ -1,0 +1,75 @@
+"""What all networks have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from torch import nn
+
+from study.config import Component, setting
+
+
+class LossNeeds(Protocol):
+    """What a network is told of the loss that trains it."""
+
+    @property
+    def metric(self) -> str:
+        """By what the loss compares embeddings: `angle`, for which they are unit vectors, or `euclidean`."""
+        ...
+
+    @property
+    def distance_scale(self) -> float:
+        """The distance head learns its target times this."""
+        ...
+
+    @property
+    def affinity_channels(self) -> int:
+        """Number of offsets whose affinities the loss trains."""
+        ...
+
+
+@dataclass(frozen=True)
+class Network(Component):
+    """From standardised images to the heads of `study.maps.NetworkOutput`.
+
+    Attributes
+    ----------
+    heads : tuple of str
+        Fields of `NetworkOutput` that the network gives.
+    dims : tuple of int
+        Whether it takes images (2), volumes (3) or both.
+    """
+
+    heads: ClassVar[tuple[str, ...]] = ()
+    dims: ClassVar[tuple[int, ...]] = (2,)
+
+    base_width: int = setting(32, low=1, high=512)  # channels of the first level, doubled at each pooling
+    depth: int = setting(4, low=1, high=7)  # number of poolings
+
+    @property
+    def name(self) -> str:
+        """The key of the network."""
+        return self.key
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of each level, the finest first."""
+        return [self.base_width * 2**level for level in range(self.depth + 1)]
+
+    def build(self, channels: int, loss: LossNeeds) -> nn.Module:
+        """An untrained network, drawn from torch's default generator.
+
+        Parameters
+        ----------
+        channels : int
+            Channels of the images.
+        loss : LossNeeds
+            A component of `study.losses`.
+
+        Returns
+        -------
+        Module
+            (B, C, *S) standardised images -> `NetworkOutput`; rows and columns are multiples of 2 to the `depth`.
+        """
+        raise NotImplementedError

@@ -1,0 +1,279 @@
+"""All settings of a run, put together from those of its components.
+
+A setting is addressed by its dotted name (``network.embedding_dim``, ``loss.inter_weight``). ``network.name``,
+``loss.name`` and ``clustering.method`` choose a component; the defaults of each are what its paper says.
+`study.profiles` holds what systems and smaller budgets change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from study.clustering import CLUSTERERS, Clustering
+from study.clustering.angular import Angular
+from study.config import Component, checked, fields_of, setting
+from study.data.settings import Data
+from study.errors import StudyError, unknown_name
+from study.losses import LOSSES, Loss
+from study.losses.cosine import CosineLoss
+from study.networks import NETWORKS, Network
+from study.networks.wnet import WNet
+
+
+@dataclass(frozen=True)
+class Training:
+    """Optimiser, schedule and budget."""
+
+    steps: int = setting(0, low=0)  # 0: as many as `epochs` make
+    epochs: int = setting(500, low=1)
+    batch_size: int = setting(4, low=1, high=4096)
+    learning_rate: float = setting(1e-4, low=1e-8, high=10)
+    schedule: str = setting("staircase", choices=("staircase", "one-cycle"))
+    epsilon: float = setting(1e-8, low=1e-12, high=1)  # of Adam
+    weight_decay: float = setting(0.0, low=0, high=1)
+    amsgrad: bool = False
+    decay: float = setting(0.9, low=0.01, high=1)  # staircase: factor ...
+    decay_steps: int = setting(5000, low=1)  # ... applied every so many steps
+    gradient_clip: float = setting(0.0, low=0)  # largest gradient norm; 0 = off
+    precision: str = setting("auto", choices=("auto", "float32", "bfloat16"))  # auto: bfloat16 where it is fast
+    compile: bool = False  # torch.compile of the network
+    checkpoint: str = setting("last", choices=("last", "best"))  # weights kept: final, or best on validation images
+    validations: int = setting(10, low=1, high=1000)  # how often over a training validation images are scored
+    validation_images: int = setting(16, low=1)  # at most this many of them, for the curve
+    device: str = setting("auto", choices=("auto", "cpu", "cuda"))  # not part of the digest
+    threads: int = setting(0, low=0, high=1024)  # CPU threads of a run; 0 = all; not part of the digest
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Search of the clustering's thresholds on validation images (`study.tuning`)."""
+
+    trials: int = setting(100, low=0)  # at most; 0 = no search, the clustering's settings are taken as they are
+    patience: int = setting(40, low=1)  # the search stops after so many trials that brought nothing better
+    images: int = setting(0, low=0)  # at most this many validation images; 0 = all
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one run."""
+
+    system: str = "wnet"  # where the settings come from (a key of SYSTEMS); not part of the digest
+    data: Data = field(default_factory=Data)
+    network: Network = field(default_factory=WNet)
+    loss: Loss = field(default_factory=CosineLoss)
+    training: Training = field(default_factory=Training)
+    clustering: Clustering = field(default_factory=Angular)
+    tuning: Tuning = field(default_factory=Tuning)
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+    @property
+    def embedding_metric(self) -> str:
+        """By what two pixels are compared: `angle`, `euclidean`, `affinity`, or `none` (`ImageMaps.metric`)."""
+        if "affinities" in self.network.heads:
+            return "affinity"
+        return self.loss.metric if "embedding" in self.network.heads else "none"
+
+    def names_of(self, group: str) -> list[str]:
+        """Settings of a group that the run has, without the group's name; of a component, first the one that chose it.
+
+        What a component needs and the run does not have is left out, such as the scale of distance maps where the
+        network has no distance head.
+        """
+        chosen = [GROUPS[group].chooser] if group in GROUPS else []
+        specs = fields_of(type(getattr(self, group)))
+        return chosen + [name for name, spec in specs.items() if self._has(spec.metadata.get("needs", ""))]
+
+    def _has(self, need: str) -> bool:
+        return not need or need in self.network.heads
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted name -> value, in the order of definition."""
+        found: dict[str, Any] = {"system": self.system}
+        for group in _ALL_GROUPS:
+            found |= {f"{group}.{name}": getattr(getattr(self, group), name) for name in self.names_of(group)}
+        return found | {"seed": self.seed}
+
+    def with_(self, changes: Mapping[str, Any]) -> Settings:
+        """A copy with `changes` (dotted name -> value, or its text), checked for name, type and range.
+
+        Where a change chooses another component, its settings are those of the same name that differ from the defaults
+        in the one before, else its own defaults.
+
+        Raises
+        ------
+        StudyError
+            If a name is unknown or not one of the chosen component's, a value has the wrong type, is out of range or
+            contradicts another setting.
+        """
+        result = self.with_components(changes)
+        for name, value in changes.items():
+            result = result.with_value(name, value)
+        result.check()
+        return result
+
+    def with_components(self, changes: Mapping[str, Any]) -> Settings:
+        """A copy with the components that `changes` choose, and none of the other changes."""
+        result = self
+        for group, (registry, chooser) in GROUPS.items():
+            name = f"{group}.{chooser}"
+            if name in changes:
+                if (key := str(changes[name])) not in registry:
+                    raise unknown_name(f"value of {name}", key, registry)
+                result = replace(result, **{group: _carried_over(getattr(result, group), registry[key])})
+        return result
+
+    def with_value(self, name: str, value: Any) -> Settings:
+        """A copy with one setting changed; whether it goes with the others is not checked."""
+        group, _, leaf = name.rpartition(".")
+        if not group:
+            if name not in ("system", "seed"):
+                raise unknown_setting(name, self)
+            return replace(self, **{name: checked(name, value, fields_of(Settings)[name])})
+        if group not in _ALL_GROUPS or leaf not in self.names_of(group):
+            raise unknown_setting(name, self)
+        if group in GROUPS and leaf == GROUPS[group].chooser:
+            return self
+        component = getattr(self, group)
+        value = checked(name, value, fields_of(type(component))[leaf])
+        return replace(self, **{group: replace(component, **{leaf: value})})
+
+    def check(self) -> None:
+        """Raise a StudyError where settings contradict each other."""
+        for component in (self.network, self.loss, self.clustering):
+            component.check(self)
+        divisor = 2**self.network.depth
+        for name in ("image_size", "crop_size"):
+            if (size := getattr(self.data, name)) % divisor:
+                raise StudyError(
+                    f"setting data.{name} must be a multiple of {divisor} (2 to the network.depth), not {size}"
+                )
+        if self.data.image_size and self.data.crop_size > self.data.image_size:
+            raise StudyError("setting data.crop_size must not exceed data.image_size")
+
+    def methods_that_fit(self) -> list[str]:
+        """Keys of the clustering methods that can tell pixels apart by what network and loss give."""
+        return [key for key, method in CLUSTERERS.items() if self.embedding_metric in method.metrics]
+
+    def networks_that_fit(self) -> list[str]:
+        """Keys of the networks that have a head which the loss trains."""
+        return [key for key, network in NETWORKS.items() if set(self.loss.trains) & set(network.heads)]
+
+    def defaults(self) -> Settings:
+        """The settings of the same components, each with its defaults."""
+        groups = {group: type(getattr(self, group))() for group in GROUPS}
+        return Settings(system=self.system, **groups)
+
+    def digest(
+        self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering", "tuning")
+    ) -> str:
+        """12 hexadecimal digits that identify the settings in `groups`, the seed and the strings in `more`."""
+        kept = {k: v for k, v in self.flat().items() if k.split(".")[0] in (*groups, "seed") and k not in NOT_IN_DIGEST}
+        text = json.dumps([kept, *more], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @classmethod
+    def from_stored(cls, flat: Mapping[str, Any]) -> Settings:
+        """Settings as a run or a model has kept them, also those of versions in which every run had every setting."""
+        current = dict(flat)
+        if current.get("network.name") == "three-class":  # whose loss was not named
+            current |= {"loss.name": "classes", "loss.balance": current.get("loss.balance", "none") != "none"}
+        settings = cls().with_components(current)
+        keys = [getattr(settings, group).key for group in GROUPS]
+        current |= {new: flat[old] for old, (key, new) in RENAMED.items() if old in flat and key in keys}
+        return cls().with_({name: value for name, value in current.items() if name in settings.flat()})
+
+
+@dataclass(frozen=True)
+class Group:
+    """A place in the settings that one of several components takes."""
+
+    registry: dict[str, type[Any]]
+    chooser: str  # name of the setting that chooses it
+
+    def __iter__(self):
+        return iter((self.registry, self.chooser))
+
+
+GROUPS = {
+    "network": Group(NETWORKS, "name"),
+    "loss": Group(LOSSES, "name"),
+    "clustering": Group(CLUSTERERS, "method"),
+}
+_ALL_GROUPS = ("data", "network", "loss", "training", "clustering", "tuning")
+NOT_IN_DIGEST = ("system", "data.root", "training.device", "training.threads", "training.compile")
+_ONCE_PREFIXED = {  # settings of clustering methods whose names once began with that of the method
+    "growing": ("growing", ("overwrite",)),
+    "mutex": ("mutex-watershed", ("range", "bias", "stride")),
+    "mean_shift": ("mean-shift", ("bandwidth",)),
+    "hdbscan": ("hdbscan", ("min_cluster",)),
+    "affinity": ("affinity-watershed", ("ranges", "neighbourhood", "stride", "bias")),
+    "component": ("components", ("threshold", "expansion")),
+}
+RENAMED = {  # names of earlier versions -> component that has the setting, its name; an empty one follows from others
+    "loss.aux_embedding_loss": ("wnet", "network.aux_embedding"),
+    "loss.affinity_scale": ("affinity", "loss.scale"),
+    "clustering.metric": ("", ""),
+    **{
+        f"clustering.{prefix}_{name}": (key, f"clustering.{'min_cluster_size' if name == 'min_cluster' else name}")
+        for prefix, (key, names) in _ONCE_PREFIXED.items()
+        for name in names
+    },
+}
+
+
+def _carried_over(before: Component, wanted: type[Component]) -> Component:
+    """A component with the settings of another one that differ from its defaults, as far as they fit."""
+    if type(before) is wanted:
+        return before
+    default, specs = type(before)(), fields_of(wanted)
+    kept: dict[str, Any] = {}
+    for name in fields_of(type(before)):
+        value = getattr(before, name)
+        if name in specs and value != getattr(default, name):
+            try:
+                kept[name] = checked(name, value, specs[name])
+            except StudyError:
+                continue  # a word that the other component does not know
+    return wanted(**kept)
+
+
+def owners_of(name: str) -> list[str]:
+    """The components that have a setting of that dotted name, such as `network.name=unet`."""
+    group, _, leaf = name.rpartition(".")
+    if group not in GROUPS:
+        return []
+    registry, chooser = GROUPS[group]
+    return [f"{group}.{chooser}={key}" for key, component in registry.items() if leaf in fields_of(component)]
+
+
+def unknown_setting(name: str, settings: Settings) -> StudyError:
+    """A StudyError for a setting that a run does not have: it says whose it is, or how it is spelled now."""
+    if name in RENAMED:
+        _, current = RENAMED[name]
+        if not current:
+            return StudyError(f"setting {name} follows from loss.name and network.name now: leave it out")
+        return StudyError(f"setting {name} is called {current} now")
+    if not (owners := owners_of(name)):
+        return unknown_name("setting", name, settings.flat())
+    group = name.rpartition(".")[0]
+    component, chooser = getattr(settings, group), GROUPS[group].chooser
+    own = ", ".join(settings.names_of(group)[1:])
+    return StudyError(
+        f"setting {name} has no effect with {group}.{chooser}={component.key}, network.name={settings.network.key}: it "
+        f"is one of {', '.join(owners)}; {component.key} has {own}"
+    )
+
+
+def spec_of(name: str) -> Any:
+    """The field of a setting by its dotted name, from the first component that has it; None where none has."""
+    group, _, leaf = name.rpartition(".")
+    if group in GROUPS:
+        candidates = [*GROUPS[group].registry.values()]
+    else:
+        candidates = [{"data": Data, "training": Training, "tuning": Tuning}.get(group, Settings)]
+    found = (fields_of(component).get(leaf or name) for component in candidates)
+    return next((spec for spec in found if spec is not None), None)
