@@ -2,14 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.clustering import Clustering
+from study.clustering.angular import Angular
 from study.data.batches import NetworkImage, resize_labels
 from study.data.targets import distance_map
 from study.evaluation import evaluate, in_words, means
-from study.inference import ImageMaps
 from study.metrics import scores
+from tests.maps import image_maps
 
-SETTINGS = Clustering(foreground="none", min_size=5)
+SETTINGS = Angular(foreground="none", min_size=5)
 DIRECTIONS = np.eye(4, dtype=np.float16)
 
 
@@ -19,7 +19,7 @@ def example(name, scale=1):
     labels[2:10, 2:10], labels[2:10, 10:20], labels[12:19, 5:20] = 1, 2, 3
     original = resize_labels(labels, (20 * scale, 24 * scale))
     image = NetworkImage(name, np.zeros((20, 24, 1), np.float16), labels, original)
-    return ImageMaps(distance_map(labels).astype(np.float16), DIRECTIONS[labels]), image
+    return image_maps(distance_map(labels).astype(np.float16), DIRECTIONS[labels]), image
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -36,7 +36,7 @@ def test_perfect_maps_have_perfect_scores(threads):
 
 def test_a_row_holds_every_score_of_the_labels_beside_it():
     (maps, image), (_, other) = example("a"), example("b")
-    worse = ImageMaps(maps.distance, np.roll(maps.embedding, 2, axis=1))
+    worse = image_maps(maps.objectness, np.roll(maps.embedding, 2, axis=1))
     found = evaluate([maps, worse], [image, other], SETTINGS)
     assert list(found.table.columns) == ["image", *scores(image.original, found.labels[0]), "neighbour_angle"]
     assert dict(found.table.iloc[1].drop(["image", "neighbour_angle"])) == scores(other.original, found.labels[1])
@@ -47,7 +47,7 @@ def test_a_row_holds_every_score_of_the_labels_beside_it():
 def test_the_angle_is_that_of_true_objects_at_the_networks_scale():
     """Whatever the clustering makes of the maps."""
     maps, image = example("a", scale=2)
-    flat = ImageMaps(np.zeros_like(maps.distance), maps.embedding)
+    flat = image_maps(np.zeros_like(maps.objectness), maps.embedding)
     found = evaluate([flat], [image], SETTINGS)
     assert not found.labels[0].any()
     assert found.table["neighbour_angle"][0] == pytest.approx(90)

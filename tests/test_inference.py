@@ -6,10 +6,11 @@ import torch
 
 from study.data.batches import NetworkImage, resize_labels
 from study.data.targets import distance_map
-from study.inference import ImageMaps, predict_maps
-from study.networks import build_network
+from study.inference import predict_maps
 from study.segmentation import label_image
 from study.settings import Settings
+from tests.maps import image_maps
+from tests.networks.built import build
 
 LABELS = np.zeros((20, 24), np.int32)
 LABELS[2:10, 2:10], LABELS[2:10, 10:20], LABELS[12:19, 5:20] = 1, 2, 3
@@ -30,7 +31,7 @@ def settings(**more):
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    network = build_network(2, settings())
+    network = build(2, settings())
     network(torch.randn(4, 2, 16, 16))  # running means of the batch norm that are not at their start
     return network.eval()
 
@@ -43,12 +44,12 @@ def picture(shape, seed=0, labels=None):
 
 def assert_close(found, wanted):
     """Equal within the rounding of half precision."""
-    np.testing.assert_allclose(found.distance, wanted.distance, rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(found.objectness, wanted.objectness, rtol=2e-3, atol=1e-4)
     np.testing.assert_allclose(found.embedding, wanted.embedding, atol=2e-3)
 
 
 def perfect_maps(labels=LABELS):
-    return ImageMaps(distance_map(labels).astype(np.float16), DIRECTIONS[labels])
+    return image_maps(distance_map(labels).astype(np.float16), DIRECTIONS[labels])
 
 
 def clustering(**more):
@@ -62,9 +63,9 @@ def image_of(labels, original=None):
 
 def test_maps_of_an_image(network):
     (maps,) = predict_maps(network, [picture((16, 12))], settings())
-    assert (maps.distance.shape, maps.embedding.shape) == ((16, 12), (16, 12, 3))
-    assert maps.distance.dtype == maps.embedding.dtype == np.float16
-    assert maps.distance.min() >= 0
+    assert (maps.objectness.shape, maps.embedding.shape) == ((16, 12), (16, 12, 3))
+    assert maps.objectness.dtype == maps.embedding.dtype == np.float16
+    assert maps.objectness.min() >= 0
     np.testing.assert_allclose(np.linalg.norm(maps.embedding.astype(np.float32), axis=2), 1, atol=2e-3)
 
 
@@ -74,15 +75,14 @@ def test_maps_are_what_the_network_gives(network):
     with torch.no_grad():
         output = network(torch.from_numpy(image.pixels.astype(np.float32)).permute(2, 0, 1)[None])
     embedding = output.embedding[0].permute(1, 2, 0).numpy()
-    assert_close(maps, ImageMaps(output.distance[0, 0].numpy() / 5, embedding))
+    assert_close(maps, image_maps(output.distance[0, 0].numpy() / 5, embedding))
 
 
-@pytest.mark.parametrize("pixels_at_once", [0, 1, 16 * 12 * 2])
-def test_neither_company_nor_order_matters(network, pixels_at_once):
+def test_neither_company_nor_order_matters(network):
     shapes = [(16, 12), (8, 8), (16, 12), (13, 7), (16, 12), (8, 8)]
     images = [picture(shape, seed) for seed, shape in enumerate(shapes)]
     order = [3, 0, 5, 4, 1, 2]
-    together = predict_maps(network, [images[i] for i in order], settings(), pixels_at_once=pixels_at_once)
+    together = predict_maps(network, [images[i] for i in order], settings())
     for place, i in enumerate(order):
         assert_close(together[place], predict_maps(network, [images[i]], settings())[0])
 
@@ -90,8 +90,8 @@ def test_neither_company_nor_order_matters(network, pixels_at_once):
 @pytest.mark.parametrize("shape", [(13, 22), (1, 1), (5, 1), (1, 6), (3, 2), (4, 4)])
 def test_images_of_any_size(network, shape):
     (maps,) = predict_maps(network, [picture(shape)], settings())
-    assert maps.distance.shape == shape
-    assert np.isfinite(maps.distance).all()
+    assert maps.objectness.shape == shape
+    assert np.isfinite(maps.objectness).all()
     assert np.isfinite(maps.embedding).all()
 
 
@@ -100,7 +100,7 @@ def test_odd_sizes_are_continued_by_reflection(network):
     grown = np.concatenate([image.pixels, image.pixels[-2:-5:-1]])
     whole = replace(image, pixels=grown, labels=np.zeros((16, 16), np.int32), original=np.zeros((16, 16), np.int32))
     odd, even = predict_maps(network, [image, whole], settings())
-    assert_close(odd, ImageMaps(even.distance[:13], even.embedding[:13]))
+    assert_close(odd, image_maps(even.objectness[:13], even.embedding[:13]))
 
 
 def test_no_images(network):
@@ -109,7 +109,7 @@ def test_no_images(network):
 
 def test_a_network_in_training_stays_in_training():
     torch.manual_seed(0)
-    network = build_network(2, settings(network__dropout=0.5)).train()
+    network = build(2, settings(network__dropout=0.5)).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     a, b = (predict_maps(network, [picture((8, 8))], settings())[0] for _ in range(2))
     assert network.training
@@ -171,6 +171,6 @@ def test_true_labels_change_nothing_unless_asked_for(foreground):
 
 def test_an_image_without_objects():
     empty = np.zeros((6, 5), np.int32)
-    maps = ImageMaps(np.zeros((6, 5), np.float16), np.zeros((6, 5, 3), np.float16))
+    maps = image_maps(np.zeros((6, 5), np.float16), np.zeros((6, 5, 3), np.float16))
     for foreground in ("truth", "none", "predicted"):
         assert not label_image(maps, image_of(empty), clustering(foreground=foreground)).any()

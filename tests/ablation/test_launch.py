@@ -18,12 +18,12 @@ from study.ablation.launch import ask
 from study.ablation.statistics import Components, answer
 from study.code_digest import CodeDigest
 from study.errors import StudyError
-from study.networks import build_network
 from study.profiles import load_settings
 from study.runs import cache, job, pipeline
 from study.runs.job import Result
 from study.tracking import connect, start_run
 from study.training.checkpoint import History
+from tests.networks.built import build
 
 INLINE = Launch("inline")
 # whole images of 18 x 18 px can be halved once, but not twice
@@ -67,7 +67,7 @@ def trained(monkeypatch):
 
     def train(images, settings, monitor, validate, checkpoint):
         seeds.append(settings.seed)
-        network = build_network(images.pixels.shape[1], settings)
+        network = build(images.pixels.shape[1], settings)
         scores = validate(network)
         return network.eval(), History(1.0, [], [{"step": 2, "seconds": 1.0, **scores}])
 

@@ -8,21 +8,20 @@ Run: python tests/benchmarks/bench_clustering.py
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from statistics import median
 
 import numpy as np
 from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
-from study.clustering import CLUSTERERS, Clustering, segment
+from study.clustering import CLUSTERERS
 from study.clustering.angular import cluster_seeds
 from study.clustering.embedding import unit_embedding
-from study.clustering.seeds import Seeds, find_seeds
+from study.clustering.seeds import Seeds, find_peaks
 
 GOAL = 20
 GRIDS = ((4, 5), (10, 10))
-SETTINGS = Clustering(foreground="predicted")
+SETTINGS = Angular(foreground="predicted")
 
 
 def maps(rows: int, columns: int, size: int = 512) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +88,7 @@ def compare_methods() -> None:
         task = maps(rows, columns)
         cells, medians = "", {}
         for method in CLUSTERERS:
-            settings = replace(SETTINGS, method=method)
+            settings = CLUSTERERS[method](foreground="predicted")
             found = segment(*task, settings).max()  # not timed, as a library may start up
             medians[method] = median(seconds(segment, *task, settings) for _ in range(3))
             cells += f" {f'{1e3 * medians[method]:.1f} ({found})':>21}"
@@ -102,7 +101,7 @@ def compare_loops() -> None:
     for rows, columns in GRIDS:
         distance, embedding = maps(rows, columns)
         unit = unit_embedding(embedding)
-        seeds = find_seeds(distance, unit, SETTINGS)
+        seeds = find_peaks(distance, unit, SETTINGS, SETTINGS.seed_min_distance)
         task = (unit, seeds, SETTINGS.angle)
         np.testing.assert_array_equal(dilation(by_steps, *task), cluster_seeds(*task))
         rounds = [

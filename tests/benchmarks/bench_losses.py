@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from study.config import Loss
 from study.data.targets import neighbours
-from study.losses.cosine import cosine_embedding_loss
+from study.losses.cosine import CosineLoss
 
 GOAL = 10
-SETTINGS = Loss()
+SETTINGS = CosineLoss()
 
 
 def objects(count: int, size: int = 512) -> np.ndarray:
@@ -75,8 +74,8 @@ def by_gather(embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
 
 
 def by_sums(embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
-    inter, intra = cosine_embedding_loss(embedding, labels, tables, SETTINGS)
-    return inter + intra
+    terms = SETTINGS.embedding_terms(embedding, labels, tables)
+    return terms["inter"] + terms["intra"]
 
 
 WAYS = {"masked": partial(by_loop, masked), "chosen": partial(by_loop, chosen), "gather": by_gather, "sums": by_sums}

@@ -24,10 +24,12 @@ from study.data.sets.synthetic import nuclei
 from study.data.targets import distance_map
 from study.deploy.predict import predict
 from study.device import autocast, choose_device
-from study.inference import ImageMaps, predict_maps
-from study.networks import build_network
+from study.inference import predict_maps
+from study.maps import ImageMaps
 from study.profiles import load_settings
 from study.settings import Settings
+from tests.maps import image_maps
+from tests.networks.built import build
 
 GOAL = 70  # per cent
 ROUNDS = 3
@@ -39,7 +41,7 @@ def trained_maps(labels: np.ndarray, dims: int, rng: np.random.Generator) -> Ima
     embedding = np.eye(dims)[np.where(labels > 0, 1 + labels % (dims - 1), 0)] + rng.normal(
         0, 0.05, (*labels.shape, dims)
     )
-    return ImageMaps(distance_map(labels).astype(np.float16), embedding.astype(np.float16))
+    return image_maps(distance_map(labels).astype(np.float16), embedding.astype(np.float16))
 
 
 class StandIn:
@@ -54,7 +56,7 @@ class StandIn:
         return self.trained[image.tobytes()]
 
     def labels(self, maps: ImageMaps, foreground: np.ndarray | None = None) -> np.ndarray:
-        return segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), self.settings.clustering)
+        return segment(maps.objectness.astype(np.float32), maps.embedding.astype(np.float32), self.settings.clustering)
 
 
 def bare(network: nn.Module, settings: Settings, device: torch.device, size: int, count: int) -> float:
@@ -82,7 +84,7 @@ def main() -> None:
     for name in ("unet", "wnet"):
         overrides = f"network.name={name},clustering.foreground=predicted"
         settings = load_settings(profile=given.profile, overrides=overrides)
-        network = build_network(1, settings).to(device, memory_format=torch.channels_last).eval()
+        network = build(1, settings).to(device, memory_format=torch.channels_last).eval()
         with tempfile.TemporaryDirectory() as folder:
             maps = {}
             for k in range(count):

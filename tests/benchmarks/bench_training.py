@@ -14,17 +14,17 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from study.data.batches import Batch, TrainingImages
 from study.device import autocast, choose_device
-from study.losses import total_loss
-from study.networks import Maps, build_network
+from study.maps import NetworkOutput
 from study.profiles import load_settings
 from study.runs.resources import training_images
 from study.settings import Settings
 from study.training.checkpoint import History
 from study.training.loop import train
+from tests.networks.built import build
 
 GOALS = {"cpu": 15, "cuda": 5}  # share of the step, per cent
 ROUNDS = 5
@@ -61,13 +61,13 @@ def seconds(task: Callable[[], object], times: int, device: torch.device) -> flo
 
 def bare_step(batch: Batch, settings: Settings, device: torch.device) -> Callable[[], None]:
     """Forward, backward and optimiser step of a new network on `batch`, from given gradients at its outputs."""
-    network: nn.Module = build_network(batch.images.shape[1], settings).to(device, memory_format=torch.channels_last)
+    network: nn.Module = build(batch.images.shape[1], settings).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-6, fused=True)
     forward = torch.compile(network) if settings.training.compile else network
 
     def run() -> None:
         with autocast(settings.training.precision, device):
-            outputs = [output for output in forward(batch.images) if output is not None]
+            outputs = [output for output in forward(batch.images) if isinstance(output, Tensor)]
         optimizer.zero_grad()
         torch.autograd.backward(outputs, [torch.full_like(output, 1e-6) for output in outputs])
         if settings.training.gradient_clip:
@@ -84,8 +84,8 @@ def loss_step(batch: Batch, settings: Settings) -> Callable[[], None]:
     raw = raw.to(memory_format=torch.channels_last).requires_grad_()
 
     def run() -> None:
-        maps = Maps(raw[:, :1], raw[:, 1:])
-        total_loss(maps, batch.distance, batch.labels, batch.neighbours, settings.loss)["loss"].backward()
+        output = NetworkOutput(distance=raw[:, :1], embedding=raw[:, 1:])
+        settings.loss.terms(output, batch)["loss"].backward()
         raw.grad = None
 
     return run
@@ -96,8 +96,8 @@ def measure(images: TrainingImages, settings: Settings, steps: int) -> str:
     device, plan = images.device, settings.training
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    draws = images.draw(steps, plan.batch_size, 0)
-    batch = images.batch(draws[0])
+    samples = images.sample(steps, plan.batch_size, 0)
+    batch = images.batch(samples[0])
     bare = bare_step(batch, settings, device)
     seconds(bare, 5, device)
     rounds = []
@@ -107,7 +107,7 @@ def measure(images: TrainingImages, settings: Settings, steps: int) -> str:
     rounds = rounds[1:]  # the first warms up
     step, bare_time = (median(times) for times in zip(*rounds, strict=True))
     share = median(1 - bare / step for step, bare in rounds)
-    alone = (lambda: images.batch(draws[0]), loss_step(batch, settings))
+    alone = (lambda: images.batch(samples[0]), loss_step(batch, settings))
     batch_time, loss_time = (median(seconds(task, 10, device) for _ in range(ROUNDS)) for task in alone)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if device.type == "cuda":

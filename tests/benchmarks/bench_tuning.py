@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from bench_clustering import maps
 
-from study.clustering import Clustering
-from study.config import CLUSTERING_METHODS
+from study.clustering import CLUSTERERS
 from study.data.batches import NetworkImage
-from study.inference import ImageMaps, predict_maps
-from study.networks import build_network
+from study.inference import predict_maps
+from study.maps import ImageMaps
 from study.profiles import load_settings
 from study.settings import Tuning
 from study.tuning import score_on, search
+from tests.maps import image_maps
+from tests.networks.built import build
 
 SIZE, IMAGES = 256, 20
 TRIALS = {"mean-shift": 10, "hdbscan": 3}  # 30 of the others
@@ -31,7 +32,7 @@ GRIDS = [(2 + i % 4, 3 + i % 5) for i in range(IMAGES)]
 def stored() -> tuple[list[ImageMaps], list[NetworkImage]]:
     """Maps of touching objects, and images whose truth is where the objects' distance maps are above 0."""
     found = [maps(*grid, SIZE) for grid in GRIDS]
-    kept = [ImageMaps(distance.astype(np.float16), embedding.astype(np.float16)) for distance, embedding in found]
+    kept = [image_maps(distance.astype(np.float16), embedding.astype(np.float16)) for distance, embedding in found]
     truth = [np.where(d > 0, e.argmax(axis=2) + 1, 0).astype(np.int32) for d, e in found]
     pixels = np.random.default_rng(0).normal(size=(SIZE, SIZE, 3)).astype(np.float16)
     images = [NetworkImage(str(i), pixels, t, t) for i, t in enumerate(truth)]
@@ -48,15 +49,15 @@ def main() -> None:
     torch.set_num_threads(1)
     kept, images = stored()
     settings = load_settings("folder", root=".", profile="quick")
-    network = build_network(3, settings).eval()
+    network = build(3, settings).eval()
     again = median(seconds(predict_maps, network, images, settings) for _ in range(3))
     print(f"maps of {IMAGES} images, computed: {again:.2f} s")
     print(
         f"{'method':>16} {'trials':>7} {'ended early':>12} {'trials/s':>9} {'s per whole trial':>18} {'recomputed':>11}"
     )
     score = score_on(kept, images)
-    for method in CLUSTERING_METHODS:
-        clustering = Clustering(method=method, foreground="predicted")
+    for method, clusterer in CLUSTERERS.items():
+        clustering = clusterer(foreground="predicted")
         started = time.perf_counter()
         found = search(score, IMAGES, clustering, Tuning(trials=TRIALS.get(method, 30), patience=30))
         spent = time.perf_counter() - started

@@ -7,8 +7,8 @@ import torch
 
 from study.deploy.package import load_package, save_package
 from study.errors import StudyError
-from study.networks import build_network
 from study.profiles import load_settings
+from tests.networks.built import build
 
 FACTS = {"run_id": "abc", "val/sbd": "0.5"}
 
@@ -16,7 +16,7 @@ FACTS = {"run_id": "abc", "val/sbd": "0.5"}
 @pytest.fixture
 def saved(tmp_path):
     settings = load_settings(profile="smoke", overrides="clustering.angle=33,clustering.foreground=predicted")
-    network = build_network(3, settings).eval()
+    network = build(3, settings).eval()
     save_package(tmp_path / "m", network.state_dict(), settings.with_({"data.root": "/somewhere"}), 3, FACTS)
     return tmp_path / "m", network, settings
 
@@ -68,6 +68,6 @@ def test_a_later_format_is_refused(saved):
 def test_files_of_two_models_are_refused(saved):
     folder, *_ = saved
     wider = load_settings(profile="smoke", overrides="network.base_width=6")
-    torch.save(build_network(3, wider).state_dict(), folder / "weights.pt")
+    torch.save(build(3, wider).state_dict(), folder / "weights.pt")
     with pytest.raises(StudyError, match=r"weights.pt and model.json in .* are of different models"):
         load_package(folder)

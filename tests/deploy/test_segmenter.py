@@ -6,17 +6,17 @@ from study.deploy import segmenter as module
 from study.deploy.segmenter import Segmenter, with_channels
 from study.errors import StudyError
 from study.inference import predict_maps
-from study.networks import build_network
 from study.profiles import load_settings
 from study.runs.resources import network_images, opened
 from study.segmentation import label_image
+from tests.networks.built import build
 
 
 def segmenter(channels=3, **changes):
     changes = {name.replace("__", "."): value for name, value in changes.items()}
     settings = load_settings(profile="smoke").with_({"clustering.foreground": "predicted", **changes})
     torch.manual_seed(5)
-    return Segmenter(build_network(channels, settings).eval(), settings, channels)
+    return Segmenter(build(channels, settings).eval(), settings, channels)
 
 
 @pytest.mark.parametrize("foreground", ["predicted", "none", "truth"])

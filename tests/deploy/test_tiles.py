@@ -6,44 +6,53 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from study.clustering import Clustering, segment
+from study.clustering.affinity_watershed import AffinityWatershed
+from study.clustering.angular import Angular
+from study.clustering.components import Components
+from study.clustering.growing import Growing
+from study.clustering.mutex_watershed import MutexWatershed
+from study.config import fields_of
 from study.data.targets import distance_map
 from study.deploy.tiles import label_in_tiles
 from study.errors import StudyError
-from study.inference import ImageMaps
+from study.maps import ImageMaps
 from study.metrics.contingency import Contingency
+from tests.clustering.arrays import segment
+from tests.maps import image_maps
 
 METHODS = {
-    "angular": Clustering(),
-    "angular of regions": Clustering(seeds="regions"),
-    "growing": Clustering(method="growing"),
-    "mutex-watershed": Clustering(method="mutex-watershed"),
-    "affinity-watershed": Clustering(method="affinity-watershed", affinity_ranges="1+2+3+5"),
-    "components": Clustering(method="components", component_threshold=0.3),
+    "angular": Angular(),
+    "angular of regions": Angular(seeds="regions"),
+    "growing": Growing(),
+    "mutex-watershed": MutexWatershed(),
+    "affinity-watershed": AffinityWatershed(ranges="1+2+3+5"),
+    "components": Components(threshold=0.3),
 }
 SMALL: dict[str, Any] = {"multiple": 16, "tile": 64, "halo": 16, "overlap": 24}
 
 
 def settings(method, foreground="none", **changes):
-    return replace(METHODS[method], foreground=foreground, **changes)
+    """Settings of a method with those of the changes that it has."""
+    own = {name: value for name, value in changes.items() if name in fields_of(type(METHODS[method]))}
+    return replace(METHODS[method], foreground=foreground, **own)
 
 
 def maps_of(labels, colours):
-    return ImageMaps(distance_map(labels).astype(np.float16), np.eye(8, dtype=np.float16)[np.asarray(colours)[labels]])
+    return image_maps(distance_map(labels).astype(np.float16), np.eye(8, dtype=np.float16)[np.asarray(colours)[labels]])
 
 
 def image_of(maps):
     """An image whose pixels carry their maps."""
-    return np.concatenate([maps.distance[..., None], maps.embedding], axis=2)
+    return np.concatenate([maps.objectness[..., None], maps.embedding], axis=2)
 
 
 def predict(pixels):
     """The network that finds them again."""
-    return ImageMaps(pixels[..., 0], pixels[..., 1:])
+    return image_maps(pixels[..., 0], pixels[..., 1:])
 
 
 def in_one_piece(maps, settings, foreground=None):
-    return segment(maps.distance.astype(np.float32), maps.embedding.astype(np.float32), settings, foreground)
+    return segment(maps.objectness.astype(np.float32), maps.embedding.astype(np.float32), settings, foreground)
 
 
 def in_tiles(maps, settings, foreground=None, **more):
@@ -80,7 +89,7 @@ def test_many_small_objects(disc_maps, method, foreground, assert_same_objects):
 @pytest.mark.parametrize("shape", [(65, 64), (97, 33), (16, 129), (1, 150), (150, 2)])
 def test_sides_of_any_length(method, shape, assert_same_objects):
     maps = maps_of(*discs(shape, seed=1))
-    asked = settings(method, min_size=0, affinity_ranges="1+2", fragment_size=0)
+    asked = settings(method, min_size=0, ranges="1+2", fragment_size=0)
     expected = in_one_piece(maps, asked)
     assert expected.any()
     assert_same_objects(in_tiles(maps, asked), expected)
@@ -109,7 +118,7 @@ def test_an_image_smaller_than_a_tile_is_clustered_as_it_is(method):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("distance", [0, 1e-7, np.nan])
 def test_nothing_but_background(method, distance):
-    maps = ImageMaps(np.full((70, 80), distance, np.float16), np.ones((70, 80, 3), np.float16))
+    maps = image_maps(np.full((70, 80), distance, np.float16), np.ones((70, 80, 3), np.float16))
     found = in_tiles(maps, settings(method))
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, np.zeros((70, 80)))
@@ -117,14 +126,14 @@ def test_nothing_but_background(method, distance):
 
 @pytest.mark.parametrize("shape", [(0, 5), (5, 0)])
 def test_an_image_without_pixels(shape):
-    found = label_in_tiles(np.zeros((*shape, 1), np.float16), predict, Clustering(), **SMALL)
+    found = label_in_tiles(np.zeros((*shape, 1), np.float16), predict, Angular(), **SMALL)
     assert (found.shape, found.dtype) == (shape, np.int32)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_mask(disc_maps, method, assert_same_objects):
     """It is applied after the removal of small objects, or before the clustering, as the method has it."""
-    mask = np.random.default_rng(0).random(disc_maps.distance.shape) < 0.98
+    mask = np.random.default_rng(0).random(disc_maps.objectness.shape) < 0.98
     mask[:, 90:120] = False
     asked = settings(method, "truth", min_size=60)
     expected = in_one_piece(disc_maps, asked, mask)
@@ -138,8 +147,8 @@ def test_a_mask(disc_maps, method, assert_same_objects):
 def test_thresholds_are_relative_to_the_maximum_of_the_image(method, name, assert_same_objects):
     maps = maps_of(*discs((200, 230)))
     weight = np.linspace(1, 0.1, 230, dtype=np.float16)  # objects at the right are faint
-    maps = ImageMaps(maps.distance * weight, maps.embedding)
-    asked, lax = (settings(method, "predicted", component_threshold=0.02, **{name: value}) for value in (0.3, 0))
+    maps = image_maps(maps.objectness * weight, maps.embedding)
+    asked, lax = (settings(method, "predicted", threshold=0.02, **{name: value}) for value in (0.3, 0))
     expected = in_one_piece(maps, asked)
     assert_same_objects(in_tiles(maps, asked), expected)
     has_it = name != "seed_threshold" or "angular" in method or method == "growing"
@@ -159,7 +168,7 @@ def test_small_objects_are_measured_as_a_whole(method, min_size, kept, assert_sa
     labels = np.zeros((128, 128), np.int32)
     labels[60:68, 20:28], labels[100:112, 60:68], labels[54:74, 60:68] = 1, 2, 3
     maps = maps_of(labels, np.arange(4))
-    asked = settings(method, min_size=min_size, seed_smoothing=0, component_threshold=0.01)
+    asked = settings(method, min_size=min_size, seed_smoothing=0, threshold=0.01)
     found = in_tiles(maps, asked)
     assert found.max() == kept
     assert_same_objects(found, in_one_piece(maps, asked))
@@ -173,8 +182,8 @@ def test_noisy_maps(method):
     maps = maps_of(labels, colours)
     noise = ndimage.gaussian_filter(rng.normal(size=(*labels.shape, 9)), (1.5, 1.5, 0))
     noise /= noise.std()
-    distance = np.maximum(maps.distance + 0.1 * noise[..., 0], 0).astype(np.float16)
-    maps = ImageMaps(distance, (maps.embedding + 0.15 * noise[..., 1:]).astype(np.float16))
+    distance = np.maximum(maps.objectness + 0.1 * noise[..., 0], 0).astype(np.float16)
+    maps = image_maps(distance, (maps.embedding + 0.15 * noise[..., 1:]).astype(np.float16))
     asked = settings(method, "predicted")
     table = Contingency.of(in_one_piece(maps, asked), in_tiles(maps, asked, overlap=48))
     assert table.true_area.size > 150
@@ -183,8 +192,8 @@ def test_noisy_maps(method):
 
 @pytest.mark.parametrize("stride", [1, 5, 7])
 def test_repulsive_pairs_are_those_of_the_image(disc_maps, stride, assert_same_objects):
-    for method, name in (("mutex-watershed", "mutex_stride"), ("affinity-watershed", "affinity_stride")):
-        asked = settings(method, "predicted", **{name: stride})
+    for method in ("mutex-watershed", "affinity-watershed"):
+        asked = settings(method, "predicted", stride=stride)
         assert_same_objects(in_tiles(disc_maps, asked), in_one_piece(disc_maps, asked))
 
 
@@ -203,15 +212,9 @@ def test_parts_that_the_network_sees(disc_maps):
 
 
 def test_no_embedding(disc_maps):
-    maps = ImageMaps(disc_maps.distance, disc_maps.embedding[..., :0])
-    found = in_tiles(maps, settings("components"))
+    pixels = image_of(disc_maps)
+    found = label_in_tiles(pixels, lambda part: ImageMaps({"distance": part[..., 0]}), settings("components"), **SMALL)
     np.testing.assert_array_equal(found, in_tiles(disc_maps, settings("components")))
-
-
-def test_progress(disc_maps):
-    steps = []
-    in_tiles(disc_maps, settings("components"), progress=lambda *step: steps.append(step))
-    assert steps == [(i, 32) for i in range(1, 33)]
 
 
 def test_no_file_is_left(disc_maps, tmp_path, monkeypatch):
@@ -244,8 +247,6 @@ def refused(pixels):
 def test_refuses_settings_before_the_network_runs():
     pixels = np.zeros((8, 8, 1), np.float16)
     with pytest.raises(StudyError, match="choose predicted or none"):
-        label_in_tiles(pixels, refused, Clustering(foreground="truth"), **SMALL)
-    with pytest.raises(StudyError, match="unknown clustering method 'kmeans'"):
-        label_in_tiles(pixels, refused, Clustering(method="kmeans"), **SMALL)
+        label_in_tiles(pixels, refused, Angular(foreground="truth"), **SMALL)
     with pytest.raises(ValueError, match=r"\(8, 9\)"):
-        label_in_tiles(pixels, refused, Clustering(), foreground=np.ones((8, 9), bool), **SMALL)
+        label_in_tiles(pixels, refused, Angular(), foreground=np.ones((8, 9), bool), **SMALL)

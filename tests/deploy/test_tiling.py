@@ -9,8 +9,8 @@ from study.data.batches import NetworkImage
 from study.deploy.tiling import array_on_disk, tiles_of
 from study.errors import StudyError
 from study.inference import predict_maps
-from study.networks import build_network
 from study.settings import Settings
+from tests.networks.built import build
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 64), (64, 65), (200, 230), (129, 31)])
@@ -46,7 +46,7 @@ def test_maps_of_tiles_are_those_of_the_whole_image(halo, multiple, close):
     """With the radius of the receptive field as halo: 14 of the encoder, 9 of the decoder, 3 of the pooling grid."""
     changes = {"network.name": "unet", "network.depth": 2, "network.base_width": 4, "training.precision": "float32"}
     torch.manual_seed(0)
-    network = build_network(1, Settings().with_(changes)).eval()
+    network = build(1, Settings().with_(changes)).eval()
 
     def predict(pixels):
         labels = np.zeros(pixels.shape[:2], np.int32)

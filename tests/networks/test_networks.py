@@ -2,11 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from study.config import CONCAT_LAYERS
-from study.networks import build_network, centre_embeddings
+from study.errors import StudyError
+from study.networks import CONCAT_LAYERS, centre_embeddings
 from study.networks.unet import DistanceHead, with_coordinates
 from study.profiles import load_settings
 from study.settings import Settings
+from tests.networks.built import build
 
 SMALL = {"network.base_width": 4, "network.depth": 2, "network.embedding_dim": 3}
 
@@ -16,15 +17,14 @@ def settings(**more):
 
 
 def with_layer(layer, **more):
-    name = "unet" if layer in ("none", "coordinate") else "wnet"
-    return settings(network__name=name, network__concat_layer=layer, **more)
+    return settings(network__name=CONCAT_LAYERS[layer], network__concat_layer=layer, **more)
 
 
 @pytest.mark.parametrize("layer", CONCAT_LAYERS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_row_of_table_1_gives_a_distance_map_and_unit_embeddings(layer, channels):
     torch.manual_seed(0)
-    network = build_network(channels, with_layer(layer, network__base_width=16)).eval()
+    network = build(channels, with_layer(layer, network__base_width=16)).eval()
     maps = network(torch.randn(2, channels, 16, 12))
     assert maps.distance.shape == (2, 1, 16, 12)
     assert maps.embedding.shape == (2, 3, 16, 12)
@@ -36,7 +36,7 @@ def test_every_row_of_table_1_gives_a_distance_map_and_unit_embeddings(layer, ch
 @pytest.mark.parametrize("layer", CONCAT_LAYERS)
 def test_every_weight_gets_a_gradient(layer):
     torch.manual_seed(0)
-    network = build_network(3, with_layer(layer, network__dropout=0))
+    network = build(3, with_layer(layer, network__dropout=0))
     maps = network(torch.randn(2, 3, 16, 16))
     loss = maps.distance.mean() + (maps.embedding * torch.randn_like(maps.embedding)).sum()
     if maps.aux_embedding is not None:
@@ -48,29 +48,31 @@ def test_every_weight_gets_a_gradient(layer):
 
 @pytest.mark.parametrize(("layer", "width"), [("distmap", 1), ("dfeat.8", 8), ("dfeat.16+efeat.16", 32)])
 def test_width_of_the_concatenative_layer(layer, width):
-    network = build_network(3, with_layer(layer))
+    network = build(3, with_layer(layer))
     assert network.second.encoder.blocks[0][0].in_channels == 3 + width
 
 
 def test_stop_gradient_and_aux_loss():
-    stopped = build_network(3, settings(network__stop_gradient=True, network__dropout=0))
+    stopped = build(3, settings(network__stop_gradient=True, network__dropout=0))
     maps = stopped(torch.randn(1, 3, 16, 16))
     (maps.embedding * torch.randn_like(maps.embedding)).sum().backward()
     assert all(weight.grad is None for weight in stopped.first.parameters())
-    assert build_network(3, settings(loss__aux_embedding_loss=True)).aux_embedding is not None
+    assert build(3, settings(network__aux_embedding=True)).aux_embedding is not None
 
 
 def test_separate_decoders_add_a_decoder():
-    shared = build_network(3, with_layer("none"))
-    separate = build_network(3, with_layer("none", network__decoders="separate"))
+    shared = build(3, with_layer("none"))
+    separate = build(3, with_layer("none", network__decoders="separate"))
     assert (len(shared.branches.decoders), len(separate.branches.decoders)) == (1, 2)
     # W-Net's second net has one task, so one decoder in any case
-    wnet = build_network(3, with_layer("dfeat.8", network__decoders="separate"))
-    assert len(wnet.second.decoders) == len(wnet.first.decoders) == 1
+    wnet = build(3, with_layer("efeat.32", network__decoders="separate"))
+    assert (len(wnet.first.decoders), len(wnet.second.decoders)) == (2, 1)
+    with pytest.raises(StudyError, match="decoders=separate has no effect"):
+        with_layer("dfeat.8", network__decoders="separate")
 
 
 def test_the_papers_sizes():
-    network = build_network(3, Settings())
+    network = build(3, Settings())
     widths = [block[0].out_channels for block in network.first.encoder.blocks]
     assert widths == [32, 64, 128, 256, 512]
     assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm2d | nn.GroupNorm)]
@@ -80,7 +82,7 @@ def test_the_papers_sizes():
 
 def test_he_normal_weights():
     torch.manual_seed(0)
-    network = build_network(3, Settings())
+    network = build(3, Settings())
     weight = network.first.encoder.blocks[3][2].weight
     assert weight.std().item() == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.02)
 
@@ -88,7 +90,7 @@ def test_he_normal_weights():
 def test_norm_layers():
     kinds = {"batch": nn.BatchNorm2d, "group": nn.GroupNorm}
     for norm, kind in kinds.items():
-        assert any(isinstance(m, kind) for m in build_network(1, settings(network__norm=norm)).modules())
+        assert any(isinstance(m, kind) for m in build(1, settings(network__norm=norm)).modules())
 
 
 def test_coordinates_run_from_minus_one_to_one():
@@ -103,7 +105,7 @@ def test_centred_embeddings_start_spread_over_the_sphere():
     for seed in range(5):
         torch.manual_seed(seed)
         images = torch.randn(4, 3, 32, 32)
-        network = build_network(3, settings(network__dropout=0, network__base_width=8, network__embedding_dim=8))
+        network = build(3, settings(network__dropout=0, network__base_width=8, network__embedding_dim=8))
         before = network(images).embedding.mean((0, 2, 3)).norm()
         centre_embeddings(network, images)
         after = network(images).embedding.mean((0, 2, 3)).norm()
@@ -135,7 +137,7 @@ def test_leaky_gradient_leaves_the_output_alone():
 
 
 def test_heads_of_more_layers():
-    one, two = (build_network(3, with_layer("none", network__head_layers=n)) for n in (1, 2))
+    one, two = (build(3, with_layer("none", network__head_layers=n)) for n in (1, 2))
     for name in ("distance", "embedding"):
         convs = [[m.kernel_size for m in getattr(n, name).modules() if isinstance(m, nn.Conv2d)] for n in (one, two)]
         assert convs == [[(1, 1)], [(3, 3), (1, 1)]]
@@ -145,26 +147,29 @@ def test_the_discriminative_loss_gets_embeddings_of_any_length():
     torch.manual_seed(0)
     given = {"loss__name": "discriminative", "clustering__method": "mean-shift"}
     for layer in ("none", "efeat.32"):
-        maps = build_network(1, with_layer(layer, **given))(torch.randn(1, 1, 16, 16))
+        maps = build(1, with_layer(layer, **given))(torch.randn(1, 1, 16, 16))
         for embedding in (maps.embedding, *([maps.aux_embedding] if layer == "efeat.32" else [])):
             assert embedding.norm(dim=1).std() > 0.01
 
 
 def three_class(**more):
-    return settings(network__name="three-class", clustering__method="components", **more)
+    small = {"network.base_width": 4, "network.depth": 2, "network.name": "three-class", "loss.name": "classes"}
+    small["clustering.method"] = "components"
+    return Settings().with_(small | {name.replace("__", "."): value for name, value in more.items()})
 
 
 def test_three_class_network():
     torch.manual_seed(0)
-    network = build_network(3, three_class(network__dropout=0)).eval()
+    network = build(3, three_class(network__dropout=0)).eval()
     maps = network(torch.randn(2, 3, 16, 12))
     assert maps.classes.shape == (2, 3, 16, 12)
-    assert maps.embedding.shape == (2, 0, 16, 12)
+    assert maps.embedding is None
+    share = maps.maps("none")["object_share"]
     # background, object, contour: above a half where the object is likeliest
-    assert torch.equal(maps.distance[:, 0] > 0.5, maps.classes.argmax(1) == 1)
+    assert torch.equal(share[:, 0] > 0.5, maps.classes.argmax(1) == 1)
     probability = maps.classes.softmax(1)
     others = torch.maximum(probability[:, 0], probability[:, 2])
-    torch.testing.assert_close(maps.distance[:, 0], probability[:, 1] / (probability[:, 1] + others))
+    torch.testing.assert_close(share[:, 0], probability[:, 1] / (probability[:, 1] + others))
     maps.classes.sum().backward()
     assert not [name for name, weight in network.named_parameters() if weight.grad is None]
 
@@ -176,33 +181,33 @@ def residual(name, **more):
 
 def test_pixel_embedded_affinity():
     torch.manual_seed(0)
-    network = build_network(3, residual("residual", network__depth=3, network__base_width=16))
+    network = build(3, residual("residual", network__depth=3, network__base_width=16))
     maps = network(torch.randn(2, 3, 32, 24))
     assert maps.embedding.shape == (2, 16, 32, 24)
     assert [tuple(e.shape[2:]) for e in maps.pyramid] == [(16, 12), (8, 6), (4, 3)]
     torch.testing.assert_close(maps.embedding.norm(dim=1), torch.ones(2, 32, 24))
-    torch.testing.assert_close(maps.distance, maps.mask.sigmoid())
-    (maps.mask.sum() + sum((e * torch.randn_like(e)).sum() for e in (maps.embedding, *maps.pyramid))).backward()
+    torch.testing.assert_close(maps.maps("angle")["foreground"], maps.foreground.sigmoid())
+    (maps.foreground.sum() + sum((e * torch.randn_like(e)).sum() for e in (maps.embedding, *maps.pyramid))).backward()
     assert not [name for name, weight in network.named_parameters() if weight.grad is None]
 
 
 def test_the_papers_pixel_embedded_affinity_has_4_7_million_parameters():
-    network = build_network(3, load_settings(profile="paper", system="pea"))
+    network = build(3, load_settings(profile="paper", system="pea"))
     parameters = sum(weight.numel() for name, weight in network.named_parameters() if "mask" not in name)
     assert parameters == pytest.approx(4.7e6, rel=0.01)
 
 
 def test_the_same_backbone_with_the_discriminative_loss():
     torch.manual_seed(0)
-    maps = build_network(1, load_settings(profile="smoke", system="ml-de"))(torch.randn(2, 1, 16, 16))
+    maps = build(1, load_settings(profile="smoke", system="ml-de"))(torch.randn(2, 1, 16, 16))
     assert maps.embedding.norm(dim=1).std() > 0.01
 
 
 @pytest.mark.parametrize(("ranges", "neighbourhood", "channels"), [("1+3+9", 4, 6), ("1+2", 8, 8)])
 def test_affinities_in_place_of_an_embedding(ranges, neighbourhood, channels):
     given = {"ranges": ranges, "neighbourhood": neighbourhood}
-    changes = {f"loss__{k}": v for k, v in given.items()} | {f"clustering__affinity_{k}": v for k, v in given.items()}
-    maps = build_network(1, residual("affinity", **changes))(torch.randn(2, 1, 16, 16))
-    assert maps.embedding.shape == (2, channels, 16, 16)
-    assert 0 <= maps.embedding.min() <= maps.embedding.max() <= 1
+    changes = {f"loss__{k}": v for k, v in given.items()} | {f"clustering__{k}": v for k, v in given.items()}
+    maps = build(1, residual("affinity", **changes))(torch.randn(2, 1, 16, 16))
+    assert maps.affinities.shape == (2, channels, 16, 16)
+    assert 0 <= maps.affinities.min() <= maps.affinities.max() <= 1
     assert not maps.pyramid

@@ -8,6 +8,10 @@ SMALL = {"widths": (4, 6, 8), "embedding_dim": 3}
 BOTH = pytest.mark.parametrize(("dims", "planes"), [(2, ()), (3, (3,))], ids=["2-D", "3-D"])
 
 
+def embeddings_of(output):
+    return () if output.embedding is None else (output.embedding, *output.pyramid)
+
+
 def parameters(network):
     return sum(weight.numel() for weight in network.parameters())
 
@@ -27,9 +31,9 @@ def test_an_embedding_at_every_scale(dims, planes):
     network = ResidualUNet(2, dims=dims, **SMALL)
     maps = network(torch.randn(2, 2, *planes, 16, 12))
     sizes = [(2, 3, *planes, 16 // 2**k, 12 // 2**k) for k in range(3)]
-    assert [embedding.shape for embedding in maps.embeddings] == sizes
-    assert maps.affinity is None
-    assert maps.mask is None
+    assert [embedding.shape for embedding in embeddings_of(maps)] == sizes
+    assert maps.affinities is None
+    assert maps.foreground is None
 
 
 @BOTH
@@ -38,29 +42,30 @@ def test_unit_vectors_on_demand(dims, planes):
     plain, unit = (ResidualUNet(1, dims=dims, unit=unit, **SMALL) for unit in (False, True))
     unit.load_state_dict(plain.state_dict())
     images = torch.randn(1, 1, *planes, 8, 8)
-    for own, scaled in zip(plain(images).embeddings, unit(images).embeddings, strict=True):
+    for own, scaled in zip(embeddings_of(plain(images)), embeddings_of(unit(images)), strict=True):
         torch.testing.assert_close(scaled, nn.functional.normalize(own, dim=1))
         assert (own.norm(dim=1) - 1).abs().max() > 0.01
 
 
 @BOTH
-def test_affinity_and_mask_heads(dims, planes):
-    network = ResidualUNet(1, dims=dims, affinity_channels=10, mask_head=True, **SMALL)
+def test_affinity_and_foreground_heads(dims, planes):
+    network = ResidualUNet(1, dims=dims, affinity_channels=10, foreground_head=True, **SMALL)
     maps = network(torch.randn(2, 1, *planes, 8, 12))
-    assert maps.embeddings == ()
-    assert maps.affinity.shape == (2, 10, *planes, 8, 12)
-    assert 0 < maps.affinity.min() < maps.affinity.max() < 1
-    assert maps.mask.shape == (2, 1, *planes, 8, 12)
-    assert maps.mask.min() < 0 < maps.mask.max()  # logits
+    assert embeddings_of(maps) == ()
+    assert maps.affinities.shape == (2, 10, *planes, 8, 12)
+    assert 0 < maps.affinities.min() < maps.affinities.max() < 1
+    assert maps.foreground.shape == (2, 1, *planes, 8, 12)
+    assert maps.foreground.min() < 0 < maps.foreground.max()  # logits
 
 
 @BOTH
-@pytest.mark.parametrize("heads", [{"mask_head": True}, {"affinity_channels": 4}])
+@pytest.mark.parametrize("heads", [{"foreground_head": True}, {"affinity_channels": 4}])
 def test_every_weight_gets_a_gradient(dims, planes, heads):
     torch.manual_seed(0)
     network = ResidualUNet(1, dims=dims, **heads, **SMALL)
     maps = network(torch.randn(2, 1, *planes, 16, 16))
-    outputs = [*maps.embeddings, *(output for output in maps[1:] if output is not None)]
+    heads = (maps.foreground, maps.affinities)
+    outputs = [*embeddings_of(maps), *(head for head in heads if head is not None)]
     sum((output * torch.randn_like(output)).sum() for output in outputs).backward()
     assert not [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
 
@@ -68,7 +73,7 @@ def test_every_weight_gets_a_gradient(dims, planes, heads):
 @BOTH
 def test_any_size_fits(dims, planes):
     maps = ResidualUNet(1, dims=dims, **SMALL)(torch.randn(1, 1, *planes, 13, 10))
-    assert [embedding.shape[-2:] for embedding in maps.embeddings] == [(13, 10), (6, 5), (3, 2)]
+    assert [embedding.shape[-2:] for embedding in embeddings_of(maps)] == [(13, 10), (6, 5), (3, 2)]
 
 
 def test_kernels_of_volumes():
@@ -83,7 +88,7 @@ def test_kernels_of_volumes():
 def test_planes_are_seen_as_far_as_the_kernels_reach():
     network = ResidualUNet(1, dims=3, widths=(2, 2), embedding_dim=1).eval()
     images = torch.zeros(1, 1, 30, 4, 4, requires_grad=True)
-    network(images + 1).embeddings[0][0, 0, 15].sum().backward()
+    network(images + 1).embedding[0, 0, 15].sum().backward()
     reached = images.grad.abs().amax((0, 1, 3, 4)).nonzero().flatten()
     assert 15 - 6 <= reached.min() <= reached.max() <= 15 + 6  # three levels of two blocks, one plane each way in each
     assert len(reached) > 5

@@ -13,10 +13,10 @@ from filelock import FileLock, Timeout
 
 from study.code_digest import CodeDigest
 from study.errors import StudyError
-from study.inference import ImageMaps
 from study.runs.cache import TRAININGS, KeptTraining, other_checkpoints
 from study.settings import Settings
 from study.training.checkpoint import History
+from tests.maps import image_maps
 
 SHAPES = [(4, 6), (5, 3)]
 OF_THE_LOCK = {"lock", "owner"}  # files
@@ -44,7 +44,7 @@ def network(seed=0):
 def maps(shapes=SHAPES):
     rng = np.random.default_rng(0)
     return [
-        ImageMaps(rng.random(shape).astype(np.float16), rng.random((*shape, 8)).astype(np.float16)) for shape in shapes
+        image_maps(rng.random(shape).astype(np.float16), rng.random((*shape, 8)).astype(np.float16)) for shape in shapes
     ]
 
 
@@ -96,8 +96,8 @@ def test_maps_come_back(kept):
     kept.keep_maps("val", maps())
     found = KeptTraining("abc").maps("val", SHAPES)
     for one, other in zip(found, maps(), strict=True):
-        assert (one.distance.dtype, one.embedding.dtype) == (np.float16, np.float16)
-        np.testing.assert_array_equal(one.distance, other.distance)
+        assert (one.objectness.dtype, one.embedding.dtype) == (np.float16, np.float16)
+        np.testing.assert_array_equal(one.objectness, other.distance)
         np.testing.assert_array_equal(one.embedding, other.embedding)
     assert kept.maps("test", SHAPES) is None
     kept.keep_maps("test", [])

@@ -3,13 +3,12 @@ import pytest
 import torch
 
 from study.data.batches import NetworkImage
-from study.inference import ImageMaps
-from study.networks import Maps
 from study.profiles import load_settings
 from study.runs import monitor
 from study.runs.monitor import PICTURES, RunMonitor, panels
 from study.tracking import connect, picture_key, start_run
 from study.training.checkpoint import History
+from tests.maps import image_maps
 
 HISTORY = History(
     1.5,
@@ -48,7 +47,8 @@ class Network(torch.nn.Module):
 
     def forward(self, images):
         shape = (len(images), 1, *images.shape[2:])
-        return Maps(self.distance.expand(shape), torch.eye(8)[0][:, None, None].expand(len(images), 8, *shape[2:]))
+        embedding = torch.eye(8)[0][:, None, None].expand(len(images), 8, *shape[2:])
+        return NetworkOutput(distance=self.distance.expand(shape), embedding=embedding)
 
 
 def pictures(count=4, size=16):
@@ -167,6 +167,6 @@ def test_without_validation_images():
 
 def test_panels_of_the_first_images():
     images = pictures(count=PICTURES + 2, size=8)
-    maps = [ImageMaps(np.ones((8, 8), np.float16), np.ones((8, 8, 4), np.float16)) for _ in images]
+    maps = [image_maps(np.ones((8, 8), np.float16), np.ones((8, 8, 4), np.float16)) for _ in images]
     found = panels(images, maps, [np.ones((16, 16), np.int32) for _ in images])  # labels of the original size
     assert [panel.shape for panel in found] == [(160, 5 * 160 + 16, 3)] * PICTURES

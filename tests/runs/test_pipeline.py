@@ -14,7 +14,6 @@ from study.data.content import from_csv
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import predict_maps
-from study.networks import build_network
 from study.profiles import load_settings
 from study.runs import pipeline
 from study.runs.cache import KeptTraining
@@ -23,6 +22,7 @@ from study.runs.pipeline import work
 from study.runs.resources import network_images
 from study.settings import Settings
 from study.tracking import connect, current_store
+from tests.networks.built import build
 
 TINY = "network.name=unet,network.base_width=2,network.depth=1,training.steps=2,training.threads=1,data.images=2"
 UNTUNED = "tuning.trials=0"
@@ -299,7 +299,7 @@ def test_maps_are_those_of_the_kept_network(store, unexported):
     images = network_images(settings.data, "test")
     kept = kept_of(smoke())
     weights, _ = kept.finished()
-    network = build_network(3, settings).to(memory_format=torch.channels_last)
+    network = build(3, settings).to(memory_format=torch.channels_last)
     network.load_state_dict(weights)
     shapes = [image.labels.shape for image in images]
     for found, wanted in zip(kept.maps("test", shapes), predict_maps(network, images, settings), strict=True):

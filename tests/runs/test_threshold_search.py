@@ -8,12 +8,12 @@ from mlflow.artifacts import load_text
 from study.data.batches import NetworkImage
 from study.data.targets import distance_map
 from study.errors import StudyError
-from study.inference import ImageMaps
 from study.metrics import scores
 from study.profiles import load_settings
 from study.runs.threshold_search import search_thresholds
 from study.segmentation import label_image
 from study.tracking import connect, start_run
+from tests.maps import image_maps
 
 SETTINGS = load_settings(profile="smoke", overrides="clustering.foreground=none,tuning.trials=6")
 
@@ -26,7 +26,7 @@ def noisy(name, seed):
     distance = distance_map(labels) * np.where(labels == 2, 0.6, 1)
     embedding = np.eye(3)[labels] + rng.normal(0, 0.1, (20, 24, 3))
     image = NetworkImage(name, np.zeros((20, 24, 1), np.float16), labels, labels)
-    return ImageMaps(distance.astype(np.float16), embedding.astype(np.float16)), image
+    return image_maps(distance.astype(np.float16), embedding.astype(np.float16)), image
 
 
 @pytest.fixture

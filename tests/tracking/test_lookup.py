@@ -7,7 +7,6 @@ import torch
 from study.device import choose_precision
 from study.errors import StudyError
 from study.inference import predict_maps
-from study.networks import build_network
 from study.runs.cache import KeptTraining
 from study.runs.resources import network_images
 from study.tracking import (
@@ -21,6 +20,7 @@ from study.tracking import (
     start_run,
     working_on,
 )
+from tests.networks.built import build
 
 
 @pytest.mark.parametrize("name", ["unet", "wnet"])
@@ -37,7 +37,7 @@ def test_the_logged_network_is_the_trained_one(asked, name):
     trained, _ = KeptTraining(asked.children[name].data.tags["training_digest"]).finished()
     assert weights.keys() == trained.keys()
     assert all(torch.equal(weights[key], trained[key]) for key in trained)
-    network = build_network(channels, settings)
+    network = build(channels, settings)
     network.load_state_dict(weights)
     network.eval()
     images = network_images(settings.data, "test")[:3]

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from study.errors import StudyError
-from study.networks import build_network
 from study.settings import Settings
 from study.tracking import Point, TrackedRun, connect, load_run, picture_key, start_run, working_on
 from study.tracking import run as tracking_run
+from tests.networks.built import build
 
 
 def test_a_run_with_settings(store, monkeypatch):
@@ -108,7 +108,7 @@ def test_the_signature_of_the_network(asked):
 def test_the_logged_program_takes_images_of_any_size_and_number(store, settings):
     small = {"network.base_width": 4, "network.depth": 2, "network.embedding_dim": 3, "network.dropout": 0.5}
     settings = Settings().with_(small | settings)
-    network = build_network(1, settings).eval()
+    network = build(1, settings).eval()
     run = start_run(connect(), "run", "", {"training_digest": "t"}, settings)
     with working_on(run):
         run.log_network(network, settings, 1)
@@ -120,14 +120,14 @@ def test_the_logged_program_takes_images_of_any_size_and_number(store, settings)
         torch.testing.assert_close(program(images), torch.cat([maps.distance, maps.embedding], dim=1))
     found, channels, weights, *_ = load_run(run.run_id)
     assert (found, channels) == (settings, 1)
-    build_network(1, settings).load_state_dict(weights)  # all of them
+    build(1, settings).load_state_dict(weights)  # all of them
 
 
 def test_logging_a_network_leaves_it_as_it_is(run, monkeypatch):
     logged = []
     monkeypatch.setattr(tracking_run, "log_model", lambda model, **_: logged.append(model))
     settings = Settings().with_({"network.base_width": 2, "network.depth": 1})
-    network = build_network(1, settings)
+    network = build(1, settings)
     frozen = next(iter(network.children())).eval()
     before = {name: (id(weight), weight.data_ptr()) for name, weight in network.named_parameters()}
     run.log_network(network, settings, 1)

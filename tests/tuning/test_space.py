@@ -3,42 +3,39 @@ from dataclasses import replace
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from study.clustering import Clustering
-from study.config import CLUSTERING_METHODS
-from study.tuning import SPACES, paper_thresholds, space_of
+from study.clustering import CLUSTERERS
+from study.clustering.angular import Angular
+from study.tuning import paper_thresholds, space_of
 from study.tuning.space import nearest, on_grid, starts
 
 
-def test_every_method_is_searched():
-    assert tuple(SPACES) == CLUSTERING_METHODS
-    for method, space in SPACES.items():
-        assert len(space) > 2, method
-
-
-@pytest.mark.parametrize("method", CLUSTERING_METHODS)
+@pytest.mark.parametrize("method", CLUSTERERS.values())
 def test_the_papers_values_can_be_found(method):
-    clustering = Clustering(method=method, foreground="predicted")
-    for name, distribution in space_of(clustering).items():
-        value = getattr(Clustering(), name)
+    clustering = method(foreground="predicted")
+    space = space_of(clustering)
+    assert len(space) > 3
+    assert list(space)[-3:] == ["min_size", "min_distance", "foreground_threshold"]  # trials depend on the order
+    for name, distribution in space.items():
+        value = getattr(clustering, name)
         assert distribution._contains(distribution.to_internal_repr(value)), name
         assert nearest(distribution, value) == value
 
 
 @pytest.mark.parametrize(("foreground", "searched"), [("predicted", True), ("truth", False), ("none", False)])
 def test_a_foreground_is_searched_where_it_is_predicted(foreground, searched):
-    assert ("foreground_threshold" in space_of(Clustering(foreground=foreground))) == searched
+    assert ("foreground_threshold" in space_of(Angular(foreground=foreground))) == searched
 
 
 def test_paper_thresholds_leave_alone_what_is_not_searched():
-    own = Clustering(angle=30, min_size=40, mutex_range=9, foreground="truth", foreground_threshold=0.2)
+    own = Angular(angle=30, min_size=40, seed_min_distance=9, foreground="truth", foreground_threshold=0.2)
     assert paper_thresholds(own) == replace(own, angle=45, min_size=10)
 
 
 def test_a_search_starts_from_the_paper_and_the_own_values():
-    found = starts(Clustering(angle=44.2, min_size=12, seed_threshold=0.99))
+    found = starts(Angular(angle=44.2, min_size=12, seed_threshold=0.99))
     paper = {"seed_threshold": 0.7, "seed_smoothing": 1.0, "angle": 45.0, "min_size": 10, "min_distance": 0.1}
     assert found == {"paper": paper, "given": paper | {"seed_threshold": 0.95}}
-    assert starts(Clustering(angle=44.2)) == {"paper": paper}
+    assert starts(Angular(angle=44.2)) == {"paper": paper}
 
 
 @pytest.mark.parametrize(
@@ -58,8 +55,8 @@ def test_the_nearest_value_in_a_range(distribution, value, expected):
 
 
 def test_values_of_the_sampler_become_decimals():
-    space = {"affinity_bias": FloatDistribution(-0.8, 0.8, step=0.1), "min_size": IntDistribution(0, 100, step=5)}
-    assert on_grid(space, {"affinity_bias": 0.19999999999999996, "min_size": 5}) == {
-        "affinity_bias": 0.2,
+    space = {"bias": FloatDistribution(-0.8, 0.8, step=0.1), "min_size": IntDistribution(0, 100, step=5)}
+    assert on_grid(space, {"bias": 0.19999999999999996, "min_size": 5}) == {
+        "bias": 0.2,
         "min_size": 5,
     }

@@ -3,17 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from study.clustering import Clustering
+from study.clustering.angular import Angular
 from study.data.batches import NetworkImage
 from study.data.targets import distance_map
 from study.errors import StudyError
 from study.evaluation import evaluate, means
-from study.inference import ImageMaps
 from study.settings import Tuning
 from study.tuning import check_objectives, score_on, search
+from tests.maps import image_maps
 
 HARD = np.linspace(0, 0.2, 12)  # how much worse each image is
-GIVEN = Clustering(angle=60.0, seed_threshold=0.4)
+GIVEN = Angular(angle=60.0, seed_threshold=0.4)
 BUDGET = Tuning(trials=25, patience=25)
 
 
@@ -52,7 +52,7 @@ def test_nothing_worse_than_the_paper_is_found(seed):
 
 
 def test_settings_that_are_not_searched_stay():
-    given = Clustering(seeds="regions", foreground="none", mutex_range=7)
+    given = Angular(seeds="regions", foreground="none", seed_min_distance=7)
     found = searched(given=given)
     assert found.names == ("seed_threshold", "seed_smoothing", "angle", "min_size", "min_distance")
     assert replace(found.best, **{name: getattr(given, name) for name in found.names}) == given
@@ -203,8 +203,8 @@ def test_scores_of_stored_maps_are_those_of_an_evaluation():
     labels = np.zeros((20, 24), np.int32)
     labels[2:10, 2:10], labels[2:10, 10:20] = 1, 2
     image = NetworkImage("a", np.zeros((20, 24, 1), np.float16), labels, labels)
-    maps = ImageMaps(distance_map(labels).astype(np.float16), np.eye(3, dtype=np.float16)[labels])
-    clustering = Clustering(foreground="none", min_size=5)
+    maps = image_maps(distance_map(labels).astype(np.float16), np.eye(3, dtype=np.float16)[labels])
+    clustering = Angular(foreground="none", min_size=5)
     found = score_on([maps], [image])(clustering, 0)
     expected = means(evaluate([maps], [image], clustering).table)
     assert found.items() <= expected.items()
