@@ -1,4 +1,4 @@
-"""`python -m study train | evaluate | search | import-labels | train-em | promote | predict | submit | data check`."""
+"""`python -m study train | evaluate | search | import-labels | promote | predict | submit | data check`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ import click
 
 from study.data.check import check
 from study.data.sets.opening import open_dataset
-from study.data.sets.volumes import VOLUMES
 from study.deploy.predict import predict
 from study.deploy.promote import load_model, promote
 from study.deploy.submit import check_submission, submit
-from study.em.run import train_em
-from study.em.settings import PROFILES, load_volume_settings
 from study.options import exits, reuse_option, settings_options
 from study.profiles import SYSTEMS, load_settings, parse_overrides
 from study.runs.commands import evaluate_run, search_run, train_one
@@ -82,18 +79,6 @@ def import_command(
     """Score label images that other software has made, as a run beside those of the study."""
     changes = {"data.name": dataset, "data.root": data_root} | parse_overrides(overrides)
     return import_labels(name, labels, split, foreground, changes)
-
-
-@main.command("train-em")
-@click.option("--dataset", default="neurites", show_default=True, help=", ".join(VOLUMES))
-@click.option("--data_root", "root", default="", help="Folder that holds train.h5 and test.h5.")
-@click.option("--profile", default="quick", show_default=True, help=", ".join(PROFILES))
-@click.option("--set", "overrides", default="", help="Settings: a.b=1,c.d=x.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of weights and crops.")
-@exits
-def train_em_command(seed: int, **options: str) -> int:
-    """Train a network on a volume, score it on another one and log both to MLflow."""
-    return train_em(load_volume_settings(**options).with_({"seed": seed}))
 
 
 @main.command("promote")

@@ -17,8 +17,9 @@ from pathlib import Path
 import study
 from study.errors import StudyError
 
-# Where to begin following imports. Settings belong to the identity of a result by their values, so that a new default
-# of a threshold trains nothing; the thresholds of the paper, which all runs are scored with too, are defaults, though.
+# Where to begin following imports. Settings belong to the identity of a result by their values: what declares and
+# gathers them is not followed, so that a new default of a threshold trains nothing. The thresholds of the paper, which
+# all runs are scored with too, are defaults, though, and stand with the methods.
 TRAINING = (
     "study.training.loop",
     "study.runs.resources",
@@ -26,12 +27,8 @@ TRAINING = (
     "study.losses",
 )  # data, targets, networks, losses, optimiser
 MAPS = ("study.inference",)  # what a trained network gives for an image
-SCORING = (
-    "study.evaluation",
-    "study.tuning",
-    "study.clustering",
-)  # inference, clustering, metrics, search of thresholds
-BY_VALUE = ("study.settings", "study.config")  # count only where they are modules to begin with
+SCORING = ("study.evaluation", "study.inference", "study.tuning", "study.clustering")  # and metrics
+BY_VALUE = ("study.settings", "study.config", "study.data.settings")
 LEFT_OUT = ("study.errors", "study.version")  # neither a message nor a version computes anything
 
 
@@ -88,7 +85,7 @@ def modules_of(roots: Collection[str], package: Path) -> list[str]:
     waiting = list(roots)
     while waiting:
         name = waiting.pop()
-        if name in found or name in LEFT_OUT or (name in BY_VALUE and name not in roots):
+        if name in found or name in LEFT_OUT or name in BY_VALUE:
             continue
         found.add(name)
         holder = name.rpartition(".")[0]

@@ -107,5 +107,4 @@ class ImageMaps:
     @property
     def shape(self) -> tuple[int, ...]:
         """Size in pixels or voxels."""
-        name, array = next(iter(self.named.items()))
-        return array.shape if name in OBJECTNESS else array.shape[:-1]
+        return self.objectness.shape

@@ -77,6 +77,13 @@ class Settings:
             return "affinity"
         return self.loss.metric if "embedding" in self.network.heads else "none"
 
+    @property
+    def map_channels(self) -> int:
+        """Channels of the maps of an image: where objects are, and the embedding or the affinities."""
+        if "affinities" in self.network.heads:
+            return 1 + self.loss.affinity_channels
+        return 1 + getattr(self.network, "embedding_dim", 0)
+
     def names_of(self, group: str) -> list[str]:
         """Settings of a group that the run has, without the group's name; of a component, first the one that chose it.
 
@@ -143,7 +150,7 @@ class Settings:
 
     def check(self) -> None:
         """Raise a StudyError where settings contradict each other."""
-        for component in (self.network, self.loss, self.clustering):
+        for component in (self.loss, self.network, self.clustering):
             component.check(self)
         divisor = 2**self.network.depth
         for name in ("image_size", "crop_size"):
@@ -266,6 +273,15 @@ def unknown_setting(name: str, settings: Settings) -> StudyError:
         f"setting {name} has no effect with {group}.{chooser}={component.key}, network.name={settings.network.key}: it "
         f"is one of {', '.join(owners)}; {component.key} has {own}"
     )
+
+
+def all_names() -> list[str]:
+    """Dotted names of the settings of all components."""
+    found = dict.fromkeys(Settings().flat())
+    for group, (registry, chooser) in GROUPS.items():
+        for component in registry.values():
+            found |= dict.fromkeys(f"{group}.{name}" for name in (chooser, *fields_of(component)))
+    return list(found)
 
 
 def spec_of(name: str) -> Any:

@@ -123,8 +123,8 @@ def test_bfloat16_changes_little(network):
         predict_maps(network, [image], settings(training__precision=precision))[0]
         for precision in ("float32", "bfloat16")
     )
-    assert not np.array_equal(exact.distance, rough.distance)
-    np.testing.assert_allclose(exact.distance, rough.distance, atol=0.1 * exact.distance.max())
+    assert not np.array_equal(exact.objectness, rough.objectness)
+    np.testing.assert_allclose(exact.objectness, rough.objectness, atol=0.1 * exact.objectness.max())
 
 
 @pytest.mark.parametrize("foreground", ["truth", "none"])

@@ -142,7 +142,7 @@ def test_data_that_is_not_there(tmp_path, write_folder):
     [
         (
             "network.widht=3",
-            "unknown setting 'network.widht': choose one of clustering.affinity_bias, ",
+            "unknown setting 'network.widht': choose one of clustering.angle, ",
         ),
         ("clustering.angle=270", "setting clustering.angle must be at least 0.1 and at most 180, not 270"),
         ("training.steps=many", "setting training.steps must be a whole number, not 'many'"),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from study.errors import StudyError, first_line, unknown_name
 from study.runs.job import PlannedRun, variant_name
-from study.settings import Settings
+from study.settings import Settings, all_names
 
 _OTHER_FIGURES = ("contact_sheet",)  # that every answer has
 
@@ -104,7 +104,7 @@ def _faults_of_settings(ablation: Ablation) -> Iterator[str]:
             if value in values[:i]:
                 yield f"`varied` has the value {value!r} of {name} twice: leave one out"
     following = [name for settings in ablation.follows.values() for name in settings]
-    known = Settings().flat().keys() - {"seed"}
+    known = set(all_names()) - {"seed"}
     for name in (*ablation.varied, *ablation.names(), *following):
         if name == "seed":
             yield "seed is no setting of a variant: every variant is run with all seeds that --seeds lists"

@@ -115,7 +115,7 @@ class KeptTraining:
                 found = [_maps_in(file, i) for i in range(len(shapes))]
         except Exception:  # missing, or damaged in one of many ways
             return None
-        return found if [m.shape for m in found] == list(shapes) else None
+        return found if [m.named and m.shape for m in found] == list(shapes) else None
 
     def keep_maps(self, split: str, maps: Sequence[ImageMaps]) -> None:
         """Keep the maps of the images of a split."""

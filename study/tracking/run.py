@@ -143,7 +143,7 @@ class TrackedRun:
         kind = np.dtype("float32")
         signature = ModelSignature(
             inputs=Schema([TensorSpec(kind, (-1, channels, -1, -1))]),
-            outputs=Schema([TensorSpec(kind, (-1, -1, -1, -1))]),
+            outputs=Schema([TensorSpec(kind, (-1, settings.map_channels, -1, -1))]),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch.export, on its own internals

@@ -62,7 +62,7 @@ def test_the_papers_tables_of_affinities():
     assert modules == [(0, 0), (0, 1), (1, 0), (1, 1)]
     views = {(s.loss.view_turns, s.loss.view_cutout, s.loss.view_intensity) for s in rows["pea_views"]}
     assert views == {(True, True, True), (False, True, True), (True, False, True), (True, True, False)}
-    assert all(s.loss.ranges == s.clustering.affinity_ranges for s in rows["pea_ranges"])
+    assert all(s.loss.ranges == s.clustering.ranges for s in rows["pea_ranges"])
     assert len({s.digest(groups=("data", "network", "loss", "training")) for s in rows["pea_adaptive"]}) == 1
     compared = {(s.network.name, s.loss.name, s.clustering.method) for s in rows["pea"]}
     assert compared == {

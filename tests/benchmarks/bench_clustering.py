@@ -15,9 +15,10 @@ from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
 from study.clustering import CLUSTERERS
-from study.clustering.angular import cluster_seeds
+from study.clustering.angular import Angular, cluster_seeds
 from study.clustering.embedding import unit_embedding
 from study.clustering.seeds import Seeds, find_peaks
+from tests.clustering.arrays import segment
 
 GOAL = 20
 GRIDS = ((4, 5), (10, 10))

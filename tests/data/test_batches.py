@@ -93,28 +93,28 @@ def test_neighbours_come_with_their_image():
     np.testing.assert_array_equal(batch.neighbours[1], neighbours(picture(8, 8).labels, 3))
 
 
-def test_draws_are_whole_rounds_and_stay_inside():
+def test_samples_are_whole_rounds_and_stay_inside():
     store = images(Data(crop_size=4, augmentation="flips"), (8, 10), (5, 20), (4, 4))
-    draws = store.draw(steps=6, batch_size=2, seed=3)
-    assert draws.shape == (6, 2, 6)
-    flat = draws.reshape(-1, 6)
+    samples = store.sample(steps=6, batch_size=2, seed=3)
+    assert samples.shape == (6, 2, 6)
+    flat = samples.reshape(-1, 6)
     assert [sorted(flat[i : i + 3, 0].tolist()) for i in range(0, 12, 3)] == [[0, 1, 2]] * 4
     room = torch.tensor([[4, 6], [1, 16], [0, 0]])[flat[:, 0]]
     assert (flat[:, 1:3] <= room).all()
     assert (flat[:, 1:3] >= 0).all()
     assert set(flat[:, 3:].unique().tolist()) == {0, 1}
-    assert torch.equal(draws, store.draw(6, 2, 3))
-    assert not torch.equal(draws, store.draw(6, 2, 4))
+    assert torch.equal(samples, store.sample(6, 2, 3))
+    assert not torch.equal(samples, store.sample(6, 2, 4))
 
 
 def test_without_augmentation_nothing_is_flipped():
-    assert not images(Data(crop_size=4), (8, 10)).draw(9, 2, 0)[..., 3:].any()
+    assert not images(Data(crop_size=4), (8, 10)).sample(9, 2, 0)[..., 3:].any()
 
 
 def test_oblong_images_are_not_transposed():
-    draws = images(Data(augmentation="flips"), (8, 10)).draw(20, 2, 0)
-    assert not draws[..., 5].any()
-    assert draws[..., 3:5].any()
+    samples = images(Data(augmentation="flips"), (8, 10)).sample(20, 2, 0)
+    assert not samples[..., 5].any()
+    assert samples[..., 3:5].any()
 
 
 def test_standardise():

@@ -56,7 +56,7 @@ def test_maps_of_tiles_are_those_of_the_whole_image(halo, multiple, close):
     whole, apart = predict(pixels), 0.0
     for tile in tiles_of(pixels.shape[:2], 38, halo, multiple):
         part = predict(pixels[tile.window])
-        for name in ("distance", "embedding"):
+        for name in ("objectness", "embedding"):
             found, wanted = getattr(part, name)[tile.inner], getattr(whole, name)[tile.core]
             apart = max(apart, np.abs(found.astype(float) - wanted).max())
     assert (apart < 2e-3) == close

@@ -97,7 +97,7 @@ def test_maps_come_back(kept):
     found = KeptTraining("abc").maps("val", SHAPES)
     for one, other in zip(found, maps(), strict=True):
         assert (one.objectness.dtype, one.embedding.dtype) == (np.float16, np.float16)
-        np.testing.assert_array_equal(one.objectness, other.distance)
+        np.testing.assert_array_equal(one.objectness, other.objectness)
         np.testing.assert_array_equal(one.embedding, other.embedding)
     assert kept.maps("test", SHAPES) is None
     kept.keep_maps("test", [])

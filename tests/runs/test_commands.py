@@ -154,7 +154,7 @@ def test_a_search_on_a_finished_run(asked, capsys):
     assert found.data.metrics["val/sbd"] == pytest.approx(trials["sbd"].max(), abs=1e-12)
     assert found.data.metrics["test/sbd_paper_thresholds"] <= 1
     tuned = {k.removeprefix("tuned."): v for k, v in found.data.tags.items() if k.startswith("tuned.")}
-    assert "clustering.mutex_bias" in tuned
+    assert "clustering.bias" in tuned
     assert evaluate_run(child.info.run_id, "test", {"clustering.method": "mutex-watershed", **tuned}) == 0
     assert capsys.readouterr().out.splitlines()[-1] == told[1]
 

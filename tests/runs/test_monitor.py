@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from study.data.batches import NetworkImage
+from study.maps import NetworkOutput
 from study.profiles import load_settings
 from study.runs import monitor
 from study.runs.monitor import PICTURES, RunMonitor, panels

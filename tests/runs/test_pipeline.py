@@ -304,7 +304,7 @@ def test_maps_are_those_of_the_kept_network(store, unexported):
     shapes = [image.labels.shape for image in images]
     for found, wanted in zip(kept.maps("test", shapes), predict_maps(network, images, settings), strict=True):
         np.testing.assert_array_equal(found.embedding, wanted.embedding)
-        np.testing.assert_array_equal(found.distance, wanted.distance)
+        np.testing.assert_array_equal(found.objectness, wanted.objectness)
 
 
 def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, unexported, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from study.tracking import beating, connect, end_abandoned, life, start_run
+from study.tracking import beating, connect, end_abandoned, start_run
 
 HERE = socket.gethostname()
 
@@ -114,8 +114,8 @@ def test_there_is_no_moment_in_which_nobody_knows_whose_a_run_is(store, monkeypa
 def test_the_heart_beats_as_long_as_the_block_lasts(store, monkeypatch):
     run = start_run(connect(), "a name", "a note", {})
     seconds, beats, threads = iter(range(1000, 2000)), [], threading.active_count()
-    monkeypatch.setattr(life, "HEARTBEAT", 0.01)
-    monkeypatch.setattr(life, "time", SimpleNamespace(time=lambda: next(seconds)))
+    monkeypatch.setattr("study.tracking.heartbeat.HEARTBEAT", 0.01)
+    monkeypatch.setattr("study.tracking.heartbeat.time", SimpleNamespace(time=lambda: next(seconds)))
     with beating(run):
         for _ in range(500):
             beats.append(store.get_run(run.run_id).data.tags["heartbeat"])
@@ -132,7 +132,7 @@ def test_the_heart_beats_as_long_as_the_block_lasts(store, monkeypatch):
 
 def test_a_store_that_does_not_answer_for_a_moment_stops_no_heart(store, monkeypatch):
     run = start_run(connect(), "a name", "a note", {})
-    monkeypatch.setattr(life, "HEARTBEAT", 0.01)
+    monkeypatch.setattr("study.tracking.heartbeat.HEARTBEAT", 0.01)
     with beating(run):
         real, refused = MlflowClient.set_tag, []
 

@@ -50,7 +50,7 @@ def test_the_logged_network_is_the_trained_one(asked, name):
     torch.testing.assert_close(torch.from_numpy(served), program)
     exact = settings.with_({"training.precision": "float32"})
     for found, wanted in zip(predict_maps(network, images, exact), maps.distance, strict=True):
-        np.testing.assert_allclose(found.distance * settings.loss.distance_scale, wanted[0], rtol=2e-3, atol=1e-3)
+        np.testing.assert_allclose(found.objectness * settings.loss.distance_scale, wanted[0], rtol=2e-3, atol=1e-3)
 
 
 def test_only_runs_with_a_network_can_be_loaded(asked):

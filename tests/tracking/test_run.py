@@ -101,7 +101,7 @@ def test_the_signature_of_the_network(asked):
     "settings",
     [
         {"network.name": "unet", "network.concat_layer": "coordinate", "network.decoders": "separate"},
-        {"network.concat_layer": "dfeat.16+efeat.16", "network.norm": "group", "loss.aux_embedding_loss": True},
+        {"network.concat_layer": "dfeat.16+efeat.16", "network.norm": "group", "network.aux_embedding": True},
     ],
     ids=["unet", "wnet"],
 )

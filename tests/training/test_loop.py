@@ -368,7 +368,7 @@ def largest_distance(seed, **more):
     """Of all images after a short training of a W-Net."""
     settings = tiny(seed=seed, network__name="wnet", network__dropout=0, training__steps=40, **more)
     network, _ = run(settings)
-    return max(float(maps.distance.max()) for maps in predict_maps(network, pictures(), settings))
+    return max(float(maps.objectness.max()) for maps in predict_maps(network, pictures(), settings))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -418,6 +418,6 @@ def test_views_that_do_not_differ_correlate_like_one():
 
 
 def test_without_cross_correlation_there_is_no_second_view(monkeypatch):
-    monkeypatch.setattr("study.training.loop.random_view", None)
+    monkeypatch.setattr("study.losses.affinity.random_view", None)
     _, history = run(affine(loss__cross_weight=0.0))
     assert "train/loss_cross" not in history.curve[0]
