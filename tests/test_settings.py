@@ -19,7 +19,7 @@ from study.profiles import (
     load_settings,
     parse_overrides,
 )
-from study.settings import RENAMED, Settings, all_names
+from study.settings import GROUPS, RENAMED, Settings, all_names
 
 
 def test_defaults_are_the_papers_values():
