@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from study import figures, tracking
+from study import figures, process, tracking
 from study.code_digest import digest_of
 from study.data.batches import standardise
 from study.data.sets.volumes import Volume, VolumeSet, open_volumes
@@ -26,7 +26,7 @@ from study.em.segmentation import Choice, choose, components, mean_affinity, neu
 from study.em.settings import VolumeSettings
 from study.em.training import TrainingVolume, build_network, train
 from study.networks.residual import ResidualUNet
-from study.runs.cache import KeptTraining
+from study.runs.cache import TrainingCache
 from study.tracking import Point, TrackedRun, picture_key
 
 # modules to begin with, see `study.code_digest`
@@ -38,7 +38,7 @@ Embed = Callable[[Tensor], Tensor]  # (1, 1, P, M, N) -> (1, E, P, M, N) unit ve
 
 
 def train_em(settings: VolumeSettings) -> int:
-    """Train a network on a volume, score it on another, and log both as a run; the number of failures (0).
+    """Train a network on a volume, score it on another, and log both as a run; the exit status 0.
 
     What has been run before is taken from there. A training that was cut off goes on from its checkpoint; of several
     processes one at a time works on it.
@@ -49,7 +49,7 @@ def train_em(settings: VolumeSettings) -> int:
         If the input or the store is at fault, the training diverges, or its checkpoint cannot be read or written.
     """
     data = settings.data
-    torch.set_num_threads(settings.training.threads or os.cpu_count() or 1)
+    process.use_threads(settings.training.threads or os.cpu_count() or 1)
     device = choose_device(settings.training.device)
     volumes = open_volumes(data.name, data.root, planes=data.planes, side=data.side)
     volumes.splits["train"].refuse_smaller(settings.crop, "a training crop")
@@ -77,8 +77,8 @@ def _run(volumes: VolumeSet, settings: VolumeSettings, device: torch.device) -> 
     }
     name = f"em, seed {settings.seed}"
     tqdm.write(f"{name} on {volumes.name}; store {tracking.current_store()}")
-    kept = KeptTraining(digests["training_digest"])
-    with kept.alone():
+    cache = TrainingCache(digests["training_digest"])
+    with cache.lock():
         source = tracking.finished_run(digests["digest"])
         tags = {"seed": settings.seed, **digests, "dataset": volumes.name, "system": "em"}
         run = tracking.start_run(experiment, name, _note(volumes), tags, settings, ("data.name",))
@@ -86,11 +86,11 @@ def _run(volumes: VolumeSet, settings: VolumeSettings, device: torch.device) -> 
         run.log_dataset(volumes.name, data_digest, settings.data.root or volumes.name, counts)
         with tracking.working_on(run):
             if source is None:
-                _train_and_score(run, volumes, settings, device, kept)
+                _train_and_score(run, volumes, settings, device, cache)
             else:
                 tqdm.write(f"the same has been run before: its results are taken from run {source}")
                 tracking.copy_run(source, run)
-        kept.clear()
+        cache.clear()
     return run
 
 
@@ -105,10 +105,10 @@ def _note(volumes: VolumeSet) -> str:
 
 
 def _train_and_score(
-    run: TrackedRun, volumes: VolumeSet, settings: VolumeSettings, device: torch.device, kept: KeptTraining
+    run: TrackedRun, volumes: VolumeSet, settings: VolumeSettings, device: torch.device, cache: TrainingCache
 ) -> None:
     """Train, choose thresholds on the validation volume, score it and the test volume, log everything."""
-    steps, network = settings.training.steps, _trained(run, volumes.splits["train"], settings, device, kept)
+    steps, network = settings.training.steps, _trained(run, volumes.splits["train"], settings, device, cache)
     _log_weights(run, network)
 
     def embed(tile: Tensor) -> Tensor:
@@ -130,10 +130,10 @@ def _train_and_score(
 
 
 def _trained(
-    run: TrackedRun, volume: Volume, settings: VolumeSettings, device: torch.device, kept: KeptTraining
+    run: TrackedRun, volume: Volume, settings: VolumeSettings, device: torch.device, cache: TrainingCache
 ) -> ResidualUNet:
     """The network, kept by a run that did not get to its end, or from a training; the run shows how it went."""
-    if (finished := kept.finished()) is not None:
+    if (finished := cache.load()) is not None:
         weights, history = finished
         network = build_network(settings, device)
         network.load_state_dict(weights)
@@ -142,13 +142,13 @@ def _trained(
         steps = settings.training.steps
         with tqdm(total=steps, desc="em", unit="step", disable=None, leave=False, dynamic_ncols=True) as bar:
 
-            def told(step: int, values: dict[str, float]) -> None:
+            def log(step: int, values: dict[str, float]) -> None:
                 run.log_metrics(Point(step, values))
                 bar.set_postfix_str(f"loss {values['train/loss']:.3f}")
                 bar.update(step - bar.n)
 
-            network, history = train(TrainingVolume(volume, device), settings, told, kept.checkpoint)
-        kept.finish(network, history)
+            network, history = train(TrainingVolume(volume, device), settings, log, cache.checkpoint)
+        cache.save(network, history)
     run.log_metrics(Point(0, {"perf/training_seconds": history.seconds}))
     return network.eval()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from study.device import autocast
 from study.em.settings import Training, VolumeSettings
 from study.losses.affinity import cross_loss, pyramid_loss, self_loss
 from study.networks.residual import ResidualUNet
-from study.training.checkpoint import History, TrainingState, pauses
+from study.training.checkpoint import History, TrainingState, checkpoint_schedule
+from study.training.meter import LossMeter
 
-KEEPS = 10  # how often over a training its state is kept
+CHECKPOINTS = 10  # how often over a training its state is saved
 
 
 class TrainingVolume:
@@ -71,7 +71,7 @@ class TrainingVolume:
 def train(
     volume: TrainingVolume,
     settings: VolumeSettings,
-    told: Callable[[int, dict[str, float]], None],
+    log: Callable[[int, dict[str, float]], None],
     checkpoint: Path | None = None,
 ) -> tuple[ResidualUNet, History]:
     """Train a network on crops of a volume.
@@ -80,11 +80,11 @@ def train(
     ----------
     volume : TrainingVolume
     settings : VolumeSettings
-    told : callable
+    log : callable
         Takes the step and the mean loss terms and speed since its last call, 50 times over the training.
     checkpoint : path, optional
-        File that keeps the state, 10 times over the training. If it exists, `told` takes what was found until then, the
-        training goes on from there, and ends with the same weights as one that was not interrupted.
+        File that keeps the state, written 10 times over the training. If it exists, `log` takes what was found until
+        then, the training goes on from there, and ends with the same weights as one that was not interrupted.
 
     Returns
     -------
@@ -108,9 +108,8 @@ def train(
     run = _State(network, optimizer, checkpoint, schedule, generator)
     run.resume(device)
     for point in run.history.points():
-        told(*point)
-    reads = pauses(plan.steps, KEEPS)
-    since, total, clock = run.step, None, time.perf_counter()
+        log(*point)
+    reads, meter = checkpoint_schedule(plan.steps, CHECKPOINTS), LossMeter(run.step)
     for step in range(run.step + 1, plan.steps + 1):
         raw, labels = volume.crops(plan.batch_size, settings.crop, generator)
         with autocast("auto", device):
@@ -119,22 +118,14 @@ def train(
         terms["loss"].backward()
         optimizer.step()
         schedule.step()
-        values = torch.stack([term.detach() for term in terms.values()])
-        total = values if total is None else total + values
+        meter.add(terms)
         if step not in reads:
             continue
         # the only place where the host waits for the device
-        averages = dict(zip(terms, (total / (step - since)).tolist(), strict=True))
-        now = time.perf_counter()
-        run.history.seconds += now - clock
-        run.refuse_non_finite(averages, step, "lower training.learning_rate")
-        found = {f"train/{k}": v for k, v in averages.items()}
-        found["perf/voxels_per_second"] = (step - since) * raw.numel() / (now - clock)
-        run.history.curve.append({"step": step, **found})
-        told(step, found)
+        log(step, run.log_losses(step, meter.read(step), raw.numel(), "voxels", "lower training.learning_rate"))
         if reads[step]:
-            run.keep(step)
-        since, total, clock = step, None, time.perf_counter()
+            run.save(step)
+        meter.restart(step)
     return network.eval(), run.history
 
 
@@ -197,11 +188,11 @@ class _State(TrainingState):
         super().__init__(network, optimizer, path)
         self.schedule, self.generator = schedule, generator
 
-    def content(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         own = {"schedule": self.schedule.state_dict(), "generator": self.generator.get_state()}
-        return super().content() | own
+        return super().state_dict() | own
 
-    def take(self, content: dict[str, Any]) -> None:
-        super().take(content)
-        self.schedule.load_state_dict(content["schedule"])
-        self.generator.set_state(content["generator"].cpu())
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.schedule.load_state_dict(state["schedule"])
+        self.generator.set_state(state["generator"].cpu())

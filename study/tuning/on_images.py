@@ -10,7 +10,7 @@ from study.data.batches import NetworkImage
 from study.inference import ImageMaps
 from study.metrics import scores
 from study.segmentation import label_image
-from study.tuning.trials import Found, Score, search
+from study.tuning.trials import Score, SearchResult, search
 
 
 def search_on_images(
@@ -21,7 +21,7 @@ def search_on_images(
     objectives: Sequence[str],
     file: Path,
     threads: int,
-) -> Found:
+) -> SearchResult:
     """What `search` finds on the first `tuning.images` of some images, or on all of them where that is 0.
 
     Parameters

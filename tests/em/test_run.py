@@ -176,7 +176,7 @@ def test_a_training_whose_run_died_later_is_not_done_again(store, monkeypatch, o
 
 def test_what_is_kept_goes_too_where_a_run_died_after_its_end(store, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(study.em.run.KeptTraining, "clear", lambda _: None)
+        patch.setattr(study.em.run.TrainingCache, "clear", lambda _: None)
         train_em()
     assert kept_files() == {"finished.pt"}
     train_em()
