@@ -45,7 +45,7 @@ def competitors_of(gathered: Gathered) -> tuple[list[Competitor], list[str]]:
     for run in sorted(runs, key=lambda run: run.tags["imported"].lower()):
         name = run.tags["imported"]
         try:
-            table, pictures, _ = tracking.stored_scores(run.run_id, "test")
+            table, pictures = tracking.stored_scores(run.run_id, "test")
             result = Result({"system": f"{name} (imported)"}, 0, table, pictures)
             found.append(Competitor(name, run.run_id, run.tags.get("foreground", "unknown"), result))
         except StudyError as error:

@@ -179,7 +179,7 @@ def _gathered(ablation: Ablation, parent: StoredRun) -> Gathered:
         if name not in variants:
             missing.append(f"{child.name}: not a variant of this version's ablation")
         elif child.state != "FINISHED":
-            missing.append(f"{child.name}: {child.fate()}")
+            missing.append(f"{child.name}: {child.status_text()}")
         else:
             try:
                 results.append(_result(variants[name], seed, child))
@@ -193,13 +193,13 @@ def _gathered(ablation: Ablation, parent: StoredRun) -> Gathered:
         if absent:
             missing.append(f"{'; '.join(absent)}{f' (seed {seed})' if seed else ''}: not begun")
     if parent.state in ("RUNNING", "KILLED"):
-        missing.insert(0, f"the launch itself: {parent.fate()}")
+        missing.insert(0, f"the launch itself: {parent.status_text()}")
     settings = tracking.stored_settings(next(iter(run_ids.values()))) if run_ids else {}
     return Gathered(ablation, parent, results, run_ids, settings, missing, len(seeds))
 
 
 def _result(variant: dict[str, Any], seed: int, child: StoredRun) -> Result:
-    table, pictures, _ = tracking.stored_scores(child.run_id, "test")
+    table, pictures = tracking.stored_scores(child.run_id, "test")
     if "sbd" not in table:
         raise StudyError(f"run {child.run_id} keeps no scores of test images")
     return Result(variant, seed, table, pictures, tracking.environments_in(child.tags))

@@ -1,10 +1,10 @@
-"""The one exception that stands for a fault the user can mend."""
+"""The one exception that stands for a fault the user can fix."""
 
 
 class StudyError(Exception):
     """A fault in the input, the options or the surroundings, told in one sentence.
 
-    The sentence names the file or option and the mend. The command line prints it without a traceback and exits
+    The sentence names the file or option and the fix. The command line prints it without a traceback and exits
     with status 1; library callers catch it like any exception.
     """
 

@@ -47,7 +47,7 @@ ALL = {"training", "maps", "scoring"}
         ("data/sets/cvppp.py", "A1_VAL_SEED = 2020", "A1_VAL_SEED = 2021", ALL),
         ("clustering/angular.py", "import numpy", "import math\nimport numpy", {"scoring"}),
         ("metrics/leaf.py", "import numpy", "import math\nimport numpy", {"scoring"}),
-        ("tuning/trials.py", "_LEAST_GAIN = 1e-3", "_LEAST_GAIN = 1e-4", {"scoring"}),
+        ("tuning/trials.py", "_MIN_DELTA = 1e-3", "_MIN_DELTA = 1e-4", {"scoring"}),
         ("segmentation.py", "import numpy", "import math\nimport numpy", {"scoring"}),
         ("inference.py", "import ctypes", "import ctypes\nimport math", {"maps", "scoring"}),
         ("clustering/base.py", "angle: float = setting(45.0", "angle: float = setting(46.0", {"scoring"}),
@@ -193,11 +193,11 @@ def test_an_edited_clusterer_scores_again_and_an_edited_loss_trains_again(copied
     edit(copied, "clustering/angular.py", "import numpy", "import math\nimport numpy")
     told = launch()
     assert "0 are known from before; 0 trainings to do" in told
-    assert "4 finished results of the same settings and data are passed over, since the code that computes" in told
+    assert "4 finished results of the same settings and data are skipped, since the code that computes" in told
     edit(copied, "losses/cosine.py", "inter.mean()", "1.5 * inter.mean()")
     told = launch("--plan_only", "1")
     assert "0 are known from before; 4 trainings to do" in told
-    assert "8 finished results of the same settings and data are passed over" in told
+    assert "8 finished results of the same settings and data are skipped" in told
     (checkpoint,) = list(folder.glob("trainings/*/training.json"))[:1]
     checkpoint.with_name("checkpoint.pt").write_text("of a training that was cut off")
     told = launch("--plan_only", "1")

@@ -33,7 +33,7 @@ def settings(tmp_path, write_folder):
 @pytest.mark.usefixtures("store")
 def test_of_a_single_training(settings, monkeypatch, capsys):
     tasks = []
-    monkeypatch.setattr(commands, "work", lambda task: tasks.append(task) or [Failure(None, "stop here")])
+    monkeypatch.setattr(commands, "run_task", lambda task: tasks.append(task) or [Failure(None, "stop here")])
     with pytest.raises(StudyError, match="stop here"):
         commands.train_one(settings)
     assert tasks[0].jobs[0].note.endswith(f" {DOUBLES}")
@@ -44,7 +44,7 @@ def test_of_a_single_training(settings, monkeypatch, capsys):
 def test_of_a_launch(settings, capsys):
     launch.ask([ABLATION], lambda _: settings, [0], Launch("inline"), plan_only=True)
     assert DOUBLES in capsys.readouterr().out.splitlines()
-    question = question_of(ABLATION, lambda _: settings, [0], opened(settings.data), "digest", reuse=True)
+    question = question_of(ABLATION, lambda _: settings, [0], opened(settings.data), reuse=True)
     assert question.note.endswith(f" {DOUBLES}")
     assert [job.note.endswith(f" {DOUBLES}") for job in question.jobs] == [True, True]
     assert DOUBLES not in question.caption  # which stands below figures

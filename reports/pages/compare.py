@@ -178,7 +178,7 @@ def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
         name = f"{run.name} ({run.tags.get('ablation', run.run_id[:6])})" if several else run.name
         name = f"{name} [{run.run_id[:6]}]" if name in [other.name for other in compared] else name
         if run.state != "FINISHED":
-            missing.append(f"{name}: {run.fate()}")
+            missing.append(f"{name}: {run.status_text()}")
             continue
         try:
             scores = tracking.stored_scores(run.run_id, run.tags.get("split", "test"))

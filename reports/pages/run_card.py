@@ -99,7 +99,7 @@ class RunCard:
             f"{name}: {run.tags[name]}" for name in ("reused_from", "network_from", "warning") if run.tags.get(name)
         ]
         block += paragraph("; ".join(told), "soft") if told else Block("")
-        return block + remarks("This run has not finished:", [] if run.state == "FINISHED" else [run.fate()])
+        return block + remarks("This run has not finished:", [] if run.state == "FINISHED" else [run.status_text()])
 
     def settings(self) -> Block:
         """Settings that are not the paper's."""

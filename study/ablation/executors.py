@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 from study.errors import unknown_name
-from study.runs.monitor import show_progress_at
+from study.process import show_progress_at
 
 EXECUTORS = ("inline", "pool")
 MEMORY_OF_A_RUN = 2 * 2**30  # bytes of host memory to reckon with

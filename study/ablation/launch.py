@@ -22,10 +22,10 @@ from study.device import choose_device
 from study.errors import StudyError
 from study.runs.commands import threads_for
 from study.runs.job import Failure, Job, Result, Task, variant_name
-from study.runs.known_results import KnownResults
 from study.runs.monitor import PICTURES
-from study.runs.pipeline import log_dataset, work
+from study.runs.pipeline import log_dataset, run_task
 from study.runs.resources import contents, opened
+from study.runs.result_lookup import ResultLookup
 from study.settings import Settings
 from study.tracking.page_view import shared_view
 from study.training.loop import number_of_steps
@@ -93,14 +93,14 @@ def ask(
     digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
     if doubles := in_two_splits(contents(first.data)):
         tqdm.write(doubles)
-    every = [question_of(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
+    every = [question_of(ablation, base, seeds, dataset, reuse=reuse) for ablation in ablations]
     experiment = tracking.connect()
     answered = {question.ablation.name: question.finished_launch() for question in every}
     questions = [question for question in every if answered[question.ablation.name] is None]
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
         tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
     groups = _by_training(questions)
-    known = KnownResults(job for question in questions for job in question.jobs)
+    known = ResultLookup(job for question in questions for job in question.jobs)
     new = [group for group in groups if not all(_job(place) in known for place in group)]
     slots = launch.slots_for(len(new), device)
     for name, parent_id in answered.items():
@@ -130,7 +130,7 @@ def _by_training(questions: Sequence[Question]) -> list[_Group]:
     return list(groups.values())
 
 
-def _in_words(questions: Sequence[Question], groups: Sequence[_Group], known: KnownResults, dataset: Dataset) -> str:
+def _in_words(questions: Sequence[Question], groups: Sequence[_Group], known: ResultLookup, dataset: Dataset) -> str:
     """The plan: what is asked, what it costs, and what of earlier launches does not count."""
     jobs = [job for question in questions for job in question.jobs]
     distinct = len({job.digest for job in jobs})
@@ -141,7 +141,7 @@ def _in_words(questions: Sequence[Question], groups: Sequence[_Group], known: Kn
         f"{sum(job in known for job in jobs)} are known from before; {len(to_train)} trainings to do: "
         f"{cost_of([job.planned.settings for job in to_train], dataset)}"
     )
-    return "\n".join([*lines, *known.passed_over(to_train), *_what_can_be_told(questions, dataset)])
+    return "\n".join([*lines, *known.skipped(to_train), *_what_can_be_told(questions, dataset)])
 
 
 def _what_can_be_told(questions: Sequence[Question], dataset: Dataset) -> list[str]:
@@ -175,7 +175,7 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
                 tags["answer_digest"] = question.digest
                 name = f"{ablation.name} on {dataset.name}"
                 question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
-                beats.enter_context(tracking.beating(parent))
+                beats.enter_context(tracking.send_heartbeats(parent))
                 log_dataset(parent, dataset, digest, question.jobs[0].planned.settings.data.root)
                 launch = {"launch": parent.run_id}  # the same on the parent and its children, for the page's filter
                 parent.set_tags(launch)
@@ -225,7 +225,7 @@ def _work_off(
     # to take results over is quicker than to start a process
     for chosen, executor, at_a_time in ((known, Launch("inline"), 1), (new, launch, slots)):
         tasks = [_task(group, at_a_time) for group in chosen]
-        for k, outcomes in execute(work, tasks, at_a_time, executor):
+        for k, outcomes in execute(run_task, tasks, at_a_time, executor):
             for place, outcome in zip(chosen[k], _each(outcomes, tasks[k]), strict=True):
                 done += 1
                 tqdm.write(f"{done}/{total}  {_job(place).planned.name}: {_score_or_reason(outcome)}")

@@ -17,7 +17,7 @@ from study.code_digest import digest_of
 from study.data import Dataset
 from study.data.content import in_two_splits
 from study.runs.job import Failure, Job, Result, about, resolved_run, variant_name
-from study.runs.resources import contents
+from study.runs.resources import contents, data_digest
 from study.settings import Settings
 from study.tracking import TrackedRun
 
@@ -93,7 +93,6 @@ def question_of(
     base: Callable[[str], Settings],
     seeds: Sequence[int],
     dataset: Dataset,
-    digest: str,
     *,
     reuse: bool,
 ) -> Question:
@@ -106,8 +105,6 @@ def question_of(
         System -> settings of its runs, but for what is varied and the seed.
     seeds : sequence of int
     dataset : Dataset
-    digest : str
-        Of the data set.
     reuse : bool
         Whether its jobs take over what earlier launches have finished.
 
@@ -124,5 +121,5 @@ def question_of(
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
         text = f"{run.name}: a variant of the ablation '{ablation.name}'. {told}"
-        question.jobs.append(Job(run, "", None, text, tags, digest, reuse))
+        question.jobs.append(Job(run, "", None, text, tags, data_digest(run.settings.data), reuse))
     return question

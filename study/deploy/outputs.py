@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -21,6 +18,7 @@ from study.data.files.stacks import read_stack
 from study.deploy.images import Planes
 from study.errors import StudyError, unknown_name
 from study.figures import outlined
+from study.files import check_writable, write_atomically
 
 FORMATS = ("png", "tif")
 _UINT16 = np.iinfo(np.uint16).max
@@ -33,10 +31,6 @@ _COLUMNS = {
     "bbox-2": "end_row",
     "bbox-3": "end_column",
 }
-
-
-class OutputError(StudyError):
-    """A file could not be written; there will be no room for others either."""
 
 
 def output_names(files: Sequence[Path]) -> list[str]:
@@ -79,14 +73,7 @@ class Outputs:
             raise StudyError(
                 f"{folder} holds the images: give another folder for the labels, such as {folder / 'labels'}"
             )
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
-                pass
-        except OSError as error:
-            raise StudyError(
-                f"cannot write into {folder} ({error.strerror}): give a folder that can be written"
-            ) from error
+        check_writable(self.folder)
 
     def labels_of(self, name: str) -> Path | None:
         """The file with the labels of an image, if there is one."""
@@ -105,7 +92,7 @@ class Outputs:
         Parameters
         ----------
         name : str
-            As of `output_names`.
+            See `output_names`.
         labels : sequence of (M, N) int arrays
             One for each plane, ids from 0 to 2^31 - 1.
         planes : Planes
@@ -113,7 +100,7 @@ class Outputs:
 
         Raises
         ------
-        OutputError
+        WriteError
             If it cannot be written.
         """
         largest = max(int(plane.max()) for plane in labels)
@@ -133,7 +120,7 @@ class Outputs:
     def _write(self, folder: Path, name: str, pixels: np.ndarray, stack: Planes | None, largest: int) -> None:
         """Write pixels (planes, M, N) or (planes, M, N, 3) as a TIFF with the axes of `stack`, else as a PNG."""
         file = folder / f"{name}.{'png' if stack is None else 'tif'}"
-        with whole(file) as partial:
+        with write_atomically(file) as partial:
             if stack is None:
                 Image.fromarray(pixels[0]).save(partial, "PNG", compress_level=1)  # 6 takes longer than all the rest
             else:
@@ -161,31 +148,8 @@ def _write_tiff(file: Path, pixels: np.ndarray, stack: Planes, largest: int) -> 
     )
 
 
-@contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """A path to write to, which takes the name of `file` when all is written.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    partial = file.with_name(f"{uuid4().hex}.partial")
-    try:
-        file.parent.mkdir(exist_ok=True)
-        yield partial
-        partial.replace(file)
-    except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        raise OutputError(
-            f"cannot write {file} ({reason}): free disk space or rights, and call again to go on"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def read_labels_of(file: Path) -> list[np.ndarray]:
-    """Labels of the planes of a file as of `Outputs.write_labels`, (M, N) int32 arrays.
+    """Labels of the planes of a file that `Outputs.write_labels` has written, (M, N) int32 arrays.
 
     Raises
     ------
@@ -234,9 +198,9 @@ def write_tables(folder: Path, tables: Sequence[Tables]) -> None:
 
     Raises
     ------
-    OutputError
+    WriteError
         If they cannot be written.
     """
     for name in Tables._fields:
-        with whole(folder / f"{name}.csv") as partial:
+        with write_atomically(folder / f"{name}.csv") as partial:
             pd.concat([getattr(table, name) for table in tables]).to_csv(partial, index=False)

@@ -12,6 +12,7 @@ from torch import Tensor
 from study import __version__
 from study.deploy.segmenter import Segmenter
 from study.errors import StudyError
+from study.files import DAMAGED
 from study.runs.resources import rebuilt_network
 from study.settings import Settings
 
@@ -68,7 +69,7 @@ def load_package(folder: Path, device: str = "auto") -> Segmenter:
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         weights = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
+    except DAMAGED as error:
         raise StudyError(
             f"cannot read a model in {folder}: it needs {ABOUT} and {WEIGHTS}, as python -m study promote makes them"
         ) from error

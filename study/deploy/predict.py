@@ -16,8 +16,9 @@ import numpy as np
 from tqdm import tqdm
 
 from study.deploy.images import Planes, find_images, read_planes
-from study.deploy.outputs import OutputError, Outputs, Tables, output_names, read_labels_of, tables_of, write_tables
+from study.deploy.outputs import Outputs, Tables, output_names, read_labels_of, tables_of, write_tables
 from study.errors import StudyError
+from study.files import WriteError
 
 _READERS = 2  # threads
 _WORKERS = min(8, os.cpu_count() or 1)  # threads for clustering and writing
@@ -62,22 +63,23 @@ def predict(
     ----------
     model : Model
     images : Path
-        Folder or single file, as of `find_images`.
+        Folder or single file, see `find_images`.
     out : Path
-        Folder for the labels, as of `Outputs`; `output_names` tells how they are called.
+        Folder for the labels, see `Outputs`; `output_names` tells how they are called.
     format : str
         "png" or "tif".
     overlay : bool
         Write pictures of the images with the outlines of their objects, too.
     table : bool
-        Write ``objects.csv`` and ``counts.csv``, too, as of `Tables`.
+        Write ``objects.csv`` and ``counts.csv``, too, see `Tables`.
     overwrite : bool
         Segment images again that have labels.
 
     Returns
     -------
     int
-        Number of files that failed. A sentence on each is printed at the end.
+        The number of files that failed; the exit status is 1 where it is not 0. A sentence on each is printed at the
+        end.
 
     Raises
     ------
@@ -217,8 +219,8 @@ class _Work:
         """What came of a step for an image; None if it failed, which is noted, or had nothing to give."""
         try:
             return future.result()
-        except OutputError:
-            raise
+        except WriteError:
+            raise  # there will be no room for others either
         except StudyError as error:
             sentence = str(error)
         except Exception as error:  # the network and its clustering are not ours to foresee

@@ -19,7 +19,7 @@ _SHOWN = ("val/sbd", "test/sbd", "test/map")  # scores that a model carries alon
 
 
 def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
-    """Register a run, or the best one of an ablation; the number of failures (0).
+    """Register a run, or the best one of an ablation; gives the exit status 0.
 
     Parameters
     ----------

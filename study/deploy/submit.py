@@ -8,8 +8,7 @@ fails on floats. It tells nothing of this to who uploads, so that it is checked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -22,9 +21,10 @@ from study.data.sets.cvppp import subset_names
 from study.data.sets.cvppp_test import Plant, entries, list_plants
 from study.data.targets import relabel_sequential
 from study.errors import StudyError, unknown_name
+from study.files import check_writable, write_atomically
 
 MOST_OBJECTS = 255  # of an image, in uint8
-_TOLD = 3  # images that a defect names
+_MAX_LISTED = 3  # images that a defect names
 
 
 def submit(model: Callable[..., np.ndarray], images: Path, out: Path, *, subsets: str = "") -> int:
@@ -37,7 +37,7 @@ def submit(model: Callable[..., np.ndarray], images: Path, out: Path, *, subsets
     Parameters
     ----------
     model : callable
-        ``model(image, foreground=mask)`` gives (M, N) integer labels, 0 = background, of an (M, N, C) image as of
+        ``model(image, foreground=mask)`` gives (M, N) integer labels, 0 = background, of an (M, N, C) image, see
         `study.data.files.reading.as_image`; the mask is (M, N) bool or None.
     images : Path
         ``CVPPP2017_testing_images.h5`` or the folder that holds it.
@@ -49,7 +49,7 @@ def submit(model: Callable[..., np.ndarray], images: Path, out: Path, *, subsets
     Returns
     -------
     int
-        Number of defects.
+        The number of defects; the exit status is 1 where it is not 0.
 
     Raises
     ------
@@ -59,13 +59,16 @@ def submit(model: Callable[..., np.ndarray], images: Path, out: Path, *, subsets
     """
     plants, out = list_plants(images), out.expanduser()
     chosen = _chosen(plants, subsets)
-    with _writing(out):
-        _refuse(out, plants[0].file)
-    counts = _write(model, plants, chosen, out)
+    _check_name(out, plants[0].file)
+    check_writable(out.parent)
+    bar = tqdm(plants, desc="submit", unit="image", disable=None, leave=False, dynamic_ncols=True)
+    # all in memory, a byte for each pixel, so that a fault of the model is not taken for one of the disk
+    labels = [_labels(model, plant) if plant.subset in chosen else np.zeros(plant.size, np.uint8) for plant in bar]
+    _write(plants, labels, out)
     defects = check_submission(out, images)
     for defect in defects:
         tqdm.write(f"defect: {defect}")
-    tqdm.write(_in_words(out, plants, chosen, counts))
+    tqdm.write(_in_words(out, plants, chosen, [int(ids.max()) for ids in labels]))
     return len(defects)
 
 
@@ -112,41 +115,21 @@ def _chosen(plants: Sequence[Plant], subsets: str) -> set[str]:
     return set(names) or known
 
 
-def _refuse(out: Path, images: Path) -> None:
-    """Refuse a name that stands for something else than a submission, before the model works for an hour."""
+def _check_name(out: Path, images: Path) -> None:
+    """Raise a StudyError for a name that is no submission's, before the model works for an hour."""
     if out.suffix.lower() not in HDF5_SUFFIXES or out.is_dir():
         example = out / "answer.h5" if out.is_dir() else out.with_suffix(".h5")
         raise StudyError(f"cannot write {out}: name an HDF5 file, such as {example}")
-    if out.exists() and out.samefile(images):
+    if out.is_file() and out.samefile(images):
         raise StudyError(f"cannot write {out}, which holds the test images: name another file")
 
 
-def _write(model: Callable[..., np.ndarray], plants: Sequence[Plant], chosen: set[str], out: Path) -> list[int]:
-    """Write the labels of all test images, those not chosen without objects; how many objects each has."""
-    partial, counts = out.with_name(f"{out.name}.partial"), []
-    with _writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        h5py.File(partial, "w").close()
-    try:
-        for plant in tqdm(plants, desc="submit", unit="image", disable=None, leave=False, dynamic_ncols=True):
-            labels = _labels(model, plant) if plant.subset in chosen else np.zeros(plant.size, np.uint8)
-            counts.append(int(labels.max()))
-            with _writing(out), h5py.File(partial, "a") as file:
-                file.create_dataset(f"{plant.name}/label", data=labels, compression="gzip")
-                file[f"{plant.name}/label_filename"] = plant.label_filename
-        with _writing(out):
-            partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return counts
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # h5py raises the latter where a disk is full
-        raise StudyError(f"cannot write {out}: {error}; free disk space or rights") from error
+def _write(plants: Sequence[Plant], labels: Iterable[np.ndarray], out: Path) -> None:
+    """Write the labels of all test images."""
+    with write_atomically(out) as partial, h5py.File(partial, "w") as file:
+        for plant, ids in zip(plants, labels, strict=True):
+            file.create_dataset(f"{plant.name}/label", data=ids, compression="gzip")
+            file[f"{plant.name}/label_filename"] = plant.label_filename
 
 
 def _labels(model: Callable[..., np.ndarray], plant: Plant) -> np.ndarray:
@@ -211,4 +194,4 @@ def _faults_of_ids(labels: np.ndarray, foreground: np.ndarray | None) -> Iterato
 def _listed(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
-    return f"{len(names)} images ({', '.join(names[:_TOLD])}{', …' if len(names) > _TOLD else ''})"
+    return f"{len(names)} images ({', '.join(names[:_MAX_LISTED])}{', …' if len(names) > _MAX_LISTED else ''})"

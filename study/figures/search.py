@@ -29,7 +29,7 @@ def search_history(trials: pd.DataFrame, importance: dict[str, float], objective
     Parameters
     ----------
     trials : DataFrame
-        As of `study.tuning.Found`.
+        See `study.tuning.SearchResult`.
     importance : dict of str to float
         May be empty.
     objective : str
@@ -61,7 +61,7 @@ def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, ca
     Parameters
     ----------
     trials : DataFrame
-        As of `study.tuning.Found`.
+        See `study.tuning.SearchResult`.
     names : sequence of str
         The settings.
     objective, caption : str
@@ -96,7 +96,7 @@ def search_contour(trials: pd.DataFrame, names: Sequence[str], objective: str, c
     Parameters
     ----------
     trials : DataFrame
-        As of `study.tuning.Found`.
+        See `study.tuning.SearchResult`.
     names : sequence of two str
     objective, caption : str
     """
@@ -123,7 +123,7 @@ def search_front(trials: pd.DataFrame, objectives: Sequence[str], caption: str) 
     Parameters
     ----------
     trials : DataFrame
-        As of `study.tuning.Found`.
+        See `study.tuning.SearchResult`.
     objectives : sequence of two str
     caption : str
     """

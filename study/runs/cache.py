@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,17 +19,18 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from study.code_digest import CodeDigest, code_digest
-from study.errors import StudyError
+from study.errors import first_line
+from study.files import DAMAGED, cannot_write, write_atomically
 from study.maps import ImageMaps
 from study.settings import Settings
-from study.training.checkpoint import History, written
+from study.training.checkpoint import History
 
 TRAININGS = Path("trainings")
 _ABOUT = "training.json"  # which training a folder is of, whatever the code
 _REMINDER = 600.0  # seconds between two lines on a lock that is waited for
 
 
-class KeptTraining:
+class TrainingCache:
     """The folder of a training.
 
     Everything in it can be deleted at any time: weights of finished runs are in MLflow too, and maps are computed again
@@ -37,11 +39,11 @@ class KeptTraining:
     Parameters
     ----------
     digest : str
-        Of the training's settings, its data and the code that it depends on.
+        Identifies the training: its settings, its data and the code that it depends on.
     data_digest : str
-        Of the images that maps and trials are of.
+        Identifies the images that maps and trials are of.
     code : CodeDigest, optional
-        Of the code that maps and trials depend on; that of this process by default.
+        The code that maps and trials depend on; that of this process by default.
     """
 
     def __init__(self, digest: str, data_digest: str = "", code: CodeDigest | None = None):
@@ -51,10 +53,10 @@ class KeptTraining:
         self._lock, self._owner = self.folder / "lock", self.folder / "owner"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Of several processes, in one launch or in many, let one at a time work on this training.
+    def lock(self) -> Iterator[None]:
+        """Let one process at a time, of one launch or of many, work on this training.
 
-        The operating system frees it where its process dies. Whoever waits says for whom.
+        The operating system releases the lock where its process dies. Whoever waits says for whom.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -64,8 +66,10 @@ class KeptTraining:
                 f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
             )
         except OSError as error:
-            raise StudyError(f"cannot write into {self.folder}: {error}; free disk space or rights") from error
+            raise cannot_write(self.folder, error) from error
         try:
+            for partial in self.folder.glob("*.partial"):  # what a killed process was writing
+                partial.unlink(missing_ok=True)
             yield
         finally:
             lock.release()
@@ -86,60 +90,74 @@ class KeptTraining:
 
     def describe(self, settings_digest: str, commit: str) -> None:
         """Note which settings and data the training is of, and the commit of its code, for `other_checkpoints`."""
-        with self._written(_ABOUT) as partial:
+        with write_atomically(self.folder / _ABOUT) as partial:
             partial.write_text(json.dumps({"settings": settings_digest, "commit": commit}))
 
-    def finished(self) -> tuple[dict[str, Tensor], History] | None:
-        """Weights and history of the finished training; None if there are none that can be read."""
+    def load(self) -> tuple[dict[str, Tensor], History] | None:
+        """Weights and history of the finished training; None if there are none that can be read, which is said."""
+        file = self.folder / "finished.pt"
         try:
-            state = torch.load(self.folder / "finished.pt", map_location="cpu", weights_only=True)
+            state = torch.load(file, map_location="cpu", weights_only=True)
             return state["network"], History(**state["history"])
-        except Exception:  # missing, or damaged in one of many ways
+        except FileNotFoundError:
+            return None
+        except DAMAGED as error:
+            tqdm.write(f"cannot read the trained network {file} ({first_line(error)}): it is made again")
             return None
 
-    def finish(self, network: nn.Module, history: History) -> None:
-        """Keep weights and history of a finished training; its checkpoint is of no use any more."""
-        with self._written("finished.pt") as partial:
+    def save(self, network: nn.Module, history: History) -> None:
+        """Save weights and history of a finished training; its checkpoint is of no use any more."""
+        with write_atomically(self.folder / "finished.pt") as partial:
             torch.save({"network": network.state_dict(), "history": asdict(history)}, partial)
         self.checkpoint.unlink(missing_ok=True)
 
-    def maps(self, split: str, shapes: Sequence[tuple[int, int]]) -> list[ImageMaps] | None:
+    def load_maps(self, split: str, shapes: Sequence[tuple[int, ...]]) -> list[ImageMaps] | None:
         """Maps of the images of a split, whose sizes are `shapes`.
 
-        None if they are not there, do not fit, or are of other images or other code.
+        None if they are not there, do not fit, are of other images or other code, or cannot be read, which is said.
         """
+        path = self._maps_file(split)
+        images: dict[int, dict[str, np.ndarray]] = defaultdict(dict)
         try:
-            with (self.folder / f"maps_{split}.npz").open("rb") as opened, np.load(opened) as file:
+            with path.open("rb") as opened, np.load(opened) as file:
                 if str(file["made_of"]) != self._made_of:
                     return None
-                found = [_maps_in(file, i) for i in range(len(shapes))]
-        except Exception:  # missing, or damaged in one of many ways
+                for i, name in (key.split(".") for key in file if key != "made_of"):
+                    images[int(i)][name] = file[f"{i}.{name}"]
+            found = [ImageMaps(images[i]) for i in range(len(images))]
+        except FileNotFoundError:
             return None
-        return found if [m.named and m.shape for m in found] == list(shapes) else None
+        except DAMAGED as error:
+            tqdm.write(f"cannot read the maps {path} ({first_line(error)}): they are made again")
+            return None
+        fits = [
+            {array.shape[: len(shape)] for array in images[i].values()} == {shape} for i, shape in enumerate(shapes)
+        ]
+        return found if len(found) == len(shapes) and all(fits) else None
 
-    def keep_maps(self, split: str, maps: Sequence[ImageMaps]) -> None:
-        """Keep the maps of the images of a split."""
-        arrays = {f"{i}.{name}": array for i, m in enumerate(maps) for name, array in m.named.items()}
-        with self._written(f"maps_{split}.npz") as partial, partial.open("wb") as file:
+    def save_maps(self, split: str, maps: Sequence[ImageMaps]) -> None:
+        """Save the maps of the images of a split: of each image an array for each of its heads."""
+        arrays = {f"{i}.{name}": array for i, image in enumerate(maps) for name, array in image.named.items()}
+        with write_atomically(self._maps_file(split)) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, made_of=np.array(self._made_of), **arrays)
+
+    def _maps_file(self, split: str) -> Path:
+        return self.folder / f"maps_{split}.npz"
 
     @property
     def _made_of(self) -> str:
         return f"{self.data_digest} {self.code.maps}"
 
     def search_file(self, settings: Settings, objectives: Sequence[str]) -> Path:
-        """Where the trials of a search of thresholds are kept, a file for each start, budget, aim, data and code."""
+        """The file for the trials of a search of thresholds, one for each start, budget, objectives, data and code."""
         more = (*objectives, self.data_digest, self.code.scoring)
         return self.folder / f"search_{settings.digest(*more, groups=('clustering', 'tuning'))}.log"
 
     def clear(self) -> None:
-        """Delete what is kept; the lock stays, others may wait for it."""
+        """Delete everything but the lock, which others may wait for."""
         for file in self.folder.glob("*"):
             if file not in (self._lock, self._owner):
                 file.unlink(missing_ok=True)
-
-    def _written(self, name: str) -> AbstractContextManager[Path]:
-        return written(self.folder / name, f"into {self.folder}")
 
 
 def other_checkpoints(settings_digest: str, digest: str) -> list[tuple[Path, str]]:
@@ -148,9 +166,9 @@ def other_checkpoints(settings_digest: str, digest: str) -> list[tuple[Path, str
     Parameters
     ----------
     settings_digest : str
-        Of the training's settings and data.
+        Identifies settings and data of the training.
     digest : str
-        Of the training in the code at hand.
+        Identifies the training in the code at hand.
     """
     found = []
     for about in sorted(TRAININGS.glob(f"*/{_ABOUT}")):
@@ -162,9 +180,3 @@ def other_checkpoints(settings_digest: str, digest: str) -> list[tuple[Path, str
         if content.get("settings") == settings_digest and about.parent.name != digest and checkpoint.exists():
             found.append((checkpoint, str(content.get("commit", ""))))
     return found
-
-
-def _maps_in(file: Mapping[str, np.ndarray], i: int) -> ImageMaps:
-    """Maps of the image `i`, see `save_maps`."""
-    begin = f"{i}."
-    return ImageMaps({name.removeprefix(begin): file[name] for name in file if name.startswith(begin)})

@@ -1,17 +1,17 @@
-"""Runs that stand alone: train one network, evaluate a finished one."""
+"""Runs that stand alone: train one network, score a finished one, search its thresholds."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 from tqdm import tqdm
 
-from study import tracking
+from study import process, tracking
 from study.data import Dataset
 from study.data.batches import check_channels
 from study.data.content import in_two_splits
@@ -20,18 +20,18 @@ from study.errors import StudyError
 from study.evaluation import in_words
 from study.inference import predict_maps
 from study.maps import ImageMaps
-from study.runs.cache import KeptTraining
+from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Task, about, resolved_run
-from study.runs.known_results import KnownResults
 from study.runs.overlap import seen_before
-from study.runs.pipeline import log_dataset, score_split, work
-from study.runs.resources import contents, network_images, opened, rebuilt_network, resolve
+from study.runs.pipeline import log_dataset, run_task, score_split
+from study.runs.resources import contents, data_digest, network_images, opened, rebuilt_network, resolve
+from study.runs.result_lookup import ResultLookup
 from study.runs.threshold_search import search_thresholds
 from study.settings import Settings
+from study.tracking import ASKED, TrackedRun
 from study.tuning import check_objectives, paper_thresholds
 
 _FOREGROUND = "clustering.foreground"
-_ASKED = f"{tracking.ASKED}{_FOREGROUND}"  # tag with the word `auto`
 
 
 def threads_for(settings: Settings, slots: int) -> int:
@@ -40,14 +40,14 @@ def threads_for(settings: Settings, slots: int) -> int:
 
 
 def train_one(settings: Settings, *, reuse: bool = True) -> int:
-    """Train, score and log a single run in this process; the number of failures (0 or 1).
+    """Train, score and log a single run in this process; gives the exit status 0.
 
-    Without `reuse`, nothing of earlier runs is taken over or gone on with.
+    Without `reuse`, no result of earlier runs is taken, and none of their checkpoints resumed.
 
     Raises
     ------
     StudyError
-        If the input or the store is at fault.
+        If the input or the store is at fault, or the run fails.
     """
     dataset = opened(settings.data)
     dataset.records("train", "train on")
@@ -55,17 +55,16 @@ def train_one(settings: Settings, *, reuse: bool = True) -> int:
     planned = resolved_run(PlannedRun({named: settings.flat()[named]}, settings), dataset)
     doubles = in_two_splits(contents(settings.data))
     note = f"A single training. {about(dataset, planned.settings, 1)} {doubles}".strip()
-    digest = dataset.digest()
-    job = Job(planned, tracking.connect(), None, note, {}, digest, reuse)
+    job = Job(planned, tracking.connect(), None, note, {}, data_digest(settings.data), reuse)
     tqdm.write(f"{planned.name} on {dataset.name}; store {tracking.current_store()}")
     if doubles:
         tqdm.write(doubles)
-    known = KnownResults([job])
-    if (source := known.run_of(job)) is not None:
+    lookup = ResultLookup([job])
+    if (source := lookup.run_of(job)) is not None:
         tqdm.write(f"the same has been run before: its results are taken from run {source}")
-    for sentence in known.passed_over([] if source else [job]):
+    for sentence in lookup.skipped([] if source else [job]):
         tqdm.write(sentence)
-    (outcome,) = work(Task((job,), tracking.current_store(), threads_for(settings, 1)))
+    (outcome,) = run_task(Task((job,), tracking.current_store(), threads_for(settings, 1)))
     if isinstance(outcome, Failure):
         raise StudyError(outcome.reason)
     tqdm.write(in_words(outcome.table, "test"))
@@ -86,11 +85,16 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
     allow_training_images : bool
         Score images that the network has seen all the same, with a warning on the run.
 
+    Returns
+    -------
+    int
+        The exit status 0.
+
     Raises
     ------
     StudyError
         If there is no such run, the split has no images, a setting does not fit, or the run has used images of the
-        split in training or to choose its thresholds, as `study.runs.overlap.seen_before` tells.
+        split in training or to choose its thresholds, see `study.runs.overlap.seen_before`.
     """
     experiment = tracking.connect()
     trained, own = tracking.load_run(run_id), tracking.stored_run(run_id).tags
@@ -102,18 +106,14 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
     seen = seen_before(run_id, trained, own.get("data_digest", ""), settings.data, split)
     if seen and not allow_training_images:
         raise StudyError(f"{seen}: score other images, or these all the same by --allow_training_images 1")
-    torch.set_num_threads(threads_for(settings, 1))
+    process.use_threads(threads_for(settings, 1))
     network = _network_of(trained, settings, split)
-    planned = PlannedRun({"network.name": settings.network.name}, settings)
-    tags = {"evaluated_run": run_id, "split": split, "dataset": dataset.name, "seed": settings.seed}
-    tags |= {"warning": seen} if seen else {}
+    name = PlannedRun({"network.name": settings.network.name}, settings).name
     note = f"The network of run {run_id}, scored on {len(records)} {split} images of {dataset.name} "
     note += f"({dataset.split_note}). Foreground at test time: {rule}." + (f" **Warning**: {seen}." if seen else "")
-    digest = dataset.digest()
+    tags = {"evaluated_run": run_id, "split": split} | ({"warning": seen} if seen else {})
     tqdm.write(note)
-    run = tracking.start_run(experiment, planned.name, note, tags, settings)
-    log_dataset(run, dataset, digest, settings.data.root)
-    with tracking.working_on(run):
+    with _own_run(experiment, name, note, tags, settings) as run:
         images = network_images(settings.data, split)
         table, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
     tqdm.write(in_words(table, split))
@@ -122,6 +122,11 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
 
 def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) -> int:
     """Search the thresholds of a finished run on its validation images, and score its test images, as a new run.
+
+    Returns
+    -------
+    int
+        The exit status 0.
 
     Raises
     ------
@@ -133,42 +138,52 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
     experiment = tracking.connect()
     trained, own = tracking.load_run(run_id), tracking.stored_run(run_id).tags
     settings = _changed(trained, changes, "data.root", "clustering", "tuning", "training")
+    settings = resolve(settings, _searched_data(run_id, settings, own))
+    process.use_threads(threads_for(settings, 1))
+    method, dataset = settings.clustering.method, opened(settings.data)
+    cache = TrainingCache(trained.training_digest, data_digest(settings.data))
+    name = f"search: {settings.network.name}, {method}, {' and '.join(objectives)}, seed {settings.seed}"
+    note = f"Thresholds of run {run_id} for {method}, searched on {dataset.name}. {about(dataset, settings, 1)}"
+    tags = {"searched_run": run_id, "network_from": trained.holder, "training_digest": trained.training_digest}
+    tags |= {k: v for k, v in own.items() if k.startswith(ASKED) and k.removeprefix(ASKED) not in changes}
+    with cache.lock():
+        maps = {split: _maps_of(trained, settings, split, cache) for split in ("val", "test")}
+        with _own_run(experiment, name, note, tags, settings, ("clustering.method",)) as run:
+            images, file = network_images(settings.data, "val"), cache.search_file(settings, objectives)
+            tuned = search_thresholds(maps["val"], images, settings, run, file, objectives)
+            score_split(maps["val"], tuned, run, "val", 0)
+            table, _ = score_split(maps["test"], tuned, run, "test", 0, paper_thresholds(settings.clustering))
+    changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
+    tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
+    tqdm.write(in_words(table, "test"))
+    return 0
+
+
+@contextmanager
+def _own_run(
+    experiment: str, name: str, note: str, tags: dict[str, str], settings: Settings, varied: Sequence[str] = ()
+) -> Iterator[TrackedRun]:
+    """A run that stands alone, which this process works on as long as the block lasts."""
+    dataset, digest = opened(settings.data), data_digest(settings.data)
+    tags = tags | {"dataset": dataset.name, "seed": str(settings.seed)}
+    run = tracking.start_run(experiment, name, note, tags, settings, varied)
+    log_dataset(run, dataset, digest, settings.data.root)
+    with tracking.working_on(run):
+        yield run
+
+
+def _searched_data(run_id: str, settings: Settings, own: Mapping[str, str]) -> Dataset:
+    """The data set of a run, on whose validation images thresholds are searched; `own` are the tags of the run."""
     dataset = opened(settings.data)
     if not dataset.splits["val"] or not settings.tuning.trials:
         raise StudyError("a search needs validation images and tuning.trials above 0: there are none")
-    if (digest := dataset.digest()) != own.get("data_digest"):
+    if (digest := data_digest(settings.data)) != own.get("data_digest"):
         raise StudyError(
             f"{settings.data.root or dataset.name} (digest {digest}) does not hold the images of run {run_id} (digest "
             f"{own.get('data_digest', 'unknown')}), on which its thresholds are searched: give their folder by "
             "--data_root, or score other images by evaluate"
         )
-    settings = resolve(settings, dataset)
-    torch.set_num_threads(threads_for(settings, 1))
-    method, kept = settings.clustering.method, KeptTraining(trained.training_digest, digest)
-    name = f"search: {settings.network.name}, {method}, {' and '.join(objectives)}, seed {settings.seed}"
-    note = f"Thresholds of run {run_id} for {method}, searched on {dataset.name}. {about(dataset, settings, 1)}"
-    with kept.alone():
-        maps = {split: _maps_of(trained, settings, split, kept) for split in ("val", "test")}
-        tags = {"searched_run": run_id, "dataset": dataset.name, "seed": settings.seed}
-        tags |= {"network_from": trained.holder, "training_digest": trained.training_digest}
-        tags |= {
-            name: value
-            for name, value in own.items()
-            if name.startswith(tracking.ASKED) and name.removeprefix(tracking.ASKED) not in changes
-        }
-        run = tracking.start_run(experiment, name, note, tags, settings, ("clustering.method",))
-        log_dataset(run, dataset, digest, settings.data.root)
-        with tracking.working_on(run):
-            images = network_images(settings.data, "val")
-            file = kept.search_file(settings, objectives)
-            tuned = search_thresholds(maps["val"], images, settings, run, file, objectives)
-            score_split(maps["val"], tuned, run, "val", 0)
-            reference = paper_thresholds(settings.clustering)
-            table, _ = score_split(maps["test"], tuned, run, "test", 0, reference)
-    changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
-    tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
-    tqdm.write(in_words(table, "test"))
-    return 0
+    return dataset
 
 
 def _changed(trained: tracking.FinishedRun, changes: dict[str, str], *allowed: str) -> Settings:
@@ -191,8 +206,8 @@ def _whole_folder(
     chosen = changes.keys() & {"data.all_test", "data.split_seed"}
     if data.name != "folder" or split != "test" or not elsewhere or chosen:
         return settings
-    as_trained = opened(replace(trained.data, name=data.name, root=data.root))
-    if (Path(data.root).expanduser() / INDEX).exists() or as_trained.digest() == own.get("data_digest"):
+    as_trained = replace(trained.data, name=data.name, root=data.root)
+    if (Path(data.root).expanduser() / INDEX).exists() or data_digest(as_trained) == own.get("data_digest"):
         return settings
     return settings.with_({"data.all_test": True})
 
@@ -207,7 +222,7 @@ def _foreground_for(
     """
     before = settings.clustering.foreground
     if _FOREGROUND not in changes and any(name.startswith("data.") for name in changes):
-        asked = own.get(_ASKED) or ("auto" if before == "truth" else before)
+        asked = own.get(f"{ASKED}{_FOREGROUND}") or ("auto" if before == "truth" else before)
         settings = settings.with_({_FOREGROUND: asked})
     settings = resolve(settings, dataset)
     rule = settings.clustering.foreground
@@ -215,10 +230,10 @@ def _foreground_for(
     return settings, f"{rule}, chosen for {dataset.name} (the run had {before})" if changed else rule
 
 
-def _maps_of(trained: tracking.FinishedRun, settings: Settings, split: str, kept: KeptTraining) -> list[ImageMaps]:
+def _maps_of(trained: tracking.FinishedRun, settings: Settings, split: str, cache: TrainingCache) -> list[ImageMaps]:
     """Maps of a split by a finished run: kept on disk, or computed."""
     images = network_images(settings.data, split)
-    maps = kept.maps(split, [image.labels.shape for image in images])
+    maps = cache.load_maps(split, [image.labels.shape for image in images])
     return maps if maps is not None else predict_maps(_network_of(trained, settings, split), images, settings)
 
 

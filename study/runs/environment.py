@@ -1,4 +1,4 @@
-"""What a result was computed with beside the code of the study: the kind of device, and versions of libraries."""
+"""What a result was computed with besides the code of the study: the kind of device, and versions of libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def environment(device: torch.device) -> str:
 
 
 def mixed_environments(environments: Iterable[str]) -> str:
-    """A sentence on what differs between environments, as of `environment`; empty where nothing does.
+    """A sentence on what differs between environments, see `environment`; empty where nothing does.
 
     An empty environment is that of a run from before it was recorded.
     """

@@ -48,7 +48,7 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
     name : str
         Of the software.
     labels : str
-        Folder or HDF5 file, as of `study.data.files.label_files.find_labels`.
+        Folder or HDF5 file, see `study.data.files.label_files.find_labels`.
     split : str
         train, val or test.
     foreground : str
@@ -60,7 +60,7 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
     Returns
     -------
     int
-        0, the number of failures.
+        The exit status 0.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
         run.log_scores(split, table, pictures)
         run.log_metrics(Point(0, {f"{split}/{score}": value for score, value in means(table).items()}))
     if found.passed_over:
-        tqdm.write(f"{found.passed_over} others in {labels} are of no {split} image and are passed over")
+        tqdm.write(f"{found.passed_over} others in {labels} are of no {split} image and are skipped")
     tqdm.write(f"{in_words(table, split)}; foreground: {foreground}")
     return 0
 
@@ -113,7 +113,7 @@ def _foreground(wanted: str, dataset: Dataset) -> str:
 
 
 def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """The table of scores, as of `study.evaluation.evaluate`, and pictures of the first images.
+    """The table of scores, see `study.evaluation.evaluate`, and pictures of the first images.
 
     There is no embedding to have a `neighbour_angle`, which is NaN.
     """

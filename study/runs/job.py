@@ -60,7 +60,7 @@ class Result:
 
 
 def variant_name(variant: dict[str, Any]) -> str:
-    """Such as `wnet, inter_weight 1`: a name is told by its value alone, other settings by their last part."""
+    """Such as `wnet, inter_weight 1`: a name is given by its value alone, other settings by their last part."""
     parts = []
     for name, value in variant.items():
         last = name.rpartition(".")[2]
@@ -94,9 +94,9 @@ class Job:
     tags : dict
     data_digest : str
     reuse : bool
-        Whether results, networks and checkpoints of earlier launches are taken over.
+        Whether results, networks and checkpoints of earlier launches are used.
     code : CodeDigest
-        Of the launch; a worker that runs other code refuses the job.
+        Of the launch; a worker that runs other code does not take the job.
     """
 
     planned: PlannedRun

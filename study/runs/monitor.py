@@ -1,34 +1,29 @@
-"""What a training shows: progress on the terminal, curves and pictures in the store."""
+"""What is shown of a training: progress on the terminal, curves and pictures in the store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import nn
 from tqdm import tqdm
 
 from study import figures
 from study.data.batches import NetworkImage, resize_labels
-from study.evaluation import evaluate, means
+from study.evaluation import Evaluation, evaluate, means
 from study.inference import predict_maps
 from study.maps import ImageMaps
+from study.process import progress_line, threads_in_use
 from study.settings import Settings
 from study.tracking import Point, TrackedRun, picture_key
 from study.training.checkpoint import History
 
 PICTURES = 3  # images of a split that are drawn
-_bar = {"position": 0}  # line of the terminal on which this process shows its progress
-
-
-def show_progress_at(position: int) -> None:
-    """Give the progress bars of this process a line of their own."""
-    _bar["position"] = position
+_DEAD = 1e-3  # a distance map that stays below it has no seed
 
 
 def panels(images: Sequence[NetworkImage], maps: Sequence[ImageMaps], labels: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Pictures of the first images, as of `study.figures.panel`."""
+    """Pictures of the first images, see `study.figures.panel`."""
     return [
         figures.panel(i.pixels, i.labels, m.objectness, m.embedding, resize_labels(found, i.labels.shape))
         for i, m, found in zip(images[:PICTURES], maps, labels, strict=False)
@@ -65,7 +60,7 @@ class RunMonitor:
         self.panels: list[np.ndarray] = []
         self.dead = False
         self.bar = tqdm(total=steps, desc=name, unit="step", disable=None, leave=False, dynamic_ncols=True,
-                        position=_bar["position"])  # fmt: skip
+                        position=progress_line())  # fmt: skip
 
     def __enter__(self) -> RunMonitor:
         return self
@@ -77,8 +72,7 @@ class RunMonitor:
     def started(self, network: nn.Module) -> None:
         """Log pictures of the untrained network: the page's slider starts at step 0."""
         images = self.images[:PICTURES]
-        maps = predict_maps(network, images, self.settings)
-        found = evaluate(maps, images, self.settings.clustering, torch.get_num_threads())
+        maps, found = self._evaluate(network, images)
         log_pictures(self.run, images, panels(images, maps, found.labels), 0)
 
     def resumed(self, history: History) -> None:
@@ -94,11 +88,14 @@ class RunMonitor:
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Scores of the validation images."""
-        maps = predict_maps(network, self.images, self.settings)
-        found = evaluate(maps, self.images, self.settings.clustering, torch.get_num_threads())
+        maps, found = self._evaluate(network, self.images)
         self.panels = panels(self.images, maps, found.labels)
-        self.dead = bool(maps) and max(float(m.objectness.max()) for m in maps) < 1e-3
+        self.dead = bool(maps) and max(float(m.objectness.max()) for m in maps) < _DEAD
         return {f"val/{name}": value for name, value in means(found.table).items()}
+
+    def _evaluate(self, network: nn.Module, images: Sequence[NetworkImage]) -> tuple[list[ImageMaps], Evaluation]:
+        maps = predict_maps(network, images, self.settings)
+        return maps, evaluate(maps, images, self.settings.clustering, threads_in_use())
 
     def validated(self, step: int, values: dict[str, float]) -> None:
         """Log scores and pictures; warn of a distance head that gives nothing."""

@@ -10,6 +10,7 @@ from study.data.content import IMAGES, ImageContent, from_csv, listed
 from study.data.settings import Data
 from study.errors import StudyError
 from study.runs.resources import contents, opened
+from study.runs.resources import data_digest as digest_of_data
 from study.tracking import FinishedRun
 
 
@@ -73,7 +74,7 @@ def _images_of(trained: FinishedRun, data_digest: str, root: str) -> Sequence[Im
     own, reasons = trained.settings.data, []
     for data in dict.fromkeys((own, replace(own, root=root))):
         try:
-            if opened(data).digest() == data_digest:
+            if digest_of_data(data) == data_digest:
                 return contents(data)
             reasons.append(f"the images of {data.root or data.name} have changed since")
         except StudyError as error:

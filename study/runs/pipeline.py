@@ -1,4 +1,4 @@
-"""The way of one run: network -> maps -> labels -> scores in the store; nothing that is known is computed again."""
+"""The way of one run: network -> maps -> thresholds -> scores in the store; nothing that is there is computed again."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
-from study import tracking
+from study import process, tracking
 from study.clustering import Clustering
 from study.code_digest import code_digest
 from study.data import Dataset
@@ -22,26 +20,26 @@ from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import predict_maps
 from study.maps import ImageMaps
-from study.runs.cache import KeptTraining
+from study.runs.cache import TrainingCache
 from study.runs.environment import environment
 from study.runs.job import Failure, Job, Result, Task
 from study.runs.monitor import RunMonitor, log_pictures, panels
-from study.runs.resources import contents, images_to_train, network_images, opened, rebuilt_network
+from study.runs.resources import channels_of, contents, data_digest, images_to_train, network_images, opened
 from study.runs.threshold_search import search_thresholds
+from study.runs.trained import TrainedNetwork
 from study.settings import Settings
 from study.tracking import Point, TrackedRun
-from study.training.checkpoint import History
 from study.training.loop import number_of_steps, train
 from study.tuning import paper_thresholds
 
-OBJECTIVE = ("sbd",)  # of the search that is a part of every run
+OBJECTIVES = ("sbd",)  # of the search that is a part of every run
 
 
-def work(task: Task) -> list[Result | Failure]:
-    """Work off the runs of a task: train once where nothing is known, score each.
+def run_task(task: Task) -> list[Result | Failure]:
+    """Make the runs of a task: train once where no network is there yet, score each.
 
-    A fault ends a run as FAILED, with its reason as a tag (and its traceback as an artifact where it is not the user's
-    to mend), and is returned, so that other runs go on.
+    A fault ends a run as FAILED, with its reason as a tag (and its traceback as an artifact where the user cannot fix
+    it), and is returned, so that other runs go on.
 
     Raises
     ------
@@ -50,33 +48,39 @@ def work(task: Task) -> list[Result | Failure]:
     """
     if task.jobs[0].code != code_digest():
         raise StudyError("the source code of the study has changed since this launch began: launch again")
-    torch.set_num_threads(task.threads)
+    process.use_threads(task.threads)
     tracking.use_store(task.store)
-    training = _Training(task.jobs[0])
-    with training.kept.alone():
-        if not task.jobs[0].reuse:
-            training.kept.clear()
-        training.kept.describe(task.jobs[0].training_settings_digest, tracking.commit_in_words())
+    first = task.jobs[0]
+    training = _Training(first)
+    with training.cache.lock():
+        if not first.reuse:
+            training.cache.clear()
+        training.cache.describe(first.training_settings_digest, tracking.commit_in_words())
         return [_outcome(job, training) for job in task.jobs]
 
 
 def _outcome(job: Job, training: _Training) -> Result | Failure:
     try:
+        data = job.planned.settings.data
+        if data_digest(data) != job.data_digest:
+            raise StudyError(
+                f"the images of {data.root or data.name} have changed since this launch began: launch again"
+            )
         source = training.finished_run(job)
         run = start(job)
         with tracking.working_on(run):
             if source is not None:
                 tracking.copy_run(source, run)
-                return _result(job, source, *tracking.read_scores(source, "test")[:2])
+                return _result(job, source, *tracking.read_scores(source, "test"))
             try:
-                result = training.score(job, run)
+                scored = _score(job, training, run)
             except StudyError:
                 raise
             except Exception:
                 run.log_text(traceback.format_exc(), "failure.txt")
                 raise
-        training.done[job.digest] = run.run_id
-        return result
+        training.finished[job.digest] = run.run_id
+        return _result(job, run.run_id, *scored)
     except StudyError as error:
         return Failure(job.planned, str(error))
     except Exception as error:
@@ -112,6 +116,59 @@ def _result(job: Job, run_id: str, table: pd.DataFrame, pictures: list[np.ndarra
     return Result(job.planned.variant, job.planned.settings.seed, table, pictures, environments)
 
 
+def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Score a run, with the training before it where there is none yet; log everything.
+
+    The first run of a training to get to its end shows its curves and holds its network; all others name it by the tag
+    `network_from`. Gives table and pictures of the test images.
+    """
+    trained = training.network(run)
+    holds_network = not trained.holder
+    last_step = _log_training(trained, run) if holds_network else _name_holder(trained, run)
+    maps = training.maps("val", trained, run)
+    settings, reference = _with_thresholds(job.planned.settings, maps, training, run)
+    _, pictures = score_split(maps, settings, run, "val", last_step)
+    del maps  # those of the test images need the memory
+    if trained.shown_by != run.run_id:  # which has shown them while it trained
+        log_pictures(run, training.images("val")[: settings.training.validation_images], pictures, training.steps)
+    # at step 0 the page shows bars, one per run, not curves of a single point
+    scored = score_split(training.maps("test", trained, run), settings, run, "test", 0, reference)
+    if holds_network:
+        run.log_text(as_csv(contents(settings.data)), IMAGES)
+        run.log_network(trained.network, job.planned.settings, channels_of(settings.data))
+        trained.holder = run.run_id
+    return scored
+
+
+def _log_training(trained: TrainedNetwork, run: TrackedRun) -> int:
+    """Log curves and costs of a training to the run that will hold its network; gives its last step."""
+    history = trained.history
+    if trained.shown_by != run.run_id:  # but by a run that did not get to its end
+        run.log_metrics(*(Point(*point) for point in history.points()))
+    parameters = sum(weight.numel() for weight in trained.network.parameters())
+    run.log_metrics(Point(0, {"perf/training_seconds": history.seconds, "perf/parameters": parameters}))
+    return int(history.validations[-1]["step"])
+
+
+def _name_holder(trained: TrainedNetwork, run: TrackedRun) -> int:
+    """Let the tags of a run tell which one holds its network; gives step 0, as the run shows no curves."""
+    trained_in = tracking.environments_of(trained.holder)[0]
+    run.set_tags({"network_from": trained.holder, tracking.TRAINED_IN: trained_in})
+    return 0
+
+
+def _with_thresholds(
+    settings: Settings, maps: Sequence[ImageMaps], training: _Training, run: TrackedRun
+) -> tuple[Settings, Clustering | None]:
+    """Settings with the thresholds that are best on validation maps, and the paper's, where a search is asked for."""
+    if not settings.tuning.trials or not maps:
+        return settings, None
+    file = training.cache.search_file(settings, OBJECTIVES)
+    # no other images are at hand here
+    found = search_thresholds(maps, training.images("val"), settings, run, file, OBJECTIVES)
+    return found, paper_thresholds(settings.clustering)
+
+
 def score_split(
     maps: Sequence[ImageMaps],
     settings: Settings,
@@ -125,7 +182,7 @@ def score_split(
     Table and pictures are given back.
     """
     images = network_images(settings.data, split)
-    found = evaluate(maps, images, settings.clustering, torch.get_num_threads(), reference)
+    found = evaluate(maps, images, settings.clustering, process.threads_in_use(), reference)
     pictures = panels(images, maps, found.labels)
     run.log_scores(split, found.table, pictures)
     run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()}))
@@ -133,108 +190,67 @@ def score_split(
 
 
 class _Training:
-    """The training of a task: found, resumed or made when a run first needs it.
+    """The training that all runs of a task share.
 
     Its settings are those of the first job; the others differ from it in their clustering alone.
+
+    Attributes
+    ----------
+    cache : TrainingCache
+    finished : dict of str
+        Digest of a result -> the run of this task that has it.
     """
 
     def __init__(self, job: Job):
-        self.digest, self.settings, self.name = job.training_digest, job.planned.settings, job.planned.name
-        self.kept = KeptTraining(self.digest, job.data_digest, job.code)
-        self.done: dict[str, str] = {}  # digest of a result -> the run of this task that has it
-        # the run that keeps the network of the training, once there is one
-        self._holder = tracking.run_with_network(self.digest) if job.reuse else None
-        self._failure: Exception | None = None
-        self._shown_by = ""  # run that has the curves of the training
-        self._finished: tuple[nn.Module, History] | None = None
+        self.settings, self.digest, self.name = job.planned.settings, job.training_digest, job.planned.name
+        self.reuse, self.cache = job.reuse, TrainingCache(job.training_digest, job.data_digest, job.code)
+        self.finished: dict[str, str] = {}
+        self._trained: TrainedNetwork | Exception | None = None
 
     def finished_run(self, job: Job) -> str | None:
-        """A finished run with the same result: of this task, or of any launch where the job takes over from others."""
-        return self.done.get(job.digest) or (tracking.finished_run(job.digest) if job.reuse else None)
+        """A finished run with the same result: of this task, or of any launch where the job reuses results."""
+        return self.finished.get(job.digest) or (tracking.finished_run(job.digest) if job.reuse else None)
 
-    def score(self, job: Job, run: TrackedRun) -> Result:
-        """Score a run, with the training before it where there is none yet; log everything.
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return number_of_steps(self.settings.training, len(opened(self.settings.data).splits["train"]))
 
-        The first run of a training to finish holds its curves and its network.
-        """
-        settings, last, holder = job.planned.settings, 0, self._holder
-        if holder is None:
-            network, history = self._trained(run)
-            if self._shown_by != run.run_id:  # by a run that did not get to its end
-                run.log_metrics(*(Point(*point) for point in history.points()))
-            last = int(history.validations[-1]["step"])
-            parameters = sum(weight.numel() for weight in network.parameters())
-            run.log_metrics(Point(0, {"perf/training_seconds": history.seconds, "perf/parameters": parameters}))
-        else:
-            trained_in = tracking.environments_of(holder)[0]
-            run.set_tags({"network_from": holder, tracking.TRAINED_IN: trained_in})
-        reference, maps = None, self._maps_of("val", run)
-        if settings.tuning.trials and maps:
-            reference, file = paper_thresholds(settings.clustering), self.kept.search_file(settings, OBJECTIVE)
-            # no other images are at hand here
-            settings = search_thresholds(maps, self._images("val"), settings, run, file, OBJECTIVE)
-        _, pictures = score_split(maps, settings, run, "val", last)
-        del maps  # those of the test images need the memory
-        if self._shown_by != run.run_id:
-            steps = number_of_steps(settings.training, len(opened(settings.data).splits["train"]))
-            shown = self._images("val")[: settings.training.validation_images]
-            log_pictures(run, shown, pictures, steps)
-        # at step 0 the page shows bars, one per run, not curves of a single point
-        scored = score_split(self._maps_of("test", run), settings, run, "test", 0, reference)
-        if holder is None:
-            run.log_text(as_csv(contents(settings.data)), IMAGES)
-            run.log_network(network, job.planned.settings, self._channels())
-            self._holder = run.run_id
-        return _result(job, run.run_id, *scored)
-
-    def _images(self, split: str) -> tuple[NetworkImage, ...]:
+    def images(self, split: str) -> tuple[NetworkImage, ...]:
+        """The images of a split."""
         return network_images(self.settings.data, split)
 
-    def _channels(self) -> int:
-        settings = self.settings
-        split = next(split for split in ("test", "val", "train") if opened(settings.data).splits[split])
-        return opened(settings.data).splits[split][0].load().image.shape[2]
+    def network(self, run: TrackedRun) -> TrainedNetwork:
+        """The network of the training: in the store, on disk, or else trained now, which `run` shows.
 
-    def _maps_of(self, split: str, run: TrackedRun) -> list[ImageMaps]:
+        A training that fails is not tried again for each run.
+        """
+        if self._trained is None:
+            try:
+                holder = tracking.run_with_network(self.digest) if self.reuse else None
+                found = TrainedNetwork.find(self.settings, self.cache, holder)
+                self._trained = found or self._train(run)
+            except Exception as error:
+                self._trained = error
+        if isinstance(self._trained, Exception):
+            raise self._trained
+        return self._trained
+
+    def _train(self, run: TrackedRun) -> TrainedNetwork:
+        images = images_to_train(self.settings, choose_device(self.settings.training.device))
+        with RunMonitor(run, self.settings, self.images("val"), self.steps, self.name) as monitor:
+            network, history = train(images, self.settings, monitor, monitor.validate, self.cache.checkpoint)
+        self.cache.save(network, history)
+        return TrainedNetwork(lambda: network, history, shown_by=run.run_id)
+
+    def maps(self, split: str, trained: TrainedNetwork, run: TrackedRun) -> list[ImageMaps]:
         """Maps of a split: kept on disk, or computed and kept there; in memory they would fill it."""
-        images = self._images(split)
-        maps = self.kept.maps(split, [image.labels.shape for image in images])
+        images = self.images(split)
+        maps = self.cache.load_maps(split, [image.labels.shape for image in images])
         if maps is None:
-            network, _ = self._trained(run)
             started = time.perf_counter()
-            maps = predict_maps(network, images, self.settings)
+            maps = predict_maps(trained.network, images, self.settings)
             seconds = (time.perf_counter() - started) / max(1, len(images))
             run.log_metrics(Point(0, {f"perf/{split}_maps_seconds_per_image": seconds}))
-            self.kept.keep_maps(split, maps)
+            self.cache.save_maps(split, maps)
         return maps
-
-    def _trained(self, run: TrackedRun) -> tuple[nn.Module, History]:
-        """Network and history: kept, in the store, or from a training that `run` shows."""
-        if self._failure is not None:
-            raise self._failure  # not again for each run
-        if self._finished is None:
-            try:
-                self._finished = self._found() or self._train(run)
-            except Exception as error:
-                self._failure = error
-                raise
-        return self._finished
-
-    def _found(self) -> tuple[nn.Module, History] | None:
-        found = self.kept.finished()
-        if found is not None:
-            weights, history = found
-        elif self._holder is not None:
-            weights, history = tracking.load_run(self._holder).weights, History()
-        else:
-            return None
-        return rebuilt_network(weights, self._channels(), self.settings), history
-
-    def _train(self, run: TrackedRun) -> tuple[nn.Module, History]:
-        images = images_to_train(self.settings, choose_device(self.settings.training.device))
-        steps = number_of_steps(self.settings.training, len(images))
-        self._shown_by = run.run_id
-        with RunMonitor(run, self.settings, self._images("val"), steps, self.name) as monitor:
-            network, history = train(images, self.settings, monitor, monitor.validate, self.kept.checkpoint)
-        self.kept.finish(network, history)
-        return network, history

@@ -1,7 +1,8 @@
-"""Images and device of a run, loaded once per process."""
+"""Images and device of a run, loaded once per process and again where files have changed."""
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 
 import torch
@@ -36,28 +37,90 @@ def asked_for(settings: Settings, resolved: Settings) -> dict[str, str]:
     return {name: value for name, value in settings.flat().items() if value != became[name]}
 
 
-@lru_cache(maxsize=2)
 def opened(data: Data) -> Dataset:
-    """The data set, listed once per process."""
-    return open_dataset(data)
+    """The data set, listed once per process, and again where its files have changed since."""
+    return _listed(data)[0]
+
+
+def data_digest(data: Data) -> str:
+    """What `Dataset.digest` gives, whose files are read once per process, and again where they have changed since."""
+    return _digest(data, _listed(data)[1])
+
+
+def contents(data: Data) -> tuple[ImageContent, ...]:
+    """Split, name and content of all images, see `Dataset.contents`; read again only where files have changed."""
+    return _contents(data, _listed(data)[1])
+
+
+def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
+    """All images of a split at the network's scale; read again only where files have changed."""
+    return _network_images(data, split, _listed(data)[1])
+
+
+def training_images(data: Data, reach: int, device: torch.device) -> TrainingImages:
+    """Training images and targets on the device; made again only where files have changed."""
+    return _training_images(data, reach, device, _listed(data)[1])
+
+
+def channels_of(data: Data) -> int:
+    """Channels of the images of a data set, by the first one."""
+    splits = opened(data).splits
+    split = next(split for split in ("test", "val", "train") if splits[split])
+    return splits[split][0].load().image.shape[2]
+
+
+def _listed(data: Data) -> tuple[Dataset, str]:
+    """The data set and the state of its files."""
+    dataset, state = _listing(data)
+    if _state_of(dataset) != state:
+        _listing.cache_clear()
+        dataset, state = _listing(data)
+    return dataset, state
+
+
+def _state_of(dataset: Dataset) -> str:
+    """A digest over size and time of change of all files of a data set.
+
+    It asks the file system alone, so that it is cheap enough for each use of an image. A file that is added meanwhile
+    belongs to no record, and counts from the next launch on.
+    """
+    state = []
+    for path in sorted({file for records in dataset.splits.values() for record in records for file in record.files}):
+        try:
+            found = path.stat()
+            state.append((str(path), found.st_size, found.st_mtime_ns))
+        except OSError:
+            state.append((str(path), -1, -1))
+    return hashlib.sha256(repr(state).encode()).hexdigest()
+
+
+@lru_cache(maxsize=2)
+def _listing(data: Data) -> tuple[Dataset, str]:
+    dataset = open_dataset(data)
+    return dataset, _state_of(dataset)
+
+
+# each keyed by the state of the files, too
+
+
+@lru_cache(maxsize=2)
+def _digest(data: Data, state: str) -> str:
+    return opened(data).digest()
 
 
 @lru_cache(maxsize=4)
-def contents(data: Data) -> tuple[ImageContent, ...]:
-    """Split, name and content of all images of the data set, as of `Dataset.contents`; read once per process."""
+def _contents(data: Data, state: str) -> tuple[ImageContent, ...]:
     return opened(data).contents()
 
 
 @lru_cache(maxsize=4)
-def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
-    """All images of a split at the network's scale, read once per process."""
+def _network_images(data: Data, split: str, state: str) -> tuple[NetworkImage, ...]:
     records = opened(data).splits[split]
     return tuple(network_image(record.load(), data.image_size) for record in records)
 
 
 @lru_cache(maxsize=1)
-def training_images(data: Data, reach: int, device: torch.device) -> TrainingImages:
-    """Training images and targets on the device, made once per process."""
+def _training_images(data: Data, reach: int, device: torch.device, state: str) -> TrainingImages:
     records = opened(data).records("train", "train on")
     images = (network_image(record.load(), data.image_size) for record in records)
     return TrainingImages(images, data, reach, device)

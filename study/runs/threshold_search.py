@@ -8,15 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from study import figures
 from study.data.batches import NetworkImage
-from study.errors import StudyError
+from study.files import cannot_write
 from study.maps import ImageMaps
+from study.process import threads_in_use
 from study.settings import Settings
 from study.tracking import Point, TrackedRun
-from study.tuning import Found, images_searched, search_on_images
+from study.tuning import SearchResult, images_searched, search_on_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,11 +53,9 @@ def search_thresholds(
     count = images_searched(len(images), settings)
     started = time.perf_counter()
     try:
-        found = search_on_images(
-            maps, images, settings, objectives=objectives, file=file, threads=torch.get_num_threads()
-        )
+        found = search_on_images(maps, images, settings, objectives=objectives, file=file, threads=threads_in_use())
     except OSError as error:
-        raise StudyError(f"cannot write {file}: {error}; free disk space or rights") from error
+        raise cannot_write(file, error) from error
     values = {f"clustering.{name}": getattr(found.best, name) for name in found.names}
     caption = f"{count} validation images, {settings.clustering.method}, foreground {settings.clustering.foreground}."
     run.log_search(values, found.trials, _drawn(found, caption))
@@ -66,7 +63,7 @@ def search_thresholds(
     return replace(settings, clustering=found.best)
 
 
-def _drawn(found: Found, caption: str) -> dict[str, Figure]:
+def _drawn(found: SearchResult, caption: str) -> dict[str, Figure]:
     """Figures of a search by the names of their files."""
     trials, objective = found.trials, found.objectives[0]
     ranked = sorted(found.names, key=lambda name: -found.importance.get(name, 0))

@@ -2,10 +2,10 @@
 
 from study.tracking.commit import commit_in_words
 from study.tracking.given import name_given_run
-from study.tracking.heartbeat import beating, end_abandoned
+from study.tracking.heartbeat import end_abandoned, send_heartbeats
 from study.tracking.lookup import (
     FinishedRun,
-    KnownRun,
+    MatchingRun,
     Scores,
     commits_of_unknown_code,
     copy_run,
@@ -55,12 +55,11 @@ __all__ = [
     "MODEL_FOLDER",
     "TRAINED_IN",
     "FinishedRun",
-    "KnownRun",
+    "MatchingRun",
     "Point",
     "Scores",
     "StoredRun",
     "TrackedRun",
-    "beating",
     "children_of",
     "commit_in_words",
     "commits_of_unknown_code",
@@ -87,6 +86,7 @@ __all__ = [
     "reason_of",
     "register_model",
     "run_with_network",
+    "send_heartbeats",
     "share_view",
     "start_run",
     "stored_picture",

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 
+from study.process import take_given_run
+
 _OF_PROJECT = ("mlflow.project.", "mlflow.source.", "mlflow.git")  # begins of the tags that `mlflow run` sets
-
-
-def take_given_run() -> str | None:
-    """Its id, where there is one; it is taken once, and not by the processes that this one starts."""
-    return os.environ.pop("MLFLOW_RUN_ID", None)
 
 
 def name_given_run(name: str, note: str) -> None:

@@ -23,16 +23,16 @@ class _Named(Protocol):
     run_id: str
 
 
-def signs_of_life() -> dict[str, str]:
-    """Tags of a run that this process works on."""
+def heartbeat_tags() -> dict[str, str]:
+    """Tags of a run that this process works on: which process it is, and when it last gave a heartbeat."""
     return {_PROCESS: _name_of(psutil.Process()), _BEAT: f"{time.time():.0f}"}
 
 
 @contextmanager
-def beating(run: _Named) -> Iterator[None]:
+def send_heartbeats(run: _Named) -> Iterator[None]:
     """Show that this process works on a run, as long as the block lasts."""
     client, end = MlflowClient(), threading.Event()
-    client.log_batch(run.run_id, tags=[RunTag(name, value) for name, value in signs_of_life().items()])
+    client.log_batch(run.run_id, tags=[RunTag(name, value) for name, value in heartbeat_tags().items()])
 
     def beat() -> None:
         while not end.wait(HEARTBEAT):
@@ -51,7 +51,7 @@ def beating(run: _Named) -> Iterator[None]:
 
 
 def end_abandoned(experiment_id: str) -> int:
-    """End the runs of an experiment whose process is dead as KILLED; gives their number.
+    """Mark the runs of an experiment whose process is dead as KILLED; gives their number.
 
     On this machine a process is looked up; elsewhere a run is dead without a heartbeat for `DEAD_AFTER` seconds.
     """
@@ -66,7 +66,7 @@ def end_abandoned(experiment_id: str) -> int:
 
 
 def seems_abandoned(run: Run) -> bool:
-    """Whether a run marked RUNNING has shown signs of life, and its process is dead."""
+    """Whether a run marked RUNNING has given heartbeats, and its process is dead."""
     return _BEAT in run.data.tags and not _alive(run)
 
 

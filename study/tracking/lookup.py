@@ -1,4 +1,4 @@
-"""What the store knows already: finished runs, their networks and scores."""
+"""What there is in the store already: finished runs, their networks and scores."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def finished_run(digest: str) -> str | None:
     return _finished(f"tags.digest = '{digest}'")
 
 
-class KnownRun(NamedTuple):
-    """A finished run of some settings and data, whatever the code.
+class MatchingRun(NamedTuple):
+    """A finished run of the same settings and data, whatever its code.
 
     Attributes
     ----------
@@ -58,10 +58,10 @@ class KnownRun(NamedTuple):
     commit: str
 
 
-def finished_runs(settings_digest: str) -> list[KnownRun]:
+def finished_runs(settings_digest: str) -> list[MatchingRun]:
     """The finished runs of settings and data in any experiment of the store, the oldest first."""
     return [
-        KnownRun(run.info.run_id, tags["digest"], tags["training_digest"], commit_of(tags))
+        MatchingRun(run.info.run_id, tags["digest"], tags["training_digest"], commit_of(tags))
         for run in _search(f"tags.settings_digest = '{settings_digest}'", 1000)
         for tags in [run.data.tags]
     ]
@@ -138,13 +138,10 @@ class Scores(NamedTuple):
         A row per image.
     pictures : list of (M, N, 3) uint8 arrays
         Of the first images.
-    metrics : dict
-        All last values of the run.
     """
 
     table: pd.DataFrame
     pictures: list[np.ndarray]
-    metrics: dict[str, float]
 
 
 def read_scores(run_id: str, split: str) -> Scores:
@@ -155,7 +152,7 @@ def read_scores(run_id: str, split: str) -> Scores:
     table = table.astype({name: float for name in table.columns if name != "image"})  # exact, unlike pandas' parser
     files = [item.path for item in list_artifacts(run_id=run_id, artifact_path=f"{split}_pictures")]
     pictures = [np.asarray(load_image(f"runs:/{run_id}/{file}")) for file in sorted(files)]
-    return Scores(table, pictures, MlflowClient().get_run(run_id).data.metrics)
+    return Scores(table, pictures)
 
 
 class FinishedRun(NamedTuple):

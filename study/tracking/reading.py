@@ -60,7 +60,7 @@ class StoredRun:
         """Its description, in Markdown."""
         return self.tags.get("mlflow.note.content", "")
 
-    def fate(self) -> str:
+    def status_text(self) -> str:
         """How it ended, such as `FAILED (no image is left)`."""
         return f"{self.state} ({self.failure})" if self.failure else self.state
 
@@ -166,7 +166,7 @@ def stored_text(run_id: str, file: str) -> str | None:
 
 
 def stored_scores(run_id: str, split: str) -> Scores:
-    """Scores of a run, as of `read_scores`.
+    """Scores of a run, see `study.tracking.lookup.read_scores`.
 
     Raises
     ------

@@ -28,7 +28,7 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, 
     Parameters
     ----------
     folder : Path
-        Named `MODEL_FOLDER`, as of `study.deploy.package`.
+        Named `MODEL_FOLDER`, see `study.deploy.package`.
     run_id : str
         The run that it comes from; its page links to the model.
     name : str

@@ -28,10 +28,11 @@ from mlflow.types import Schema, TensorSpec
 from torch import Tensor, nn
 
 from study.errors import StudyError
+from study.process import take_given_run
 from study.settings import Settings
 from study.tracking.commit import code_state
-from study.tracking.given import point_from, source_of, take_given_run
-from study.tracking.heartbeat import beating, signs_of_life
+from study.tracking.given import point_from, source_of
+from study.tracking.heartbeat import heartbeat_tags, send_heartbeats
 from study.tracking.store import store_lock
 
 if TYPE_CHECKING:
@@ -138,13 +139,7 @@ class TrackedRun:
         The program takes standardised images (B, C, M, N), M and N multiples of 2 to the depth, and gives
         (B, 1 + E, M, N): distance map and embedding. It is made from a copy: `network` stays where and as it is.
         """
-        side = 4 * 2**settings.network.depth  # smaller examples freeze the size in the program
-        images = np.zeros((2, channels, side, side), np.float32)
-        kind = np.dtype("float32")
-        signature = ModelSignature(
-            inputs=Schema([TensorSpec(kind, (-1, channels, -1, -1))]),
-            outputs=Schema([TensorSpec(kind, (-1, settings.map_channels, -1, -1))]),
-        )
+        images, signature = _example(settings, channels)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch.export, on its own internals
             log_model(
@@ -180,6 +175,17 @@ def picture_key(image: str) -> str:
     key = re.sub(r"[^\w\-./ ]", "_", image, flags=re.ASCII)
     digest = "" if key == image else f" {hashlib.sha256(image.encode(errors='surrogateescape')).hexdigest()[:8]}"
     return f"images/val {key}{digest}"
+
+
+def _example(settings: Settings, channels: int) -> tuple[np.ndarray, ModelSignature]:
+    """Images that a network can be exported with, and the shapes of its inputs and outputs."""
+    side = 4 * 2**settings.network.depth  # smaller examples freeze the size in the program
+    kind = np.dtype("float32")
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(kind, (-1, channels, -1, -1))]),
+        outputs=Schema([TensorSpec(kind, (-1, settings.map_channels, -1, -1))]),
+    )
+    return np.zeros((2, channels, side, side), np.float32), signature
 
 
 class _Stacked(nn.Module):
@@ -220,7 +226,7 @@ def start_run(
         pictures, so that with many there is no picture to be seen.
     parent_id : str, optional
     """
-    own = {"mlflow.runName": name, "mlflow.note.content": note, **code_state(), **signs_of_life(), **tags}
+    own = {"mlflow.runName": name, "mlflow.note.content": note, **code_state(), **heartbeat_tags(), **tags}
     given_id = take_given_run()  # a worker inherits that of its launch, and must not use it
     if parent_id is not None:
         own["mlflow.parentRunId"], given_id = parent_id, None
@@ -252,7 +258,7 @@ def working_on(run: TrackedRun) -> Iterator[None]:
 
     The run ends as FINISHED, or as FAILED with the reason as a tag where an exception leaves the block.
     """
-    with mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=True), beating(run):
+    with mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=True), send_heartbeats(run):
         try:
             yield
         except BaseException as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from requests import exceptions as http
 from sqlalchemy.engine import make_url
 
 from study.errors import StudyError, first_line
+from study.process import quiet_libraries
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
 DEFAULT_EXPERIMENT = "pixel-embeddings"
@@ -65,19 +65,19 @@ def connect() -> str:
 
 
 def _what_is_wrong(error: Exception) -> str:
-    """Why a store cannot be used, and what mends that."""
+    """Why a store cannot be used, and what fixes that."""
     cause: BaseException | None = error
     while cause is not None:
         silent = isinstance(cause, http.ConnectionError | http.Timeout)
         if silent and not isinstance(cause, http.SSLError | http.ProxyError):  # for which there was an answer
-            return f"does not answer ({first_line(error)}): start the server, or mend MLFLOW_TRACKING_URI"
+            return f"does not answer ({first_line(error)}): start the server, or correct MLFLOW_TRACKING_URI"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
         return (
             f"refuses you ({first_line(error)}): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
             "MLFLOW_TRACKING_TOKEN, to those of a user who may write"
         )
-    return f"cannot be used ({first_line(error)}): mend what is there, or name another store by MLFLOW_TRACKING_URI"
+    return f"cannot be used ({first_line(error)}): fix what is there, or name another store by MLFLOW_TRACKING_URI"
 
 
 @contextmanager
@@ -144,10 +144,8 @@ def active_experiments() -> list[str]:
 
 def use_store(store: str) -> None:
     """Let MLflow write to `store`, and say only what matters."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    quiet_libraries()
     mlflow.set_tracking_uri(store)
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def current_store() -> str:
@@ -156,7 +154,7 @@ def current_store() -> str:
 
 
 def share_view(experiment_id: str, name: str, view: dict[str, Any]) -> str:
-    """Keep a view of the experiment page, as of `shared_view`, under a name.
+    """Keep a view of the experiment page, see `study.tracking.page_view.shared_view`, under a name.
 
     Returns
     -------

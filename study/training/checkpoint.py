@@ -1,10 +1,8 @@
-"""What a training goes on from where it was cut off: its history and its state, in a file that is whole at any time."""
+"""What an interrupted training goes on from: its history and its state, in a file that is whole at any time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,10 @@ import torch
 from torch import nn
 
 from study.errors import StudyError
+from study.files import DAMAGED, write_atomically
+from study.training.meter import Reading
 
-READS = 50  # how often over a training its losses are read
+LOGGED = 50  # how often over a training its losses are read
 
 
 @dataclass
@@ -49,12 +49,12 @@ class TrainingState:
     network : Module
     optimizer : Optimizer
     path : path or None
-        The checkpoint; without it nothing is kept.
+        The checkpoint; without it nothing is saved.
 
     Attributes
     ----------
     step : int
-        Steps until the state was last kept.
+        Steps until the state was last saved.
     history : History
     """
 
@@ -62,8 +62,8 @@ class TrainingState:
         self.network, self.optimizer, self.path = network, optimizer, path
         self.step, self.history = 0, History()
 
-    def content(self) -> dict[str, Any]:
-        """What a checkpoint holds: nothing but tensors, numbers, words, and lists and dicts of them."""
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds: nothing but tensors, numbers, strings, and lists and dicts of them."""
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -73,15 +73,15 @@ class TrainingState:
             "random_cuda": torch.cuda.get_rng_state_all(),
         }
 
-    def take(self, content: dict[str, Any]) -> None:
-        """Take up what a checkpoint holds."""
-        self.network.load_state_dict(content["network"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.step, self.history = content["step"], History(**content["history"])
-        torch.set_rng_state(content["random"].cpu())
-        torch.cuda.set_rng_state_all([state.cpu() for state in content["random_cuda"]])
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.history = state["step"], History(**state["history"])
+        torch.set_rng_state(state["random"].cpu())
+        torch.cuda.set_rng_state_all([generator.cpu() for generator in state["random_cuda"]])
 
-    def keep(self, step: int) -> None:
+    def save(self, step: int) -> None:
         """Write the checkpoint after that many steps.
 
         Raises
@@ -90,57 +90,65 @@ class TrainingState:
             If it cannot be written.
         """
         self.step = step
-        if self.path is None:
-            return
-        content = self.content()
-        with written(self.path, f"the checkpoint {self.path}") as partial:
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(content, partial)
+        if self.path is not None:
+            with write_atomically(self.path) as partial:
+                torch.save(self.state_dict(), partial)
 
     def resume(self, device: torch.device) -> bool:
-        """Take up the checkpoint; whether there is one.
+        """Go on from the checkpoint; tells whether there is one.
 
         Raises
         ------
         StudyError
-            If it cannot be read, or is of another training.
+            If it cannot be read, or does not fit the network and the optimizer.
         """
         if self.path is None or not self.path.exists():
             return False
         try:
-            self.take(torch.load(self.path, map_location=device, weights_only=True))
-        except Exception as error:  # torch raises many kinds for a damaged file
+            self.load_state_dict(torch.load(self.path, map_location=device, weights_only=True))
+        except torch.OutOfMemoryError:
+            raise  # the checkpoint is not at fault
+        except DAMAGED as error:
             raise StudyError(f"cannot read the checkpoint {self.path}: delete it to start afresh") from error
         return True
 
-    def refuse_non_finite(self, averages: dict[str, float], step: int, mend: str) -> None:
-        """Raise a StudyError, with words on how to mend it, if a mean loss or a weight is no longer finite."""
-        bad = [name for name, value in averages.items() if not math.isfinite(value)]
+    def log_losses(self, step: int, reading: Reading, size: int, unit: str, fix: str) -> dict[str, float]:
+        """Add mean losses and speed to the history; gives them by the names under which they are logged.
+
+        Parameters
+        ----------
+        step : int
+        reading : Reading
+        size : int
+            Of what a step takes, in `unit`.
+        unit : str
+            Such as ``images``.
+        fix : str
+            What helps where a loss is not finite, for the sentence.
+
+        Raises
+        ------
+        StudyError
+            If a mean loss or a weight is no longer finite.
+        """
+        self.history.seconds += reading.seconds
+        self.check_finite(reading.losses, step, fix)
+        values = {f"train/{name}": value for name, value in reading.losses.items()}
+        values[f"perf/{unit}_per_second"] = reading.steps_per_second * size
+        self.history.curve.append({"step": step, **values})
+        return values
+
+    def check_finite(self, losses: dict[str, float], step: int, fix: str) -> None:
+        """Raise a StudyError, with words on how to fix it, if a mean loss or a weight is no longer finite."""
+        bad = [name for name, value in losses.items() if not math.isfinite(value)]
         if not all(weight.isfinite().all() for weight in self.network.parameters()):
             bad.append("a weight")
         if bad:
-            kept = f"; the last good checkpoint is {self.path}" if self.path and self.step else ""
-            raise StudyError(f"{', '.join(bad)} is not finite after {step} steps: {mend}{kept}")
+            last = f"; the last good checkpoint is {self.path}" if self.path and self.step else ""
+            raise StudyError(f"{', '.join(bad)} is not finite after {step} steps: {fix}{last}")
 
 
-def pauses(steps: int, keeps: int) -> dict[int, bool]:
-    """Steps after which losses are read -> whether the state is kept too, which it is `keeps` times."""
-    reads = {math.ceil(steps * i / READS): False for i in range(1, READS + 1)}
-    return reads | {math.ceil(steps * i / keeps): True for i in range(1, keeps + 1)}
-
-
-@contextmanager
-def written(path: Path, what: str) -> Iterator[Path]:
-    """A file to write that gets its name when it is whole, so that a kill leaves the old one or the new one.
-
-    Raises
-    ------
-    StudyError
-        That `what` cannot be written.
-    """
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
-        raise StudyError(f"cannot write {what}: {error}; free disk space or rights") from error
+def checkpoint_schedule(steps: int, checkpoints: int) -> dict[int, bool]:
+    """Steps after which losses are read -> whether a checkpoint is written too, which happens `checkpoints` times."""
+    logged = {math.ceil(steps * i / LOGGED): False for i in range(1, LOGGED + 1)}
+    return logged | {math.ceil(steps * i / checkpoints): True for i in range(1, checkpoints + 1)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +16,10 @@ from study.device import autocast
 from study.maps import NetworkOutput
 from study.networks import build_network, centre_embeddings
 from study.settings import Settings, Training
-from study.training.checkpoint import History, TrainingState, pauses
+from study.training.checkpoint import History, TrainingState, checkpoint_schedule
+from study.training.meter import LossMeter
+
+_FIX = "lower training.learning_rate or set training.gradient_clip"  # of a training that diverges
 
 
 class Monitor(Protocol):
@@ -30,7 +32,7 @@ class Monitor(Protocol):
         """What the interrupted training had found until its checkpoint."""
 
     def step(self, step: int, values: dict[str, float]) -> None:
-        """Mean loss terms since the last call, learning rate and speed, after `step` steps."""
+        """Mean loss terms since the last call, and speed, after `step` steps."""
 
     def validated(self, step: int, values: dict[str, float]) -> None:
         """Validation scores after `step` steps."""
@@ -53,8 +55,8 @@ def train(
     validate : callable
         Network -> scores of validation images, `val/sbd` among them.
     checkpoint : path, optional
-        File that keeps the state at each validation. If it exists, the training goes on from there, and ends with the
-        same weights as one that was not interrupted.
+        File that keeps the state, written at each validation. If it exists, the training goes on from there, and ends
+        with the same weights as one that was not interrupted.
 
     Returns
     -------
@@ -71,28 +73,16 @@ def train(
     plan, device = settings.training, images.device
     steps = number_of_steps(plan, len(images))
     samples = images.sample(steps, plan.batch_size, settings.seed)
-    torch.manual_seed(settings.seed)
-    network = build_network(images.pixels.shape[1], settings.network, settings.loss)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if getattr(settings.network, "centre_embedding", False):
-        centre_embeddings(network, images.batch(samples[0]).images)
-    optimizer = torch.optim.Adam(
-        network.parameters(),
-        lr=plan.learning_rate,
-        eps=plan.epsilon,
-        weight_decay=plan.weight_decay,
-        amsgrad=plan.amsgrad,
-        fused=True,
-    )
-    run = _State(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best")
-    if run.resume(device):
-        monitor.resumed(run.history)
+    network = _untrained(images, settings, samples[0])
+    optimizer = _adam(network, plan)
+    state = _State(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best")
+    if state.resume(device):
+        monitor.resumed(state.history)
     else:
         monitor.started(network)
     forward = torch.compile(network) if plan.compile else network
-    reads = pauses(steps, plan.validations)
-    since, total, clock = run.step, None, time.perf_counter()
-    for step in range(run.step, steps):
+    schedule, meter = checkpoint_schedule(steps, plan.validations), LossMeter(state.step)
+    for step in range(state.step, steps):
         optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
         batch = images.batch(samples[step])
         with autocast(settings.training.precision, device):
@@ -104,27 +94,40 @@ def train(
         if plan.gradient_clip:
             nn.utils.clip_grad_norm_(network.parameters(), plan.gradient_clip)
         optimizer.step()
-        values = torch.stack([term.detach() for term in terms.values()])
-        total = values if total is None else total + values
-        if step + 1 not in reads:
+        meter.add(terms)
+        if step + 1 not in schedule:
             continue
         # the only places where the host waits for the device
-        averages = dict(zip(terms, (total / (step + 1 - since)).tolist(), strict=True))
-        now = time.perf_counter()
-        run.history.seconds += now - clock
-        speed = (step + 1 - since) * plan.batch_size / (now - clock)
-        run.refuse_non_finite(averages, step + 1, "lower training.learning_rate or set training.gradient_clip")
-        told = {f"train/{k}": v for k, v in averages.items()} | {"perf/images_per_second": speed}
-        run.history.curve.append({"step": step + 1, **told})
-        monitor.step(step + 1, told)
-        if reads[step + 1]:
+        monitor.step(step + 1, state.log_losses(step + 1, meter.read(step + 1), plan.batch_size, "images", _FIX))
+        if schedule[step + 1]:
             scores = validate(network)
-            run.validated(step + 1, scores)
+            state.validated(step + 1, scores)
             monitor.validated(step + 1, scores)
-        since, total, clock = step + 1, None, time.perf_counter()
-    if run.keep_best:
-        network.load_state_dict(run.best)
-    return network.eval(), run.history
+        meter.restart(step + 1)
+    if state.keep_best:
+        network.load_state_dict(state.best)
+    return network.eval(), state.history
+
+
+def _untrained(images: TrainingImages, settings: Settings, first: Tensor) -> nn.Module:
+    """The network before its first step; the seed, and with `network.centre_embedding` the first batch, decide it."""
+    torch.manual_seed(settings.seed)
+    network = build_network(images.pixels.shape[1], settings.network, settings.loss)
+    network = network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if getattr(settings.network, "centre_embedding", False):
+        centre_embeddings(network, images.batch(first).images)
+    return network
+
+
+def _adam(network: nn.Module, plan: Training) -> torch.optim.Optimizer:
+    return torch.optim.Adam(
+        network.parameters(),
+        lr=plan.learning_rate,
+        eps=plan.epsilon,
+        weight_decay=plan.weight_decay,
+        amsgrad=plan.amsgrad,
+        fused=True,
+    )
 
 
 def _second_view(
@@ -173,18 +176,18 @@ class _State(TrainingState):
         self.best: dict[str, Tensor] = {}
         self.best_score = -math.inf
 
-    def content(self) -> dict[str, Any]:
-        return super().content() | {"best": self.best, "best_score": self.best_score}
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"best": self.best, "best_score": self.best_score}
 
-    def take(self, content: dict[str, Any]) -> None:
-        super().take(content)
-        self.best, self.best_score = content["best"], content["best_score"]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.best, self.best_score = state["best"], state["best_score"]
 
     def validated(self, step: int, scores: dict[str, float]) -> None:
-        """Note a validation, and keep the state."""
+        """Add the scores of a validation to the history, and save the state."""
         self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
         # the later of equals; the last without validation images
         if self.keep_best and scores.get("val/sbd", 0.0) >= self.best_score:
             self.best_score = scores.get("val/sbd", 0.0)
             self.best = copy.deepcopy(self.network.state_dict())
-        self.keep(step)
+        self.save(step)

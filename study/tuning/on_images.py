@@ -11,7 +11,7 @@ from study.maps import ImageMaps
 from study.metrics import scores
 from study.segmentation import label_image
 from study.settings import Settings
-from study.tuning.trials import Found, Score, search
+from study.tuning.trials import Score, SearchResult, search
 
 
 def search_on_images(
@@ -22,7 +22,7 @@ def search_on_images(
     objectives: Sequence[str],
     file: Path,
     threads: int,
-) -> Found:
+) -> SearchResult:
     """What `search` finds on the first `tuning.images` of some images, or on all of them where that is 0.
 
     Parameters

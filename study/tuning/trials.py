@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +16,14 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.pruners import WilcoxonPruner
 from optuna.samplers import TPESampler
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from study.clustering import Clustering
 from study.errors import StudyError, unknown_name
 from study.settings import Tuning
+from study.tuning.journal import open_journal
 from study.tuning.space import nearest, on_grid, space_of, starts
 
 # direction of the scores that can be searched for
@@ -37,7 +35,7 @@ OBJECTIVES = {
 }
 
 _AT_ONCE = 4  # images scored between two decisions to go on; not the number of threads, on which no result may depend
-_LEAST_GAIN = 1e-3  # of the first objective: less is no improvement
+_MIN_DELTA = 1e-3  # of the first objective: less is no improvement
 _AROUND = 0.15  # of a setting's range: how far from the optimum the sensitivity is measured
 _NAME, _OBJECTIVES = "search", "objectives"  # of the study and its attribute
 
@@ -45,7 +43,7 @@ Score = Callable[[Clustering, int], dict[str, float]]  # settings, index of an i
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search found.
 
     Attributes
@@ -74,7 +72,7 @@ class Found:
 
 
 def check_objectives(objectives: Sequence[str]) -> None:
-    """Refuse a score that is not known, or named twice."""
+    """Raise a StudyError for a score that is unknown, or named twice."""
     for objective in objectives:
         if objective not in OBJECTIVES:
             raise unknown_name("objective", objective, OBJECTIVES)
@@ -92,7 +90,7 @@ def search(
     objectives: Sequence[str] = ("sbd",),
     file: Path | None = None,
     threads: int = 1,
-) -> Found:
+) -> SearchResult:
     """Search the thresholds of `clustering.method` that give the best mean scores.
 
     The first trial has the paper's values, so that on these images nothing worse is found, the second those of
@@ -101,7 +99,7 @@ def search(
     not win (p < 0.1), and at last the best values are tried with one setting at a time changed by 15 % of its range:
     the sensitivity around the optimum. Where one of these is better still, the same is done once more around it.
 
-    A search that was cut off goes on from its file, with the same result as if it had not been.
+    An interrupted search goes on from its file, with the same result as if it had not been.
 
     Parameters
     ----------
@@ -133,58 +131,29 @@ def search(
             study.sampler = TPESampler(seed=seed + 7919 * number)
             trials.run("search")
         if len(objectives) == 1:
-            for lap in (1, 2):
-                _look_around(study, space, trials, lap)
+            for refinement in (1, 2):
+                _refine_locally(study, space, trials, refinement)
     return _found(study, space, clustering)
 
 
 def _study(file: Path | None, objectives: Sequence[str]) -> optuna.Study:
-    """The study kept in a file, without trials that were cut off, or a new one."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    """The study kept in a file, without interrupted trials, or a new one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of the pruner
         pruner = WilcoxonPruner(p_threshold=0.1)
     directions = [OBJECTIVES[objective] for objective in objectives]
-    storage = _storage(file)
+    storage = InMemoryStorage() if file is None else open_journal(file)
     study = optuna.create_study(
         storage=storage, study_name=_NAME, directions=directions, pruner=pruner, load_if_exists=True
     )
     finished = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
     if len(finished) < len(study.get_trials()):
-        # what was cut off would take a number, and with it the course of the search would be another
+        # an interrupted trial would take a number, and with it the course of the search would be another
         optuna.delete_study(study_name=_NAME, storage=storage)
         study = optuna.create_study(storage=storage, study_name=_NAME, directions=directions, pruner=pruner)
         study.add_trials(finished)
     study.set_user_attr(_OBJECTIVES, list(objectives))
     return study
-
-
-def _storage(file: Path | None) -> BaseStorage:
-    """Storage in a file, which is begun anew where it cannot be read, or in memory."""
-    if file is None:
-        return InMemoryStorage()
-    # a process that was killed may have left its lock, and half a line, behind which Optuna would go on
-    Path(f"{file}.lock").unlink(missing_ok=True)
-    lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
-    file.write_bytes(b"".join(itertools.takewhile(_is_whole, lines)))
-    try:
-        return _journal(file)
-    except Exception:  # damaged in one of many ways
-        file.unlink()
-        return _journal(file)
-
-
-def _is_whole(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return line.endswith(b"\n")
-
-
-def _journal(file: Path) -> JournalStorage:
-    lock = JournalFileOpenLock(str(file))  # unlike the default one, it needs no symbolic links
-    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
 
 
 @dataclass(frozen=True)
@@ -198,13 +167,13 @@ class _Trials:
     order: np.ndarray
     pool: ThreadPoolExecutor
 
-    def run(self, stage: str, values: dict[str, Any] | None = None, lap: int = 0) -> None:
+    def run(self, stage: str, values: dict[str, Any] | None = None, refinement: int = 0) -> None:
         """A trial with `values`, or with what the sampler proposes."""
         if values is not None:
             self.study.enqueue_trial(values)
         trial = self.study.ask(self.space)
         trial.set_user_attr("stage", stage)
-        trial.set_user_attr("lap", lap)
+        trial.set_user_attr("refinement", refinement)
         objectives = self.study.user_attrs[_OBJECTIVES]
         alone = len(objectives) == 1
         scored: list[dict[str, float]] = []
@@ -235,22 +204,26 @@ class _Trials:
 
 def _over(study: optuna.Study, tuning: Tuning) -> bool:
     """Whether there have been enough trials, or none of the last ones was better than those before."""
-    trials = [trial for trial in study.trials if trial.user_attrs["lap"] == 0]
+    trials = [trial for trial in study.trials if trial.user_attrs["refinement"] == 0]
     if len(trials) >= tuning.trials or len(trials) < len(study.trials):
         return True
     best, last_gain = -np.inf, 0
     sign = _signs(study)[0]
     for trial in trials:
         value = sign * trial.values[0] if trial.state == TrialState.COMPLETE else -np.inf
-        if value > best + _LEAST_GAIN:
+        if value > best + _MIN_DELTA:
             best, last_gain = value, trial.number
     alone = len(study.directions) == 1  # a front can grow without its first score getting better
     return alone and len(trials) - 1 - last_gain >= tuning.patience
 
 
-def _look_around(study: optuna.Study, space: dict[str, BaseDistribution], trials: _Trials, lap: int) -> None:
-    """Try the best values of the laps before with one setting changed, down and up; leave out what is done."""
-    best = _best(study, [trial for trial in study.trials if trial.user_attrs["lap"] < lap])
+def _refine_locally(study: optuna.Study, space: dict[str, BaseDistribution], trials: _Trials, refinement: int) -> None:
+    """Try the best values until now with one setting changed, down and up, except what has been tried.
+
+    `refinement` counts from 1. Trials of the same one do not count as best, so that an interrupted one goes on around
+    the same values.
+    """
+    best = _best(study, [trial for trial in study.trials if trial.user_attrs["refinement"] < refinement])
     done = [trial.params for trial in study.trials if trial.state == TrialState.COMPLETE]
     for name, distribution in space.items():
         assert isinstance(distribution, IntDistribution | FloatDistribution)
@@ -258,7 +231,7 @@ def _look_around(study: optuna.Study, space: dict[str, BaseDistribution], trials
         for value in (best.params[name] - reach, best.params[name] + reach):
             values = best.params | {name: nearest(distribution, value)}
             if values not in done:
-                trials.run("around", values, lap)
+                trials.run("around", values, refinement)
                 done.append(values)
 
 
@@ -274,7 +247,7 @@ def _signs(study: optuna.Study) -> list[int]:
     return [1 if direction == StudyDirection.MAXIMIZE else -1 for direction in study.directions]
 
 
-def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: Clustering) -> Found:
+def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: Clustering) -> SearchResult:
     best = _best(study, study.trials)
     front = {best.number} if len(study.directions) == 1 else {trial.number for trial in study.best_trials}
     rows = [
@@ -292,7 +265,7 @@ def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: 
     ]
     objectives = tuple(study.user_attrs[_OBJECTIVES])
     chosen = replace(clustering, **on_grid(space, best.params))
-    return Found(chosen, tuple(space), objectives, pd.DataFrame(rows), _importance(study))
+    return SearchResult(chosen, tuple(space), objectives, pd.DataFrame(rows), _importance(study))
 
 
 def _importance(study: optuna.Study) -> dict[str, float]:

@@ -8,7 +8,7 @@ from study.data import open_dataset
 from study.errors import StudyError
 from study.inference import predict_maps
 from study.profiles import load_settings
-from study.runs.cache import KeptTraining
+from study.runs.cache import TrainingCache
 from study.runs.resources import images_to_train, network_images
 from study.training.loop import train
 
@@ -104,11 +104,11 @@ def test_what_is_said_is_about_what_it_takes(tmp_path, monkeypatch):
         torch.set_num_threads(threads)
     assert history.seconds / 5 < estimated.seconds < 5 * history.seconds  # other processes slow one or the other down
 
-    kept = KeptTraining("abc")
-    with kept.alone():
-        kept.finish(network, history)
+    kept = TrainingCache("abc")
+    with kept.lock():
+        kept.save(network, history)
         for split in ("val", "test"):
-            kept.keep_maps(split, predict_maps(network, network_images(settings.data, split), settings))
+            kept.save_maps(split, predict_maps(network, network_images(settings.data, split), settings))
     on_disk = sum(file.stat().st_size for file in kept.folder.iterdir())
     in_store = 4 * sum(weight.numel() for weight in network.parameters())
     assert estimated.bytes == pytest.approx(on_disk + in_store, rel=0.2)

@@ -9,10 +9,10 @@ import psutil
 import pytest
 import torch
 
+from study import process
 from study.ablation import executors
 from study.ablation.executors import MEMORY_OF_A_RUN, Launch, execute
 from study.errors import StudyError
-from study.runs import monitor
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 TASKS = """
@@ -155,10 +155,10 @@ def test_each_worker_has_a_line_of_the_terminal_and_a_gpu_of_its_own(gpus, monke
     monkeypatch.setattr(signal, "signal", lambda *given: ignored.append(given))
     monkeypatch.setattr(executors.tqdm, "set_lock", lambda _: None)
     monkeypatch.setattr(executors, "_stop_with_parent", lambda: None)
-    monkeypatch.setitem(monitor._bar, "position", 0)
+    monkeypatch.setitem(process._progress, "line", 0)
     for slot in range(3):
         executors._start_worker(None, slot)
-        assert monitor._bar["position"] == slot
+        assert process.progress_line() == slot
     assert chosen == ([0, 1, 0] if gpus else [])
     assert (signal.SIGINT, signal.SIG_IGN) in ignored
 

@@ -292,7 +292,7 @@ def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypa
         assert ask([SOUND], lambda _: tiny(), [0], INLINE, **options).failed == 0
         return len(trained) - before, capsys.readouterr().out
 
-    passed_over = "2 finished results of the same settings and data are passed over, since the code that computes"
+    passed_over = "2 finished results of the same settings and data are skipped, since the code that computes"
     new, told = launch()
     assert (new, passed_over in told) == (1, False)
     new, told = launch()
@@ -306,7 +306,7 @@ def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypa
     assert "0 are known from before; 1 trainings to do" in told
     assert launch(training="an edited loss")[0] == 1
     new, told = launch()  # as it was at first
-    assert (new, "passed over" in told) == (0, False)
+    assert (new, "skipped" in told) == (0, False)
     for _ in range(2):
         new, told = launch(reuse=False)
         assert (new, "0 are known from before; 1 trainings to do" in told) == (1, True)
@@ -344,7 +344,7 @@ def test_runs_that_do_not_tell_their_code_are_passed_over_and_told(store, traine
     ask([replace(SOUND, name="again")], lambda _: tiny(), [0], INLINE, plan_only=True)
     told = capsys.readouterr().out
     assert "0 are known from before" in told
-    assert "2 finished runs on the same images are passed over, since they are from before runs told the" in told
+    assert "2 finished runs on the same images are skipped, since they are from before runs recorded the" in told
 
 
 def test_a_plan_tells_what_its_seeds_can_tell(store, trained, capsys):

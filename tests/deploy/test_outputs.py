@@ -10,15 +10,14 @@ from PIL import Image
 from study.data.files.reading import read_labels
 from study.deploy.images import Planes
 from study.deploy.outputs import (
-    OutputError,
     Outputs,
     output_names,
     read_labels_of,
     tables_of,
-    whole,
     write_tables,
 )
 from study.errors import StudyError
+from study.files import WriteError
 
 LABELS = np.array([[0, 1, 1, 0], [2, 2, 0, 65535]], np.int32)
 IMAGE = np.arange(8, dtype=np.uint8).reshape(2, 4, 1)
@@ -155,30 +154,11 @@ def test_a_full_disk_leaves_no_file(tmp_path, format):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))
     try:
-        with refused(tmp_path / f"a.{format}", "free disk space", OutputError):
+        with refused(tmp_path / f"a.{format}", "free disk space", WriteError):
             outputs.write_labels("a", [labels], SINGLE)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_file_has_its_name_when_it_is_whole(tmp_path):
-    file = tmp_path / "a.txt"
-    file.write_text("old")
-    with whole(file) as partial:
-        partial.write_text("new")
-        assert file.read_text() == "old"
-    assert file.read_text() == "new"
-
-    def stopped():
-        with whole(file) as partial:
-            partial.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stopped()
-    assert file.read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_other_files_are_no_labels(tmp_path):

@@ -161,7 +161,7 @@ def test_a_full_disk_ends_the_call(three, monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(StudyError, match=r"No space left on device\): free disk space"):
+    with pytest.raises(StudyError, match=r"No space left on device; free disk space"):
         predict(Threshold(), three, three / "out")
     assert names(three / "out") == []
 

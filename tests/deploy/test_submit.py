@@ -157,7 +157,6 @@ def test_a_damaged_image_is_named_and_nothing_is_written(images, tmp_path, leaf)
 
 def test_nothing_is_left_of_what_is_stopped(images, tmp_path):
     def stopped(image, foreground=None):
-        assert (tmp_path / "answer.h5.partial").exists()
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -165,12 +164,30 @@ def test_nothing_is_left_of_what_is_stopped(images, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [TEST_FILE]
 
 
-def test_a_file_takes_the_place_of_an_older_one_and_of_what_was_left(images, submission):
-    left = submission.with_name("answer.h5.partial")
-    left.write_bytes(b"left when the process was killed")
+def test_a_fault_of_the_model_is_not_taken_for_one_of_the_disk(images, tmp_path):
+    def out_of_memory(image, foreground=None):
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        submit(out_of_memory, images, tmp_path / "answer.h5")
+
+
+def test_a_full_disk_leaves_the_older_file(images, submission, monkeypatch):
+    before = submission.read_bytes()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("study.deploy.submit.h5py.Group.create_dataset", full)
+    with pytest.raises(StudyError, match=rf"cannot write {submission}: No space left on device; free disk space"):
+        submit(lambda image, foreground: np.zeros(image.shape[:2], np.int32), images, submission)
+    assert submission.read_bytes() == before
+    assert not list(submission.parent.glob("*.partial"))
+
+
+def test_a_file_takes_the_place_of_an_older_one(images, submission):
     submit(lambda image, foreground: np.zeros(image.shape[:2], np.int32), images, submission)
     assert not any(labels.any() for labels in contents(submission).values())
-    assert not left.exists()
 
 
 def test_where_a_submission_cannot_be_written(images, tmp_path):
@@ -183,10 +200,11 @@ def test_where_a_submission_cannot_be_written(images, tmp_path):
         (images, "which holds the test images: name another file"),
         (tmp_path / "answer.zip", r"name an HDF5 file, such as .*/answer\.h5"),
         (tmp_path, r"name an HDF5 file, such as .*/answer\.h5"),
-        (tmp_path / "file" / "answer.h5", "free disk space or rights"),
     ]:
         with pytest.raises(StudyError, match=rf"\Acannot write {re.escape(str(out))}[:,] .*{words}"):
             submit(unused, images, out)
+    with pytest.raises(StudyError, match=rf"\Acannot write into {tmp_path}/file: .*give another folder"):
+        submit(unused, images, tmp_path / "file" / "answer.h5")
     assert images.read_bytes() == before
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from study.code_digest import CodeDigest
 from study.errors import StudyError
-from study.runs.cache import TRAININGS, KeptTraining, other_checkpoints
+from study.runs.cache import TRAININGS, TrainingCache, other_checkpoints
 from study.settings import Settings
 from study.training.checkpoint import History
 from tests.maps import image_maps
@@ -31,8 +32,8 @@ HISTORY = History(
 def kept(tmp_path, monkeypatch):
     """A training of which nothing is kept yet."""
     monkeypatch.chdir(tmp_path)
-    kept = KeptTraining("abc")
-    with kept.alone():
+    kept = TrainingCache("abc")
+    with kept.lock():
         return kept
 
 
@@ -65,14 +66,14 @@ def damage(file, how):
 
 def test_nothing_is_kept_at_first(kept):
     assert kept.folder == TRAININGS / "abc"
-    assert kept.finished() is None
-    assert kept.maps("val", SHAPES) is None
+    assert kept.load() is None
+    assert kept.load_maps("val", SHAPES) is None
 
 
 def test_weights_and_history_come_back_to_the_last_digit(kept):
     kept.checkpoint.write_text("of no use any more")
-    kept.finish(network(), HISTORY)
-    weights, history = KeptTraining("abc").finished()
+    kept.save(network(), HISTORY)
+    weights, history = TrainingCache("abc").load()
     wanted = network().state_dict()
     assert weights.keys() == wanted.keys()
     for name, tensor in wanted.items():
@@ -82,10 +83,10 @@ def test_weights_and_history_come_back_to_the_last_digit(kept):
 
 
 def test_nothing_but_the_lock_is_left(kept):
-    kept.finish(network(), HISTORY)
-    kept.keep_maps("val", maps())
+    kept.save(network(), HISTORY)
+    kept.save_maps("val", maps())
     kept.checkpoint.with_name("checkpoint.pt.partial").write_text("of a killed process")
-    with kept.alone():
+    with kept.lock():
         kept.clear()
         assert {file.name for file in kept.folder.iterdir()} == OF_THE_LOCK
     shutil.rmtree(kept.folder)
@@ -93,38 +94,38 @@ def test_nothing_but_the_lock_is_left(kept):
 
 
 def test_maps_come_back(kept):
-    kept.keep_maps("val", maps())
-    found = KeptTraining("abc").maps("val", SHAPES)
+    kept.save_maps("val", maps())
+    found = TrainingCache("abc").load_maps("val", SHAPES)
     for one, other in zip(found, maps(), strict=True):
         assert (one.objectness.dtype, one.embedding.dtype) == (np.float16, np.float16)
         np.testing.assert_array_equal(one.objectness, other.objectness)
         np.testing.assert_array_equal(one.embedding, other.embedding)
-    assert kept.maps("test", SHAPES) is None
-    kept.keep_maps("test", [])
-    assert kept.maps("test", []) == []
+    assert kept.load_maps("test", SHAPES) is None
+    kept.save_maps("test", [])
+    assert kept.load_maps("test", []) == []
     assert {file.name for file in kept.folder.iterdir()} - OF_THE_LOCK == {"maps_val.npz", "maps_test.npz"}
 
 
 @pytest.mark.parametrize("shapes", [[(4, 6)] * 2, SHAPES[::-1], [*SHAPES, (4, 6)], [(6, 4), (3, 5)]])
 def test_maps_of_other_shapes_do_not_fit(shapes, kept):
-    kept.keep_maps("val", maps())
-    assert kept.maps("val", shapes) is None
+    kept.save_maps("val", maps())
+    assert kept.load_maps("val", shapes) is None
 
 
 def test_maps_and_trials_of_other_images_or_other_code_do_not_fit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, settings = CodeDigest("training", "maps", "scoring"), Settings()
-    first = KeptTraining("abc", "data", code)
-    with first.alone():
-        first.keep_maps("val", maps())
-    assert KeptTraining("abc", "data", replace(code, scoring="other")).maps("val", SHAPES) is not None
-    for other in (KeptTraining("abc", "other data", code), KeptTraining("abc", "data", replace(code, maps="other"))):
-        assert other.maps("val", SHAPES) is None
+    first = TrainingCache("abc", "data", code)
+    with first.lock():
+        first.save_maps("val", maps())
+    assert TrainingCache("abc", "data", replace(code, scoring="other")).load_maps("val", SHAPES) is not None
+    for other in (TrainingCache("abc", "other data", code), TrainingCache("abc", "data", replace(code, maps="other"))):
+        assert other.load_maps("val", SHAPES) is None
     files = {first.search_file(settings, ["sbd"])}
-    files.add(KeptTraining("abc", "other data", code).search_file(settings, ["sbd"]))
-    files.add(KeptTraining("abc", "data", replace(code, scoring="other")).search_file(settings, ["sbd"]))
+    files.add(TrainingCache("abc", "other data", code).search_file(settings, ["sbd"]))
+    files.add(TrainingCache("abc", "data", replace(code, scoring="other")).search_file(settings, ["sbd"]))
     assert len(files) == 3
-    assert KeptTraining("abc", "data", replace(code, maps="other")).search_file(settings, ["sbd"]) in files
+    assert TrainingCache("abc", "data", replace(code, maps="other")).search_file(settings, ["sbd"]) in files
 
 
 def test_checkpoints_of_other_code_are_listed_and_no_others(tmp_path, monkeypatch):
@@ -135,8 +136,8 @@ def test_checkpoints_of_other_code_are_listed_and_no_others(tmp_path, monkeypatc
         ("finished", "asked", False),
         ("of another", "other", True),
     ):
-        kept = KeptTraining(digest)
-        with kept.alone():
+        kept = TrainingCache(digest)
+        with kept.lock():
             kept.describe(settings_digest, f"commit of {digest}")
             if begun:
                 kept.checkpoint.write_text("")
@@ -147,17 +148,37 @@ def test_checkpoints_of_other_code_are_listed_and_no_others(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("how", ["gone", "empty", "cut", "text"])
-def test_damaged_weights_are_as_good_as_none(how, kept):
-    kept.finish(network(), HISTORY)
+def test_damaged_weights_are_made_again_and_told(how, kept, capsys):
+    kept.save(network(), HISTORY)
     damage(kept.folder / "finished.pt", how)
-    assert kept.finished() is None
+    assert kept.load() is None
+    told = capsys.readouterr().out
+    assert told.startswith("cannot read the trained network trainings/abc/finished.pt (") == (how != "gone")
+    assert told.endswith("): it is made again\n") == (how != "gone")
 
 
 @pytest.mark.parametrize("how", ["gone", "empty", "cut", "text", "a byte"])
-def test_damaged_maps_are_as_good_as_none(how, kept):
-    kept.keep_maps("val", maps([(32, 32)]))
+def test_damaged_maps_are_made_again_and_told(how, kept, capsys):
+    kept.save_maps("val", maps([(32, 32)]))
     damage(kept.folder / "maps_val.npz", how)
-    assert kept.maps("val", [(32, 32)]) is None
+    assert kept.load_maps("val", [(32, 32)]) is None
+    told = capsys.readouterr().out
+    assert told.startswith("cannot read the maps trainings/abc/maps_val.npz (") == (how != "gone")
+    assert told.endswith("): they are made again\n") == (how != "gone")
+
+
+@pytest.mark.parametrize("name", ["load", "load_maps"])
+def test_a_lack_of_memory_is_no_damage(name, kept, monkeypatch):
+    kept.save(network(), HISTORY)
+    kept.save_maps("val", maps())
+
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("study.runs.cache.torch.load", full)
+    monkeypatch.setattr("study.runs.cache.np.load", full)
+    with pytest.raises(MemoryError):
+        kept.load() if name == "load" else kept.load_maps("val", SHAPES)
 
 
 def test_each_search_has_a_file_of_its_own(kept):
@@ -171,33 +192,41 @@ def test_each_search_has_a_file_of_its_own(kept):
 
 
 def test_trainings_do_not_mix(kept):
-    kept.finish(network(), HISTORY)
-    kept.keep_maps("val", maps())
-    other = KeptTraining("other")
-    assert other.finished() is None
-    assert other.maps("val", SHAPES) is None
+    kept.save(network(), HISTORY)
+    kept.save_maps("val", maps())
+    other = TrainingCache("other")
+    assert other.load() is None
+    assert other.load_maps("val", SHAPES) is None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no file that is always full")
-def test_a_full_disk_is_told_and_what_was_there_stays(kept):
-    kept.finish(network(), HISTORY)
-    kept.keep_maps("val", maps())
+def test_a_full_disk_is_told_and_what_was_there_stays(kept, monkeypatch):
+    kept.save(network(), HISTORY)
+    kept.save_maps("val", maps())
     kept.checkpoint.write_text("still needed")
-    for name in ("finished.pt", "maps_val.npz"):
-        (kept.folder / f"{name}.partial").symlink_to("/dev/full")
-    with pytest.raises(StudyError, match=r"cannot write into trainings/abc: .*; free disk space or rights"):
-        kept.finish(network(1), History())
-    with pytest.raises(StudyError, match=r"cannot write into trainings/abc: .*; free disk space or rights"):
-        kept.keep_maps("val", maps([(2, 2)]))
+    monkeypatch.setattr("study.files.uuid4", lambda: SimpleNamespace(hex="x"))
+    for name, write in (
+        ("finished.pt", lambda: kept.save(network(1), History())),
+        ("maps_val.npz", lambda: kept.save_maps("val", maps([(2, 2)]))),
+    ):
+        (kept.folder / "x.partial").symlink_to("/dev/full")
+        with pytest.raises(StudyError, match=rf"cannot write trainings/abc/{name}: .*; free disk space or rights"):
+            write()
     assert kept.checkpoint.exists()
-    assert kept.finished()[1] == HISTORY
-    assert kept.maps("val", SHAPES) is not None
+    assert kept.load()[1] == HISTORY
+    assert kept.load_maps("val", SHAPES) is not None
 
 
-def test_a_folder_that_has_gone_is_told(kept):
+def test_a_folder_that_has_gone_is_made_anew(kept):
     shutil.rmtree(kept.folder)
-    with pytest.raises(StudyError, match="cannot write into trainings/abc"):
-        kept.keep_maps("val", maps())
+    kept.save_maps("val", maps())
+    assert kept.load_maps("val", SHAPES) is not None
+
+
+def test_what_a_killed_process_was_writing_is_deleted(kept):
+    (kept.folder / "0123.partial").write_text("half a checkpoi")
+    with kept.lock():
+        assert not list(kept.folder.glob("*.partial"))
 
 
 @pytest.mark.parametrize("in_the_way", ["trainings", "trainings/abc", "trainings/abc/lock"])
@@ -208,33 +237,36 @@ def test_a_folder_that_cannot_be_made_or_locked_is_told(in_the_way, tmp_path, mo
     else:
         Path(in_the_way).parent.mkdir(exist_ok=True)
         Path(in_the_way).write_text("a file where the folder should be")
-    with pytest.raises(StudyError, match="cannot write into trainings/abc"), KeptTraining("abc").alone():
+    with (
+        pytest.raises(StudyError, match=r"cannot write trainings/abc: .*; free disk space or rights"),
+        TrainingCache("abc").lock(),
+    ):
         pass
 
 
 def test_one_process_at_a_time_until_it_dies(kept):
-    program = "import time; from study.runs.cache import KeptTraining\n"
-    program += "with KeptTraining('abc').alone(): print('locked', flush=True); time.sleep(600)"
+    program = "import time; from study.runs.cache import TrainingCache\n"
+    program += "with TrainingCache('abc').lock(): print('locked', flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as other:
         try:
             assert other.stdout.readline() == "locked\n"
             with pytest.raises(Timeout), FileLock(kept.folder / "lock", timeout=0.2):
                 pass
-            with KeptTraining("another").alone():  # of another training, at once
+            with TrainingCache("another").lock():  # of another training, at once
                 pass
         finally:
             other.send_signal(signal.SIGKILL)
-    with kept.alone():
+    with kept.lock():
         pass
 
 
 def test_who_waits_says_for_whom(kept, capsys, monkeypatch):
     monkeypatch.setattr("study.runs.cache._REMINDER", 0.05)
-    program = "import time; from study.runs.cache import KeptTraining\n"
-    program += "with KeptTraining('abc').alone(): print('locked', flush=True); time.sleep(1.5)"
+    program = "import time; from study.runs.cache import TrainingCache\n"
+    program += "with TrainingCache('abc').lock(): print('locked', flush=True); time.sleep(1.5)"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "locked\n"
-        with kept.alone():
+        with kept.lock():
             pass
     told = capsys.readouterr().out.splitlines()
     assert len(told) > 1  # again and again
@@ -243,12 +275,12 @@ def test_who_waits_says_for_whom(kept, capsys, monkeypatch):
 
 
 def test_it_is_free_again_after_a_fault(kept):
-    with pytest.raises(ZeroDivisionError), kept.alone():
+    with pytest.raises(ZeroDivisionError), kept.lock():
         raise ZeroDivisionError
     with FileLock(kept.folder / "lock", timeout=0.2):
         pass
 
 
 def test_a_fault_inside_is_not_taken_for_one_of_the_lock(kept):
-    with pytest.raises(FileNotFoundError), kept.alone():
+    with pytest.raises(FileNotFoundError), kept.lock():
         raise FileNotFoundError

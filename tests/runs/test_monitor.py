@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from study import process
 from study.data.batches import NetworkImage
 from study.maps import NetworkOutput
 from study.profiles import load_settings
@@ -111,8 +112,8 @@ def test_a_history_with_nothing_after_it_is_logged_too():
 
 
 def test_the_terminal_shows_where_the_training_is(monkeypatch, capsys):
-    monkeypatch.setitem(monitor._bar, "position", 0)
-    monitor.show_progress_at(2)
+    monkeypatch.setitem(process._progress, "line", 0)
+    process.show_progress_at(2)
     real = monitor.tqdm
     monkeypatch.setattr(monitor, "tqdm", lambda disable, **given: real(**given))
     with shown_by(Recorder()) as shown:

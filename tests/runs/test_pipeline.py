@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from study.code_digest import code_digest
 from study.data import open_dataset
@@ -16,9 +17,9 @@ from study.evaluation import evaluate, means
 from study.inference import predict_maps
 from study.profiles import load_settings
 from study.runs import pipeline
-from study.runs.cache import KeptTraining
+from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Result, Task, resolved_run
-from study.runs.pipeline import work
+from study.runs.pipeline import run_task
 from study.runs.resources import network_images
 from study.settings import Settings
 from study.tracking import connect, current_store
@@ -40,11 +41,11 @@ def job(settings):
 
 def kept_of(settings):
     wanted = job(settings)
-    return KeptTraining(wanted.training_digest, wanted.data_digest)
+    return TrainingCache(wanted.training_digest, wanted.data_digest)
 
 
-def work_on(*settings):
-    return work(Task(tuple(map(job, settings)), current_store(), 1))
+def run_on(*settings):
+    return run_task(Task(tuple(map(job, settings)), current_store(), 1))
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_the_clustering_belongs_to_a_training_whose_weights_it_chooses():
 
 
 def failed_run(client, failure):
-    """The run that `work` has left, and what it says."""
+    """The run that `run_task` has left, and what it says."""
     assert isinstance(failure, Failure)
     (run,) = client.search_runs([connect()])
     assert run.info.status == "FAILED"
@@ -179,7 +180,7 @@ def failed_run(client, failure):
 def test_a_fault_of_the_user_ends_the_run_with_its_sentence(store):
     settings = smoke()
     settings = replace(settings, training=replace(settings.training, learning_rate=1e30, gradient_clip=0.0))
-    (failure,) = work_on(settings)
+    (failure,) = run_on(settings)
     run = failed_run(store, failure)
     assert "not finite" in failure.reason
     assert run.data.tags["failure"] == failure.reason
@@ -191,7 +192,7 @@ def test_any_other_fault_leaves_its_traceback(store, monkeypatch):
         raise ZeroDivisionError("an error of ours")
 
     monkeypatch.setattr(pipeline, "train", broken)
-    (failure,) = work_on(smoke())
+    (failure,) = run_on(smoke())
     run = failed_run(store, failure)
     assert failure.reason == "ZeroDivisionError: an error of ours; its artifact failure.txt tells where"
     assert run.data.tags["failure"] == "ZeroDivisionError: an error of ours"
@@ -208,7 +209,7 @@ def test_a_training_that_fails_is_tried_once_for_all_its_runs(store, monkeypatch
         raise StudyError("mend this")
 
     monkeypatch.setattr(pipeline, "train", broken)
-    failures = work_on(smoke(), smoke("clustering.angle=40"))
+    failures = run_on(smoke(), smoke("clustering.angle=40"))
     assert [failure.reason for failure in failures] == ["mend this"] * 2
     assert [run.info.status for run in store.search_runs([connect()])] == ["FAILED"] * 2
     assert len(tried) == 1
@@ -223,7 +224,7 @@ def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(sto
         return evaluate(maps, images, settings, *further)
 
     monkeypatch.setattr(pipeline, "evaluate", breaking)
-    failure, result = work_on(smoke("clustering.angle=40"), smoke())
+    failure, result = run_on(smoke("clustering.angle=40"), smoke())
     assert failure.reason == "mend this"
     assert isinstance(result, Result)
     second, first = store.search_runs([connect()])
@@ -237,7 +238,7 @@ def test_runs_of_one_training_share_network_and_maps(store, monkeypatch):
     train, predict = pipeline.train, pipeline.predict_maps
     monkeypatch.setattr(pipeline, "train", lambda *given: trained.append(1) or train(*given))
     monkeypatch.setattr(pipeline, "predict_maps", lambda *given: mapped.append(1) or predict(*given))
-    results = work_on(smoke(), smoke("clustering.angle=10"), smoke("clustering.method=hdbscan"))
+    results = run_on(smoke(), smoke("clustering.angle=10"), smoke("clustering.method=hdbscan"))
     assert (len(trained), len(mapped)) == (1, 2)  # of two splits
     assert [result.table["image"].tolist() for result in results] == [results[0].table["image"].tolist()] * 3
     third, second, first = store.search_runs([connect()])
@@ -255,7 +256,7 @@ def test_runs_of_one_training_share_network_and_maps(store, monkeypatch):
 def test_a_run_that_is_known_is_copied(asked):
     child = asked.children["wnet"]
     known = job(asked.settings.with_({"network.name": "wnet"}))
-    result, twice = work(Task((known, known), current_store(), 1))
+    result, twice = run_task(Task((known, known), current_store(), 1))
     for found in (result, twice):
         assert found.table["sbd"].mean() == child.data.metrics["test/sbd"]
         assert [picture.dtype for picture in found.panels] == [np.uint8] * 3
@@ -267,12 +268,12 @@ def test_a_run_that_is_known_is_copied(asked):
 
 
 def test_a_network_in_the_store_is_used_where_nothing_is_kept_of_its_training(store, monkeypatch):
-    (result,) = work_on(smoke())
-    folder = KeptTraining(job(smoke()).training_digest).folder
+    (result,) = run_on(smoke())
+    folder = TrainingCache(job(smoke()).training_digest).folder
     for file in folder.iterdir():
         file.unlink()
     monkeypatch.setattr(pipeline, "train", None)
-    (other,) = work_on(smoke("clustering.min_size=11"))
+    (other,) = run_on(smoke("clustering.min_size=11"))
     assert isinstance(other, Result)
     np.testing.assert_array_equal(other.table["neighbour_angle"], result.table["neighbour_angle"])  # of the same maps
     second, first = store.search_runs([connect()])
@@ -283,10 +284,10 @@ def test_what_is_kept_of_a_training_is_used_where_no_run_has_got_to_its_end(stor
     settings = smoke()
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "score_split", lambda *_: 1 / 0)
-        (failure,) = work_on(settings)
+        (failure,) = run_on(settings)
     assert isinstance(failure, Failure)
     monkeypatch.setattr(pipeline, "train", None)
-    (result,) = work_on(settings)
+    (result,) = run_on(settings)
     second, first = store.search_runs([connect()])
     assert history(store, second, "train/loss") == history(store, first, "train/loss")
     assert [step for step, _ in history(store, second, "val/sbd")] == [1, 2, 2]
@@ -295,21 +296,21 @@ def test_what_is_kept_of_a_training_is_used_where_no_run_has_got_to_its_end(stor
 
 def test_maps_are_those_of_the_kept_network(store, unexported):
     settings = job(smoke()).planned.settings
-    work_on(settings)
+    run_on(settings)
     images = network_images(settings.data, "test")
     kept = kept_of(smoke())
-    weights, _ = kept.finished()
+    weights, _ = kept.load()
     network = build(3, settings).to(memory_format=torch.channels_last)
     network.load_state_dict(weights)
     shapes = [image.labels.shape for image in images]
-    for found, wanted in zip(kept.maps("test", shapes), predict_maps(network, images, settings), strict=True):
+    for found, wanted in zip(kept.load_maps("test", shapes), predict_maps(network, images, settings), strict=True):
         np.testing.assert_array_equal(found.embedding, wanted.embedding)
         np.testing.assert_array_equal(found.objectness, wanted.objectness)
 
 
 def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, unexported, monkeypatch):
     settings = smoke("training.steps=4")
-    work_on(settings)
+    run_on(settings)
     (undisturbed,) = store.search_runs([connect()])
     store.delete_run(undisturbed.info.run_id)
     kept = kept_of(settings)
@@ -323,13 +324,13 @@ def test_training_goes_on_from_the_checkpoint_of_a_killed_run(store, unexported,
     with monkeypatch.context() as patch:
         patch.setattr(pipeline.RunMonitor, "validated", killed)
         with pytest.raises(KeyboardInterrupt):
-            work_on(settings)
+            run_on(settings)
     assert kept.checkpoint.exists()
     told = []
     with monkeypatch.context() as patch:
         step = pipeline.RunMonitor.step
         patch.setattr(pipeline.RunMonitor, "step", lambda self, *given: told.append(given[0]) or step(self, *given))
-        (result,) = work_on(settings)
+        (result,) = run_on(settings)
     assert isinstance(result, Result)
     assert told == [3, 4]
     resumed, _ = store.search_runs([connect()])
@@ -345,14 +346,14 @@ def test_a_live_distance_head_is_not_called_dead(asked):
 
 def test_thresholds_are_searched_and_the_papers_stand_beside_them(store, unexported):
     settings = smoke("tuning.trials=4")
-    (result,) = work_on(settings)
+    (result,) = run_on(settings)
     (run,) = store.search_runs([connect()])
     tuned = {name.removeprefix("tuned."): value for name, value in run.data.tags.items() if name.startswith("tuned.")}
     assert len(tuned) == 5
     assert run.data.metrics["test/sbd"] == result.table["sbd"].mean()
     planned = job(settings).planned.settings
     images = network_images(planned.data, "test")
-    maps = kept_of(settings).maps("test", [image.labels.shape for image in images])
+    maps = kept_of(settings).load_maps("test", [image.labels.shape for image in images])
     paper = Settings().clustering
     for name, clustering in (
         ("sbd", planned.with_(tuned).clustering),
@@ -366,10 +367,10 @@ def test_thresholds_are_searched_and_the_papers_stand_beside_them(store, unexpor
 def test_the_search_cannot_read_the_test_images(store, unexported, monkeypatch):
     """Where test images cannot be read, a run fails when it scores them, and has found the same thresholds before."""
     settings = smoke("tuning.trials=4")
-    work_on(settings)
+    run_on(settings)
     (whole,) = store.search_runs([connect()])
     store.delete_run(whole.info.run_id)
-    for file in KeptTraining(job(settings).training_digest).folder.glob("search_*"):
+    for file in TrainingCache(job(settings).training_digest).folder.glob("search_*"):
         file.unlink()
     images = pipeline.network_images
 
@@ -379,7 +380,7 @@ def test_the_search_cannot_read_the_test_images(store, unexported, monkeypatch):
         return images(data, split)
 
     monkeypatch.setattr(pipeline, "network_images", unreadable)
-    run = failed_run(store, *work_on(settings))
+    run = failed_run(store, *run_on(settings))
     assert run.data.tags["failure"] == "the test images are not to be had"
     found, again = ({k: v for k, v in r.data.tags.items() if k.startswith("tuned.")} for r in (whole, run))
     assert found == again != {}
@@ -388,10 +389,28 @@ def test_the_search_cannot_read_the_test_images(store, unexported, monkeypatch):
 def test_without_validation_and_test_images(store, unexported, tmp_path, write_folder):
     settings = smoke(dataset="folder", root=write_folder(tmp_path / "x", count=1))
     for again in (False, True):  # trained, then copied
-        (result,) = work_on(settings)
+        (result,) = run_on(settings)
         assert isinstance(result, Result), result.reason
         assert result.table.empty
         run = store.search_runs([connect()])[0]
         assert run.info.status == "FINISHED"
         assert ("reused_from" in run.data.tags) == again
         assert not [name for name in run.data.metrics if name.endswith("sbd")]
+
+
+def test_images_that_have_changed_since_the_launch_are_told(store, unexported, tmp_path, write_folder):
+    root = write_folder(tmp_path / "x", count=8)
+    planned = job(smoke(dataset="folder", root=root))
+    path = root / "images" / "cell0.png"
+    Image.fromarray(np.full((16, 16, 3), 7, np.uint8)).save(path)
+    (failure,) = run_task(Task((planned,), current_store(), 1))
+    assert failure.reason == f"the images of {root} have changed since this launch began: launch again"
+    assert not store.search_runs([connect()])
+
+
+def test_a_network_in_the_store_is_not_loaded_where_its_maps_are_kept(store, monkeypatch):
+    run_on(smoke())
+    monkeypatch.setattr(pipeline.tracking, "load_run", None)
+    monkeypatch.setattr("study.runs.trained.rebuilt_network", None)
+    (result,) = run_on(smoke("clustering.min_size=11"))
+    assert isinstance(result, Result), result.reason

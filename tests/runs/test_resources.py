@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,16 @@ from study.data import open_dataset
 from study.device import choose_device
 from study.errors import StudyError
 from study.profiles import load_settings
-from study.runs.resources import asked_for, contents, images_to_train, network_images, resolve, training_images
+from study.runs.resources import (
+    asked_for,
+    contents,
+    data_digest,
+    images_to_train,
+    network_images,
+    opened,
+    resolve,
+    training_images,
+)
 
 CPU = torch.device("cpu")
 
@@ -46,18 +57,32 @@ def test_choose_device(monkeypatch):
     assert choose_device("cuda") == choose_device("auto") == torch.device("cuda")
 
 
-def test_images_are_read_once(tmp_path, write_folder):
+def test_images_are_read_once(tmp_path, write_folder, monkeypatch):
     settings = settings_of(write_folder(tmp_path / "x", count=8))
     images, training = network_images(settings.data, "test"), training_images(settings.data, 3, CPU)
-    read = contents(settings.data)
+    read, digest = contents(settings.data), data_digest(settings.data)
     assert [image.split for image in read] == ["train"] * 6 + ["val", "test"]
-    for file in (tmp_path / "x").rglob("*.png"):
-        file.unlink()
+    monkeypatch.setattr(Path, "open", None)
     assert network_images(settings.data, "test") is images
     assert training_images(settings.data, 3, CPU) is training
     assert contents(settings.data) is read
+    assert data_digest(settings.data) is digest
+
+
+def test_images_that_have_changed_are_read_again(tmp_path, write_folder):
+    settings = settings_of(write_folder(tmp_path / "x", count=8), "data.image_size=0")
+    images, training = network_images(settings.data, "test"), training_images(settings.data, 3, CPU)
+    read, digest = contents(settings.data), data_digest(settings.data)
+    (record,) = opened(settings.data).splits["test"]
+    Image.fromarray(np.full((16, 16, 3), 7, np.uint8)).save(record.files[0])
+    assert not np.array_equal(network_images(settings.data, "test")[0].pixels, images[0].pixels)
+    assert training_images(settings.data, 3, CPU) is not training
+    assert contents(settings.data)[:-1] == read[:-1]
+    assert contents(settings.data) != read
+    assert data_digest(settings.data) == open_dataset(settings.data).digest() != digest
+    record.files[0].unlink()
     with pytest.raises(StudyError):
-        network_images(settings.data, "val")
+        network_images(settings.data, "test")
 
 
 def test_neighbours_are_those_of_the_setting(tmp_path, write_folder):

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from study.tracking import beating, connect, end_abandoned, start_run
+from study.tracking import connect, end_abandoned, heartbeat, send_heartbeats, start_run
 
 HERE = socket.gethostname()
 
@@ -54,7 +54,7 @@ def test_a_run_of_a_dead_process_is_ended(store, begun, dead):
 
 def test_a_run_that_this_process_works_on_is_not(store, begun):
     run = begun()
-    with beating(SimpleNamespace(run_id=run)):
+    with send_heartbeats(SimpleNamespace(run_id=run)):
         assert end_abandoned(connect()) == 0
         tags = store.get_run(run).data.tags
         assert tags["process"].startswith(f"{HERE} {os.getpid()} ")
@@ -114,9 +114,9 @@ def test_there_is_no_moment_in_which_nobody_knows_whose_a_run_is(store, monkeypa
 def test_the_heart_beats_as_long_as_the_block_lasts(store, monkeypatch):
     run = start_run(connect(), "a name", "a note", {})
     seconds, beats, threads = iter(range(1000, 2000)), [], threading.active_count()
-    monkeypatch.setattr("study.tracking.heartbeat.HEARTBEAT", 0.01)
-    monkeypatch.setattr("study.tracking.heartbeat.time", SimpleNamespace(time=lambda: next(seconds)))
-    with beating(run):
+    monkeypatch.setattr(heartbeat, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(heartbeat, "time", SimpleNamespace(time=lambda: next(seconds)))
+    with send_heartbeats(run):
         for _ in range(500):
             beats.append(store.get_run(run.run_id).data.tags["heartbeat"])
             if len(set(beats)) > 3:
@@ -125,15 +125,15 @@ def test_the_heart_beats_as_long_as_the_block_lasts(store, monkeypatch):
     assert len(set(beats)) > 3
     assert beats == sorted(beats)
     assert beats[0].startswith("10")
-    with pytest.raises(ZeroDivisionError), beating(run):
+    with pytest.raises(ZeroDivisionError), send_heartbeats(run):
         raise ZeroDivisionError
     assert threading.active_count() == threads
 
 
 def test_a_store_that_does_not_answer_for_a_moment_stops_no_heart(store, monkeypatch):
     run = start_run(connect(), "a name", "a note", {})
-    monkeypatch.setattr("study.tracking.heartbeat.HEARTBEAT", 0.01)
-    with beating(run):
+    monkeypatch.setattr(heartbeat, "HEARTBEAT", 0.01)
+    with send_heartbeats(run):
         real, refused = MlflowClient.set_tag, []
 
         def set_tag(self, run_id, name, value):

@@ -32,15 +32,15 @@ def test_a_launch_and_its_runs(asked):
     assert {child.parent_id for child in children} == {parent.run_id}
     assert [child.started for child in children] == sorted(child.started for child in children)
     for child in children:
-        assert child.state == child.fate() == "FINISHED"
+        assert child.state == child.status_text() == "FINISHED"
         assert stored_settings(child.run_id)["network.name"] == child.params["network.name"]
-        table, pictures, metrics = stored_scores(child.run_id, "test")
-        assert table["sbd"].mean() == pytest.approx(metrics["test/sbd"])
+        table, pictures = stored_scores(child.run_id, "test")
+        assert table["sbd"].mean() == pytest.approx(child.metrics["test/sbd"])
         assert files_in(child.run_id, "test_pictures") == [f"test_pictures/{i}.png" for i in range(len(pictures))]
         np.testing.assert_array_equal(stored_picture(child.run_id, "test_pictures/0.png"), pictures[0])
         curve = metric_curve(child.run_id, "train/loss")
         assert curve["step"].is_monotonic_increasing
-        assert curve["value"].iloc[-1] == pytest.approx(metrics["train/loss"])
+        assert curve["value"].iloc[-1] == pytest.approx(child.metrics["train/loss"])
 
 
 def test_launches_and_imports_are_found_in_all_experiments(store):
@@ -63,7 +63,7 @@ def test_states_of_runs():
     runs["done"].end("FINISHED")
     runs["failed"].end("FAILED", "no image is left")
     runs["dead"].set_tags({"process": "elsewhere 1 1", "heartbeat": "1"})
-    fates = {name: stored_run(run.run_id).fate() for name, run in runs.items()}
+    fates = {name: stored_run(run.run_id).status_text() for name, run in runs.items()}
     assert fates == {
         "done": "FINISHED",
         "failed": "FAILED (no image is left)",

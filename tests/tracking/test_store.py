@@ -115,7 +115,7 @@ def answering(status, text):
         (401, "You are not authenticated.", "error code 401 != 200. Response body: 'You are not authenticated.'): set"),
         (401, '{"error_code": "UNAUTHENTICATED", "message": "no"}', "refuses you (UNAUTHENTICATED: no): set MLFLOW_TR"),
         (403, '{"error_code": "PERMISSION_DENIED", "message": "no"}', "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_T"),
-        (200, "<html>Welcome</html>", "<html>Welcome</html>'): mend what is there, or name another store by MLFLOW_T"),
+        (200, "<html>Welcome</html>", "<html>Welcome</html>'): fix what is there, or name another store by MLFLOW_T"),
         (404, "gone", "cannot be used (API request to endpoint"),
     ],
 )
@@ -133,7 +133,9 @@ def test_a_server_that_answers_need_not_be_started(status, text, words, monkeypa
 def test_a_server_that_is_not_there_is_to_be_started(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(StudyError, match=r"store http://127.0.0.1:9 does not answer \(.+\): start the server, or mend"):
+    with pytest.raises(
+        StudyError, match=r"store http://127.0.0.1:9 does not answer \(.+\): start the server, or correct"
+    ):
         connect()
 
 

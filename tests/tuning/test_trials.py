@@ -154,10 +154,25 @@ def test_half_a_line_at_the_end_is_left_out(cut, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"no such thing\n", b"{}\n{}\n", b"\xff\xfe\n\n"])
-def test_a_damaged_file_is_begun_anew(content, tmp_path):
+def test_a_damaged_file_is_kept_aside_told_and_begun_anew(content, tmp_path, capsys):
     file = tmp_path / "search.log"
     file.write_bytes(content)
     assert timeless(searched(file=file)).equals(timeless(searched()))
+    assert (tmp_path / "search.log.damaged").read_bytes() == content
+    told = capsys.readouterr().out
+    assert told.startswith(f"cannot read the trials in {file} (")
+    assert told.endswith("): they are made again; see search.log.damaged\n")
+
+
+def test_damage_in_the_middle_is_told(tmp_path, capsys):
+    file = tmp_path / "search.log"
+    searched(file=file)
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[5] = b"no such thing\n"
+    file.write_bytes(b"".join(lines))
+    assert timeless(searched(file=file)).equals(timeless(searched()))
+    assert (tmp_path / "search.log.damaged").read_bytes() == b"".join(lines)
+    assert "they are made again" in capsys.readouterr().out
 
 
 def test_the_lock_of_a_killed_process_is_no_hindrance(tmp_path):

@@ -1,4 +1,4 @@
-"""What the store knows of the runs of a launch, and what it has of other code."""
+"""Which results of a launch are in the store already, and which there are skipped since other code made them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from study import tracking
 from study.runs.cache import other_checkpoints
 from study.runs.job import Job
-from study.tracking import KnownRun
+from study.tracking import MatchingRun
 
 
-class KnownResults:
+class ResultLookup:
     """Finished runs with the settings and data of some jobs, looked up once.
 
     Parameters
     ----------
     jobs : iterable of Job
-        A job that takes nothing over is not known, whatever the store has.
+        For a job without `reuse` nothing is found, whatever the store has.
     """
 
     def __init__(self, jobs: Iterable[Job]):
@@ -38,22 +38,21 @@ class KnownResults:
             return True
         return jobs[0].reuse and tracking.run_with_network(jobs[0].training_digest) is not None
 
-    def passed_over(self, to_train: Sequence[Job]) -> list[str]:
-        """Sentences on finished runs, and on checkpoints of trainings to do, that do not count: their code differs."""
-        others = self._of_other_code()
+    def skipped(self, to_train: Sequence[Job]) -> list[str]:
+        """Sentences on finished runs, and on checkpoints of trainings to do, that are skipped: their code differs."""
         sentences = []
-        if others:
+        if others := self._of_other_code():
             commits = ", ".join(dict.fromkeys(run.commit for run in others))
             sentences.append(
-                f"{len(others)} finished results of the same settings and data are passed over, since the code that "
+                f"{len(others)} finished results of the same settings and data are skipped, since the code that "
                 f"computes them has changed (theirs: {commits})"
             )
         if unknown := self._of_unknown_code():
             sentences.append(
-                f"{len(unknown)} finished runs on the same images are passed over, since they are from before runs "
-                f"told the code that had made them (theirs: {', '.join(dict.fromkeys(unknown))})"
+                f"{len(unknown)} finished runs on the same images are skipped, since they are from before runs "
+                f"recorded the code that made them (theirs: {', '.join(dict.fromkeys(unknown))})"
             )
-        begun = [
+        checkpoints = [
             found
             for job in to_train
             if job.reuse
@@ -61,18 +60,18 @@ class KnownResults:
         ]
         sentences += [
             f"the checkpoint {path} is of other code ({commit or 'commit unknown'}): it is left there and not resumed"
-            for path, commit in begun
+            for path, commit in checkpoints
         ]
         return sentences
 
     def _of_unknown_code(self) -> list[str]:
-        """The commits of finished runs on the same data that do not tell their code."""
+        """The commits of finished runs on the same data that do not record their code."""
         digests = {job.data_digest for job in self._jobs.values() if job.reuse and job not in self}
         return [commit for digest in digests for commit in tracking.commits_of_unknown_code(digest)]
 
-    def _of_other_code(self) -> list[KnownRun]:
+    def _of_other_code(self) -> list[MatchingRun]:
         """A run for each result of other code, where the one of this code is not there."""
-        found: dict[str, KnownRun] = {}
+        found: dict[str, MatchingRun] = {}
         for digest, runs in self._runs.items():
             if self._jobs[digest] not in self:
                 found |= {run.digest: run for run in runs}

@@ -1,0 +1,81 @@
+"""Files that are whole at any time, and what it means that one cannot be written or read."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from study.errors import StudyError
+
+# What the readers of torch, numpy and zip archives raise on a damaged file. Torch tells of one by a RuntimeError.
+DAMAGED = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+)
+
+
+class WriteError(StudyError):
+    """A file could not be written; there will be no room for others either."""
+
+
+def cannot_write(path: Path, error: Exception) -> WriteError:
+    """The error that `path` cannot be written, because of `error`."""
+    return WriteError(f"cannot write {path}: {_reason(error)}; free disk space or rights, then start again")
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line."""
+    return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
+
+
+@contextmanager
+def write_atomically(file: Path) -> Iterator[Path]:
+    """A path to write to, which takes the name of `file` when the block has written all of it.
+
+    A process that is killed leaves the old file or the new one, never a part of it. The folder of `file` is made where
+    it is missing. The path is a new one each time, so that two processes do not write into each other's file.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be written.
+    """
+    partial = file.with_name(f"{uuid4().hex}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(file)
+    except (OSError, RuntimeError) as error:  # torch and HDF5 raise the latter on a full disk
+        raise cannot_write(file, error) from error
+    finally:
+        if file.parent.is_dir():
+            partial.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder where it is missing, and raise a WriteError if no file can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WriteError(
+            f"cannot write into {folder}: {_reason(error)}; give another folder, or free disk space or rights"
+        ) from error

@@ -1,0 +1,50 @@
+"""What a process sets once for everything that it runs: threads, log levels, a line of the terminal, the given run.
+
+The one thing that is set elsewhere is the seed of torch's generator: a training sets it, since its weights follow from
+it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import torch
+
+_QUIET = ("mlflow", "alembic", "optuna")  # their loggers report every step that succeeds
+_progress = {"line": 0}
+
+
+def use_threads(count: int) -> None:
+    """Let torch, and the clustering and scoring of images, use `count` CPU threads."""
+    torch.set_num_threads(count)
+
+
+def threads_in_use() -> int:
+    """The number of CPU threads that this process uses."""
+    return torch.get_num_threads()
+
+
+def quiet_libraries() -> None:
+    """Let libraries log nothing but warnings and errors."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def show_progress_at(line: int) -> None:
+    """Show the progress bars of this process on a line of the terminal of their own, counted from 0."""
+    _progress["line"] = line
+
+
+def progress_line() -> int:
+    """The line of the terminal on which this process shows its progress."""
+    return _progress["line"]
+
+
+def take_given_run() -> str | None:
+    """The id of the run that `mlflow run` has made for this program, if there is one.
+
+    It is taken once, and not by the processes that this one starts afterwards.
+    """
+    return os.environ.pop("MLFLOW_RUN_ID", None)

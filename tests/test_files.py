@@ -1,0 +1,55 @@
+import pytest
+
+from study.files import WriteError, check_writable, write_atomically
+
+
+def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
+    file = tmp_path / "new" / "x.pt"
+    for content in ("old", "new"):
+        with write_atomically(file) as partial:
+            partial.write_text(content)
+            assert file.exists() == (content == "new")
+    assert file.read_text() == "new"
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("full\n  up"), OSError(28, "No space left")])
+def test_a_file_that_is_not_whole_leaves_the_old_one(tmp_path, error):
+    file = tmp_path / "x.pt"
+    file.write_text("old")
+
+    def write():
+        with write_atomically(file) as partial:
+            partial.write_text("ne")
+            raise error
+
+    with pytest.raises((KeyboardInterrupt, WriteError)) as told:
+        write()
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+    if not isinstance(error, KeyboardInterrupt):
+        reason = "full up" if isinstance(error, RuntimeError) else "No space left"
+        assert str(told.value) == f"cannot write {file}: {reason}; free disk space or rights, then start again"
+
+
+def test_two_writers_of_one_file_do_not_write_into_each_other(tmp_path):
+    file = tmp_path / "x"
+    with write_atomically(file) as first:
+        first.write_text("first")
+        with write_atomically(file) as second:
+            second.write_text("second")
+        assert file.read_text() == "second"
+    assert file.read_text() == "first"
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=f"cannot write into {tmp_path}/file: .*; give another folder"):
+        check_writable(tmp_path / "file")
+    with (
+        pytest.raises(WriteError, match=f"cannot write {tmp_path}/file/x: "),
+        write_atomically(tmp_path / "file" / "x"),
+    ):
+        pass
+    check_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []

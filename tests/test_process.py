@@ -1,0 +1,33 @@
+import logging
+import re
+from pathlib import Path
+
+import study
+from study import process
+
+
+def test_threads(monkeypatch):
+    seen = []
+    monkeypatch.setattr("torch.set_num_threads", seen.append)
+    process.use_threads(3)
+    assert seen == [3]
+
+
+def test_libraries_are_quiet(monkeypatch):
+    for name in ("mlflow", "alembic", "optuna"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    process.quiet_libraries()
+    assert {logging.getLogger(name).level for name in ("mlflow", "alembic", "optuna")} == {logging.WARNING}
+
+
+def test_the_given_run_is_taken_once(monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "abc")
+    assert process.take_given_run() == "abc"
+    assert process.take_given_run() is None
+
+
+def test_process_wide_state_is_set_here_alone():
+    setters = re.compile(r"set_num_threads\(|\.setLevel\(|set_verbosity\(|environ\.pop\(")
+    package = Path(study.__file__).parent
+    found = {str(file.relative_to(package)) for file in package.rglob("*.py") if setters.search(file.read_text())}
+    assert found == {"process.py"}
