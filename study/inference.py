@@ -88,7 +88,7 @@ def _predict(network: nn.Module, pixels: torch.Tensor, settings: Settings) -> li
 def _array(name: str, values: torch.Tensor, settings: Settings) -> np.ndarray:
     """A map (B, C, M, N) as `ImageMaps` has it: (B, M, N), or (B, M, N, C) of an embedding, in float16."""
     if name in OBJECTNESS:
-        scale = settings.loss.distance_scale if name == "distance" else 1
+        scale = settings.loss.target_scale if name == "distance" else 1
         return (values[:, 0] / scale).half().cpu().numpy()
     if name == "euclidean_embedding":
         values = values * settings.loss.embedding_scale

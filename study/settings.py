@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from study.clustering import CLUSTERERS, Clustering
 from study.clustering.angular import Angular
@@ -194,15 +194,11 @@ class Settings:
         return cls().with_({name: value for name, value in current.items() if name in settings.flat()})
 
 
-@dataclass(frozen=True)
-class Group:
-    """A place in the settings that one of several components takes."""
+class Group(NamedTuple):
+    """A place in the settings that one of several components takes, and the setting that chooses it."""
 
     registry: dict[str, type[Any]]
-    chooser: str  # name of the setting that chooses it
-
-    def __iter__(self):
-        return iter((self.registry, self.chooser))
+    chooser: str
 
 
 GROUPS = {

@@ -35,7 +35,7 @@ class Model(Protocol):
         """The network's part, in the thread that called `predict`."""
         ...
 
-    def labels(self, seen: Any, foreground: np.ndarray | None = None) -> np.ndarray:
+    def labels(self, output: Any, foreground: np.ndarray | None = None) -> np.ndarray:
         """The clustering's part, in any thread: (M, N) int32 labels at the size of the image."""
         ...
 

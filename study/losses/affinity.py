@@ -52,6 +52,10 @@ class AffinityLoss(Loss):
     view_cutout: bool = setting(True, needs="pyramid", values={True: "with holes", False: "without holes"})
 
     @property
+    def detaches_view(self) -> bool:
+        return self.cross_detach
+
+    @property
     def affinity_channels(self) -> int:
         return len(parse_ranges(self.ranges)) * self.neighbourhood // 2
 

@@ -50,6 +50,16 @@ class Loss(Component):
         return 1.0
 
     @property
+    def target_scale(self) -> float:
+        """A distance head learns its target times this."""
+        return 1.0
+
+    @property
+    def detaches_view(self) -> bool:
+        """Whether the second view gets no gradient."""
+        return False
+
+    @property
     def affinity_channels(self) -> int:
         """Number of offsets whose affinities it trains."""
         return 0

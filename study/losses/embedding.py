@@ -42,6 +42,10 @@ class EmbeddingLoss(Loss):
     def reach(self) -> int:
         return self.neighbour_distance
 
+    @property
+    def target_scale(self) -> float:
+        return self.distance_scale
+
     def terms(self, output: NetworkOutput, batch: Batch, other: Tensor | None = None) -> dict[str, Tensor]:
         if output.foreground is not None:
             name, first = "loss_mask", foreground_loss(output.foreground, batch.labels)

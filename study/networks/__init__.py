@@ -47,7 +47,7 @@ def build_network(channels: int, network: Network, loss: LossNeeds) -> nn.Module
                 nn.init.zeros_(layer.bias)
     for layer in module.modules():
         if isinstance(layer, DistanceHead):
-            nn.init.constant_(layer.conv.bias, 0.1 * loss.distance_scale)  # type: ignore[arg-type]
+            nn.init.constant_(layer.conv.bias, 0.1 * loss.target_scale)  # type: ignore[arg-type]
     return module
 
 

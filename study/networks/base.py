@@ -11,22 +11,15 @@ from study.config import Component, setting
 
 
 class LossNeeds(Protocol):
-    """What a network is told of the loss that trains it."""
+    """What a network is told of the loss that trains it, see `study.losses.base.Loss`."""
+
+    metric: ClassVar[str]
 
     @property
-    def metric(self) -> str:
-        """By what the loss compares embeddings: `angle`, for which they are unit vectors, or `euclidean`."""
-        ...
+    def target_scale(self) -> float: ...
 
     @property
-    def distance_scale(self) -> float:
-        """The distance head learns its target times this."""
-        ...
-
-    @property
-    def affinity_channels(self) -> int:
-        """Number of offsets whose affinities the loss trains."""
-        ...
+    def affinity_channels(self) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def _second_view(
     view = settings.loss.second_view(batch, settings.network.heads, generator)
     if view is None:
         return None
-    with_gradient = not settings.loss.cross_detach
+    with_gradient = not settings.loss.detaches_view
     with torch.set_grad_enabled(with_gradient), autocast(settings.training.precision, batch.images.device):
         output = forward(view.images)
     assert output.embedding is not None
