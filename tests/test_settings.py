@@ -52,15 +52,15 @@ def test_every_value_of_a_profile_or_preset_is_a_setting():
             assert leaf in fields_of(GROUPS[group].registry[component[0]])
 
 
-OTHER = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: 0.8 * v + 0.1}
+OTHER = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: 0.7 * v + 0.2}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_setting_that_a_system_accepts_is_read(system):
     """Every setting of the network and the loss changes the network, its loss, or the neighbours that it is given."""
     settings = load_settings(profile="smoke", system=system, overrides="training.epsilon=1e-6")
-    if "loss.constraints" in settings.flat():  # under global ones both reductions are the same
-        settings = settings.with_({"loss.constraints": "local"})
+    if "loss.constraints" in settings.flat():  # under global ones, and means over objects, some others are the same
+        settings = settings.with_({"loss.constraints": "local", "loss.intra_reduction": "pixel"})
     base = _traces(settings)
     for name in (name for name in settings.flat() if name.split(".")[0] in ("network", "loss")):
         spec = fields_of(type(getattr(settings, name.split(".")[0]))).get(name.split(".")[1])
@@ -240,7 +240,7 @@ def test_every_system_is_valid_and_keeps_its_own_settings(system, preset, profil
     own = SYSTEMS[system] | PRESETS[preset].get(system, {})
     flat, smaller = settings.flat(), PROFILES[profile]
     kept = {name: value for name, value in own.items() if name in flat and name not in smaller}
-    assert len(kept) > len(own) // 2
+    assert len(kept) >= len(own) // 2
     assert kept.items() <= flat.items()
 
 
