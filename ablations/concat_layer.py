@@ -16,10 +16,11 @@ ABLATION = Ablation(
     varied={"network.concat_layer": list(CONCAT_LAYERS)},  # in the order of Table 1
     control={"network.concat_layer": "dfeat.32"},
     # without a first U-Net there is nothing to forward
-    follows={
+    dependent_settings={
         ("network.concat_layer", layer): {"network.name": "unet" if layer in ("none", "coordinate") else "wnet"}
         for layer in CONCAT_LAYERS
     },
     printed=Path(__file__).parent / "printed" / "wnet_table1.csv",
     pictures={"figure_4": [{"network.concat_layer": "none"}, {"network.concat_layer": "dfeat.32"}]},
+    order_in_all=1,
 )

@@ -1,17 +1,23 @@
-"""The one exception that stands for a fault the user can mend."""
+"""The one exception that stands for a fault the user can fix."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class StudyError(Exception):
     """A fault in the input, the options or the surroundings, told in one sentence.
 
-    The sentence names the file or option and the mend. The command line prints it without a traceback and exits
-    with status 1; library callers catch it like any exception.
+    The sentence names the file or option, the cause and the fix. The command line prints it without a traceback and
+    exits with status 1; library callers catch it like any exception.
     """
 
 
-def unknown_name(kind: str, name: str, known) -> StudyError:
-    """A StudyError for a name that is not a key of `known`, which it lists."""
-    return StudyError(f"unknown {kind} {name!r}: choose one of {', '.join(sorted(map(str, known)))}")
+def unknown_name(kind: str, name: str, known: Iterable[object]) -> StudyError:
+    """A StudyError for a name that is none of `known`, which it lists: up to three similar names first."""
+    names = sorted(map(str, known))
+    similar = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    listed = [*similar, *(other for other in names if other not in similar)]
+    return StudyError(f"unknown {kind} {name!r}: choose one of {', '.join(listed)}")
 
 
 def first_line(error: BaseException, most: int = 200) -> str:

@@ -125,7 +125,7 @@ _FIELDS: dict[str, dataclasses.Field] = {
 
 _SMALL = {"training.schedule": "one-cycle", "loss.balance": True, "loss.cross_weight": 0.0}
 PROFILES: dict[str, dict[str, Any]] = {
-    "paper": {},
+    "full": {},
     "quick": {
         **_SMALL,
         "data.crop_planes": 8,

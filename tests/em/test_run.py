@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from mlflow.artifacts import download_artifacts, load_text
 
 import study.em.run
-from study.__main__ import main
+from study.cli import main
 from study.data.sets.neurites import neurites
 from study.em.settings import VolumeSettings, load_volume_settings
 from study.em.training import build_network
@@ -25,7 +25,7 @@ SCORES = {
 
 
 def train_em(*options, overrides=""):
-    arguments = ["train-em", "--profile", "smoke", "--set", f"training.threads=1,{overrides}", *options]
+    arguments = ["train_em", "--profile", "smoke", "--set", f"training.threads=1,{overrides}", *options]
     return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
 

@@ -13,7 +13,7 @@ def test_profiles_are_sound(profile):
 
 
 def test_the_paper_is_where_settings_start():
-    assert load_volume_settings("volume", profile="paper") == VolumeSettings()
+    assert load_volume_settings("volume", profile="full") == VolumeSettings()
 
 
 def test_dotted_names_and_texts():
@@ -71,5 +71,5 @@ def test_settings_that_do_not_fit(changes, words):
 
 
 def test_an_unknown_profile():
-    with pytest.raises(StudyError, match="unknown profile 'fast': choose one of paper, quick, smoke"):
+    with pytest.raises(StudyError, match="unknown profile 'fast': choose one of full, quick, smoke"):
         load_volume_settings(profile="fast")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from reports.pages.compare import Comparison
 from reports.pages.run_card import RunCard
-from study.__main__ import main
+from study.cli import main
 from study.config import Data, Settings
 from study.data import open_dataset
 from study.data.sets.cvppp import A1_TEST
@@ -182,7 +182,7 @@ DEFECTS = {
 def invoke(folder, *options):
     """The command's only line of output, once it has failed; later options win."""
     given = ["--name", "StarDist", "--labels", str(folder), "--dataset", "synthetic-leaves", "--set", "data.images=4"]
-    found = CliRunner().invoke(main, ["import-labels", *given, *options])
+    found = CliRunner().invoke(main, ["import_labels", *given, *options])
     assert isinstance(found.exception, SystemExit), found.exception
     assert found.exit_code == 1
     (line,) = found.stderr.splitlines()

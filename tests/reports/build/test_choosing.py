@@ -1,7 +1,7 @@
 import pytest
 
-from ablations.__main__ import ABLATIONS
-from reports.build.choosing import REPORTS, chosen_reports
+from ablations import find_ablations
+from reports.build.choosing import chosen_reports, pages_of_launches
 from reports.build.render import NAMES
 from study.errors import StudyError
 from study.tracking import connect, start_run
@@ -65,7 +65,7 @@ def test_no_launch_at_all():
             "run_card",
             "",
             "leaves",
-            "--dataset chooses launches for wnet_tables, .*pea_tables; run_card takes",
+            "--dataset chooses launches for chen_tables, .*wnet_tables; run_card takes",
         ),
         ("run_card", "child", "leaves", "--dataset chooses launches where --run_ids names none"),
         ("chen_tables", "parent", "", "names no launch that chen_tables shows: it is about neighbour_distance"),
@@ -87,8 +87,9 @@ def test_runs_of_all_kinds(made):
 
 
 def test_each_ablation_is_shown_by_a_report():
-    assert {name for shown in REPORTS.values() for name in shown} == ABLATIONS.keys()
-    assert REPORTS.keys() | {"run_card", "compare"} == {*NAMES}
+    pages = pages_of_launches()
+    assert {name for shown in pages.values() for name in shown} == find_ablations().keys()
+    assert pages.keys() | {"run_card", "compare"} == {*NAMES}
 
 
 def test_without_a_name_the_launches_choose_the_reports(made):
