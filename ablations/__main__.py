@@ -28,7 +28,10 @@ def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> No
         from reports.cli import main as report
         from study.cli import main as study
 
-        click.echo(mlproject(main, study.commands, report), nl=False)
+        try:
+            click.echo(mlproject(main, study.commands, report), nl=False)
+        except StudyError as error:
+            raise click.ClickException(str(error)) from None
         ctx.exit()
 
 

@@ -15,7 +15,8 @@ class StudyError(Exception):
 def unknown_name(kind: str, name: str, known: Iterable[object]) -> StudyError:
     """A StudyError for a name that is none of `known`, which it lists: up to three similar names first."""
     names = sorted(map(str, known))
-    similar = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    likeness = {other: difflib.SequenceMatcher(None, other, str(name)).ratio() for other in names}
+    similar = sorted((other for other in names if likeness[other] >= 0.5), key=lambda other: -likeness[other])[:3]
     listed = [*similar, *(other for other in names if other not in similar)]
     return StudyError(f"unknown {kind} {name!r}: choose one of {', '.join(listed)}")
 

@@ -91,8 +91,8 @@ def _asked(empty_store, tmp_path_factory):
 def asked(_asked, monkeypatch):
     """A finished ablation, its store in use.
 
-    Has `client`, `failed` (what `run_ablations` returned), `ablation`, `settings` (of all variants), `experiment`, and the runs
-    `parent` and `children` (by the network's name).
+    Has `client`, `failed` (what `run_ablations` returned), `ablation`, `settings` (of all variants), `experiment`, and
+    the runs `parent` and `children` (by the network's name).
     """
     import mlflow
 

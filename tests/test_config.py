@@ -50,7 +50,7 @@ def test_later_layers_win():
         ("network.norm=layer", "choose one of batch, group, none"),
         (
             "clustering.method=kmeans",
-            "choose one of affinity-watershed, angular, components, growing, hdbscan, mean-shift, mutex-watershed",
+            "choose one of mean-shift, affinity-watershed, angular, components, growing, hdbscan, mutex-watershed",
         ),
         ("clustering.mutex_range=1", "at least 2"),
         ("clustering.mean_shift_bandwidth=3", "at most 2"),
@@ -139,7 +139,9 @@ def test_an_override_of_the_network_leaves_the_systems_layer_out():
 
 
 def test_unknown_profile_preset_and_system():
-    with pytest.raises(StudyError, match="unknown system 'w-net': choose one of affinity-learning, discriminative"):
+    with pytest.raises(
+        StudyError, match="unknown system 'w-net': choose one of wnet, unet, affinity-learning, discriminative"
+    ):
         load_settings(system="w-net")
     with pytest.raises(StudyError, match="unknown profile 'fast': choose one of full, quick, smoke"):
         load_settings(profile="fast")

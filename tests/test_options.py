@@ -3,6 +3,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -164,6 +165,36 @@ def test_names_that_are_unknown():
     assert_told((ablations_main, ["lamda"]), "unknown ablation 'lamda': choose one of", "lambda")
 
 
+@pytest.mark.parametrize("command", [train(), ablate(), (study_main, ["train_em"])])
+def test_the_profile_of_the_papers_has_another_name_than_the_preset(command):
+    assert_told((command[0], [*command[1], "--profile", "paper"]), "the profile paper is called full", "--profile full")
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("search", "search_thresholds"),
+        ("import-labels", "import_labels"),
+        ("train-em", "train_em"),
+        ("check-submission", "check_submission"),
+        ("data", "check_data"),
+    ],
+)
+def test_commands_that_are_spelled_otherwise_name_the_right_one(before, now):
+    found = outcome_of((study_main, [before, "--run_id", "x"]))
+    assert found.exit_code == 2
+    assert found.stderr.splitlines()[-1].startswith(f"Error: unknown command {before!r}: choose one of {now}, ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(study_main, ["train"]), (study_main, ["import_labels"]), (ablations_main, []), (study_main, ["evaluate"])],
+)
+def test_the_help_lists_the_data_sets(command):
+    told = " ".join(outcome_of((command[0], [*command[1], "--help"])).output.split())
+    assert "synthetic-leaves, synthetic-cells, cvppp2017, bbbc006, bbbc039, dsb2018, folder." in told
+
+
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     ("seeds", "words"), [("", "whole numbers"), ("0,a", "'0,a'"), ("1,1", "repeats a seed"), ("-1", "at least 0")]
@@ -276,6 +307,9 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
     ):
         monkeypatch.setattr(f"study.cli.{target}", called(0))
     monkeypatch.setattr("reports.cli.make_reports", called(0))
+    monkeypatch.setattr("study.cli.check_submission", called([]))
+    monkeypatch.setattr("study.cli.open_dataset", called(None))
+    monkeypatch.setattr("study.cli.check", lambda _: SimpleNamespace(defects=[]))
     entry_point = ENTRY_POINTS[name]
     defaults = {key: spec.get("default", "x") for key, spec in entry_point["parameters"].items()}
     values = {key: shlex.quote(value) for key, value in (defaults | given).items()}

@@ -34,13 +34,3 @@ def test_defaults_are_those_of_the_command_line():
     assert points["train"]["parameters"]["reuse"] == {"type": "string", "default": "1"}
     assert points["predict"]["parameters"]["model"] == {"type": "string"}  # required
     assert points["report"]["parameters"]["output"] == {"type": "string", "default": "outputs/reports"}
-
-
-def test_two_entry_points_of_one_name_are_refused(monkeypatch):
-    taken = next(iter(find_ablations().values()))
-    monkeypatch.setattr(
-        find_ablations()["loss"], "__dict__", {**vars(find_ablations()["loss"]), "entry_point": "train"}
-    )
-    assert taken
-    ended = CliRunner().invoke(main, ["--mlproject"])
-    assert "2 entry points are called 'train'" in str(ended.exception or ended.output)

@@ -215,7 +215,9 @@ def test_the_threshold_of_the_predicted_foreground_is_relative(perfect_maps, fou
 
 
 def test_refuses_unknown_method():
-    with pytest.raises(StudyError, match="unknown clustering method 'kmeans': choose one of affinity-watershed"):
+    with pytest.raises(
+        StudyError, match="unknown clustering method 'kmeans': choose one of mean-shift, affinity-watershed"
+    ):
         segment(np.ones((2, 2)), np.ones((2, 2, 3)), replace(PLAIN, method="kmeans"))
 
 

@@ -50,7 +50,7 @@ def test_the_digest_of_some_groups():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"loss.range": "1"}, "unknown setting 'loss.range': choose one of clustering.stride"),
+        ({"loss.range": "1"}, "unknown setting 'loss.range': choose one of loss.ranges"),
         ({"loss": "1"}, "unknown setting 'loss'"),
         ({"training.steps": "0"}, "training.steps must be at least 1"),
         ({"training.schedule": "staircase"}, "unknown value of training.schedule 'staircase'"),
