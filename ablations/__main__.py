@@ -1,74 +1,90 @@
-"""`python -m ablations NAME`: run one ablation, or all."""
+"""`python -m ablations NAME`: run one ablation, or all. Only the command: nobody imports from it."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
-from ablations.clustering import ABLATION as CLUSTERING
-from ablations.concat_layer import ABLATION as CONCAT_LAYER
-from ablations.constraints import ABLATION as CONSTRAINTS
-from ablations.embedding_dim import ABLATION as EMBEDDING_DIM
-from ablations.loss import ABLATION as LOSS
-from ablations.loss_weight import ABLATION as LAMBDA
-from ablations.neighbour_distance import ABLATION as NEIGHBOUR_DISTANCE
-from ablations.pea import ABLATION as PEA
-from ablations.pea_adaptive import ABLATION as PEA_ADAPTIVE
-from ablations.pea_embedding_dim import ABLATION as PEA_EMBEDDING_DIM
-from ablations.pea_modules import ABLATION as PEA_MODULES
-from ablations.pea_ranges import ABLATION as PEA_RANGES
-from ablations.pea_views import ABLATION as PEA_VIEWS
-from ablations.subsets import ABLATION as SUBSETS
-from ablations.systems import ABLATION as SYSTEMS
-from study.ablation.design import parse_seeds
-from study.ablation.executors import Launch
-from study.ablation.launch import ask
-from study.errors import unknown_name
+from ablations import asked_by
+from ablations._mlproject import mlproject
+from study.ablation.design import Ablation, parse_seeds
+from study.ablation.executors import ExecutorOptions
+from study.ablation.launch import run_ablations
+from study.errors import StudyError
 from study.options import exits, reuse_option, settings_options
 from study.profiles import load_settings
-from study.tracking import current_store
+from study.settings import Settings
 
-IN_ORDER = (CONCAT_LAYER, CONSTRAINTS, EMBEDDING_DIM, LAMBDA, CLUSTERING)  # of the paper
-OF_CHEN = (NEIGHBOUR_DISTANCE, LOSS, SYSTEMS)
-OF_PEA = (PEA, PEA_MODULES, PEA_VIEWS, PEA_EMBEDDING_DIM, PEA_RANGES, PEA_ADAPTIVE)
-ABLATIONS = {ablation.name: ablation for ablation in (*IN_ORDER, SUBSETS, *OF_CHEN, *OF_PEA)}
-QUESTIONS = {**{name: (ablation,) for name, ablation in ABLATIONS.items()}, "all": IN_ORDER}  # what a user types
+REPORTS = Path("outputs/reports")
+
+
+def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        # here, so that the processes of a pool, which import this module, need not load all commands
+        from reports.cli import main as report
+        from study.cli import main as study
+
+        try:
+            click.echo(mlproject(main, study.commands, report), nl=False)
+        except StudyError as error:
+            raise click.ClickException(str(error)) from None
+        ctx.exit()
 
 
 @click.command()
 @click.argument("name")
-@settings_options
-@click.option("--seeds", default="0", show_default=True, help="Seeds, joined by commas: 0,1,2.")
-@click.option("--executor", default="pool", show_default=True, help="pool: spawned processes; inline: this one.")
+@settings_options("")
+@click.option("--seeds", default="0", show_default=True, help="Seeds of each variant, joined by commas: 0,1,2.")
+@click.option("--executor", default="pool", show_default=True, help="pool: spawned processes; inline: this process.")
 @click.option("--slots", default=0, show_default=True, type=click.IntRange(0), help="Trainings at a time; 0 chooses.")
-@click.option("--plan_only", default=False, type=bool, help="1: tell what would be done, and do nothing.")
-@click.option("--report", default=True, type=bool, help="0: make no pages of the paper's tables and figures.")
+@click.option("--plan_only", default=False, type=bool, help="1: print what would be done, and do nothing.")
 @reuse_option
+@click.option("--report", default=True, show_default=True, type=bool, help="0: make no pages of tables and figures.")
+@click.option(
+    "--mlproject", is_flag=True, is_eager=True, expose_value=False, callback=_print_mlproject, help="Print MLproject."
+)
 @exits
 def main(
-    name: str, seeds: str, executor: str, slots: int, plan_only: bool, report: bool, reuse: bool, **options: str
+    name: str, seeds: str, executor: str, slots: int, plan_only: bool, reuse: bool, report: bool, **options: str
 ) -> int:
-    """Run the ablation NAME, or `all` of them, and log the answers to MLflow."""
-    if name not in QUESTIONS:
-        raise unknown_name("ablation", name, QUESTIONS)
-    launch, base = Launch(executor, slots), lambda system: load_settings(**options, system=system)
-    asked = ask(QUESTIONS[name], base, parse_seeds(seeds), launch, plan_only=plan_only, reuse=reuse)
-    return asked.failed + (_report(asked.parents) if report and asked.parents else 0)
+    """Run the ablation NAME, or all those of the W-Net paper, and log the answers to MLflow."""
+    ablations, executor_options = asked_by(name), ExecutorOptions(executor, slots)
+    options = _with_defaults(options, ablations[0])
+
+    def base(system: str, changes: dict[str, Any]) -> Settings:
+        return load_settings(**options, system=system, changes=changes)
+
+    result = run_ablations(ablations, base, parse_seeds(seeds), executor_options, plan_only=plan_only, reuse=reuse)
+    return result.failed + (_make_pages(result.parent_ids) if report and result.parent_ids else 0)
 
 
-def _report(parents: list[str]) -> int:
-    """Make the reports of a launch, in a process of its own: they stand a floor above. Gives the number of faults."""
-    command = [sys.executable, "-m", "reports", "--run_ids", ",".join(parents)]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": current_store()}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
-    click.echo(ended.stdout, nl=False)
-    if ended.returncode:
-        click.echo((ended.stderr.strip() or "the reports have failed").splitlines()[-1], err=True)
-    return int(ended.returncode != 0)
+def _with_defaults(options: dict[str, str], ablation: Ablation) -> dict[str, str]:
+    """Options with the settings that the question is asked with where they do not say otherwise."""
+    defaults = dict(ablation.defaults)
+    dataset = defaults.pop("data.name", "synthetic-leaves")
+    overrides = [f"{name}={value}" for name, value in defaults.items()]
+    return options | {
+        "dataset": options["dataset"] or dataset,
+        "overrides": ",".join([*overrides, options["overrides"]]),
+    }
+
+
+def _make_pages(parent_ids: Sequence[str]) -> int:
+    """Make the reports of a launch; the number of those that have failed. The launch itself is over and kept."""
+    from reports.build.making import make_reports  # takes a second, which the processes of a pool need not spend
+
+    try:
+        return make_reports((), ",".join(parent_ids), "", {}, REPORTS)
+    except StudyError as error:
+        click.echo(f"Error: no reports are made: {error}", err=True)
+    except Exception:
+        click.echo(f"Error: no reports are made:\n{traceback.format_exc()}", err=True, nl=False)
+    return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

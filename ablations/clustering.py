@@ -18,4 +18,5 @@ ABLATION = Ablation(
     },
     control={"clustering.method": "angular", "network.name": "wnet"},
     printed=Path(__file__).parent / "printed" / "wnet_table2_clustering.csv",
+    order_in_all=5,
 )

@@ -16,7 +16,10 @@ ABLATION = Ablation(
     varied={"network.concat_layer": list(CONCAT_LAYERS)},  # in the order of Table 1
     control={"network.concat_layer": "dfeat.32"},
     # without a first U-Net there is nothing to forward
-    follows={("network.concat_layer", layer): {"network.name": network} for layer, network in CONCAT_LAYERS.items()},
+    dependent_settings={
+        ("network.concat_layer", layer): {"network.name": network} for layer, network in CONCAT_LAYERS.items()
+    },
     printed=Path(__file__).parent / "printed" / "wnet_table1.csv",
     pictures={"figure_4": [{"network.concat_layer": "none"}, {"network.concat_layer": "dfeat.32"}]},
+    order_in_all=1,
 )

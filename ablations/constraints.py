@@ -14,7 +14,9 @@ ABLATION = Ablation(
     question="Must all objects of an image differ, or only neighbours?",
     varied={"loss.constraints": ["local", "global"], "network.embedding_dim": [8, 64]},
     control={"loss.constraints": "local", "network.embedding_dim": 8},
-    follows={("network.embedding_dim", 64): {"training.batch_size": 2}},  # so that it fits into memory, as in the paper
+    dependent_settings={
+        ("network.embedding_dim", 64): {"training.batch_size": 2}
+    },  # so that it fits into memory, as in the paper
     printed=Path(__file__).parent / "printed" / "wnet_table2_constraints.csv",
     pictures={
         "figure_5": [
@@ -24,4 +26,5 @@ ABLATION = Ablation(
             {"loss.constraints": "global", "network.embedding_dim": 64},
         ]
     },
+    order_in_all=2,
 )

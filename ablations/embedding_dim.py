@@ -15,6 +15,7 @@ ABLATION = Ablation(
     control={"network.name": "wnet", "network.embedding_dim": 8},
     axis="network.embedding_dim",
     # smaller batches, so that large embeddings fit into memory, as in the paper
-    follows={("network.embedding_dim", dims): {"training.batch_size": 2} for dims in (32, 64)},
+    dependent_settings={("network.embedding_dim", dims): {"training.batch_size": 2} for dims in (32, 64)},
     printed=Path(__file__).parent / "printed" / "wnet_fig6a.csv",
+    order_in_all=3,
 )

@@ -16,7 +16,9 @@ ABLATION = Ablation(
     },
     control={"loss.constraints": "local", "clustering.method": "angular"},
     # embeddings of any length have no angles to go by
-    beside=[{"system": "discriminative", "clustering.method": method} for method in ("mutex-watershed", "mean-shift")],
+    extra_variants=[
+        {"system": "discriminative", "clustering.method": method} for method in ("mutex-watershed", "mean-shift")
+    ],
     pictures={
         "embeddings": [
             {"loss.constraints": "local", "clustering.method": "mean-shift"},

@@ -17,4 +17,5 @@ ABLATION = Ablation(
     printed=Path(__file__).parent / "printed" / "wnet_fig6b.csv",
     # Fig. 7d is the between-instance term alone; of (a) to (c) the text says only that λ grows
     pictures={"figure_7": [{"network.name": "wnet", "loss.inter_weight": w} for w in (1.0, 10.0, 100.0, "only")]},
+    order_in_all=4,
 )

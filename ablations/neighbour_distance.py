@@ -13,5 +13,5 @@ ABLATION = Ablation(
     varied={"network.embedding_dim": [16, 4], "loss.neighbour_distance": [10, 30, 100]},  # in the order of the tables
     control={"network.embedding_dim": 16, "loss.neighbour_distance": 10},
     axis="loss.neighbour_distance",
-    beside=[{"system": "three-class"}],  # the U-Net that the paper compares with
+    extra_variants=[{"system": "three-class"}],  # the U-Net that the paper compares with
 )

@@ -13,5 +13,6 @@ ABLATION = Ablation(
     system="pea",
     varied={"system": ["pea", "affinity-learning", "wnet"]},
     control={"system": "pea"},
-    beside=[{"system": "ml-de", "clustering.method": method} for method in ("mutex-watershed", "mean-shift")],
+    extra_variants=[{"system": "ml-de", "clustering.method": method} for method in ("mutex-watershed", "mean-shift")],
+    entry_point="compare_pea",
 )

@@ -14,5 +14,5 @@ ABLATION = Ablation(
     system="pea",
     varied={_RANGES: ["1+3+5+9+27"], _NEIGHBOURHOOD: [4, 8]},
     control={_RANGES: "1+3+5+9+27", _NEIGHBOURHOOD: 4},
-    beside=[{_RANGES: "1+3+5+7+9+11+19+27+35", _NEIGHBOURHOOD: 8}],
+    extra_variants=[{_RANGES: "1+3+5+7+9+11+19+27+35", _NEIGHBOURHOOD: 8}],
 )

@@ -14,5 +14,5 @@ ABLATION = Ablation(
     system="pea",
     varied={"loss.ranges": _RANGES},
     control={"loss.ranges": "1+3+5+9+27"},
-    follows={("loss.ranges", ranges): {"clustering.ranges": ranges} for ranges in _RANGES},
+    dependent_settings={("loss.ranges", ranges): {"clustering.ranges": ranges} for ranges in _RANGES},
 )

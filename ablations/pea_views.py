@@ -17,5 +17,5 @@ ABLATION = Ablation(
     system="pea",
     varied={view: [True] for view in _VIEWS},
     control=_ALL,
-    beside=[_ALL | {view: False} for view in _VIEWS],
+    extra_variants=[_ALL | {view: False} for view in _VIEWS],
 )

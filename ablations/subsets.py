@@ -12,4 +12,6 @@ ABLATION = Ablation(
     question="How do U-Net and W-Net do on each subset of the leaf challenge?",
     varied={"network.name": ["unet", "wnet"]},
     control={"network.name": "wnet"},
+    entry_point="compare_subsets",
+    defaults={"data.name": "cvppp2017", "data.subsets": "all"},
 )

@@ -13,4 +13,5 @@ ABLATION = Ablation(
     question="Which system segments best at an equal budget?",
     varied={"system": list(SYSTEMS)},
     control={"system": "wnet"},
+    entry_point="compare_systems",
 )

@@ -66,7 +66,9 @@ def competitor_table(gathered: Gathered, competitors: Sequence[Competitor]) -> p
     seeds = [result.seed for result in control] or [0]
     own = [replace(competitor.result, seed=seed) for competitor in competitors for seed in seeds]
     names = [competitor.result.variant["system"] for competitor in competitors]
-    compared = Ablation("others", ablation.question, {"system": names}, ablation.control, beside=[ablation.control])
+    compared = Ablation(
+        "others", ablation.question, {"system": names}, ablation.control, extra_variants=[ablation.control]
+    )
     table = answer(compared, [*control, *own])
     table = table[table["system"].isin(names)].drop(columns="seeds")
     lists = [name for name in table if str(name).endswith("_seeds") and name != "paired_seeds"]

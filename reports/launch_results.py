@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablations.__main__ import ABLATIONS
+from ablations import find_ablations
 from study import tracking
 from study.ablation.design import Ablation
 from study.ablation.statistics import answer, of_variant
@@ -132,8 +132,8 @@ def gather(parent_ids: Sequence[str]) -> dict[str, Gathered]:
         name = ablation_of(parent)
         if name in found:
             raise StudyError(f"--run_ids names two launches of the ablation {name!r}: a report shows one of each")
-        found[name] = _gathered(ABLATIONS[name], parent)
-    return {name: found[name] for name in ABLATIONS if name in found}
+        found[name] = _gathered(find_ablations()[name], parent)
+    return {name: found[name] for name in find_ablations() if name in found}
 
 
 def gather_one(parent_ids: Sequence[str], name: str) -> Gathered:
@@ -159,11 +159,11 @@ def ablation_of(run: StoredRun) -> str:
         If it is not the launch of a known ablation.
     """
     name = run.tags.get("ablation", "")
-    if run.parent_id is not None or name not in ABLATIONS:
+    if run.parent_id is not None or name not in find_ablations():
         kind = f"one run of the launch {run.parent_id}" if run.parent_id else "not the launch of a known ablation"
         raise StudyError(
             f"--run_ids: run {run.run_id} ({run.name}) is {kind}; this report takes the parent runs of ablations "
-            f"({', '.join(ABLATIONS)})"
+            f"({', '.join(find_ablations())})"
         )
     return name
 

@@ -1,36 +1,81 @@
-"""What the command lines of `study` and `ablations` share: common options, and how a fault ends."""
+"""What the command lines of `study`, `ablations` and `reports` share: common options, and how a command ends."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import click
 
-from study.errors import StudyError
+from study.data.sets.opening import DATASETS
+from study.errors import StudyError, unknown_name
 from study.profiles import PRESETS, PROFILES
 
 
-def settings_options(command: Callable) -> Callable:
-    """The options that choose the settings: data set, its folder, profile, preset and single settings."""
-    for option in (
-        click.option("--set", "overrides", default="", help="Settings: a.b=1,c.d=x."),
-        click.option("--preset", default="paper", show_default=True, help=" or ".join(PRESETS)),
-        click.option("--profile", default="quick", show_default=True, help=", ".join(PROFILES)),
-        click.option("--data_root", "root", default="", help="Folder of the data set."),
-        click.option("--dataset", default="synthetic-leaves", show_default=True, help="A key of DATASETS."),
-    ):
-        command = option(command)
-    return command
+class Commands(click.Group):
+    """A group of commands that tells the similar names where a command is unknown."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(str(unknown_name("command", args[0], self.commands)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _profile(_: click.Context, __: click.Parameter, value: str) -> str:
+    if value == "paper":
+        raise click.ClickException("the profile paper is called full, since paper is a preset: give --profile full")
+    return value
+
+
+def profile_option(known: dict[str, Any] = PROFILES) -> Callable:
+    """The option `--profile`, whose values are the keys of `known`."""
+    words = f"Budget of the training: {', '.join(known)}."
+    return click.option("--profile", default="quick", show_default=True, callback=_profile, help=words)
+
+
+def dataset_option(words: str = "Data set", **more: Any) -> Callable:
+    """The option `--dataset`, whose values are the keys of `DATASETS`; `more` goes to `click.option`."""
+    return click.option("--dataset", help=f"{words}: {', '.join(DATASETS)}.", **more)
+
+
+def data_root_option(parameter: str = "data_root", words: str = "Folder of the data set.") -> Callable:
+    """The option `--data_root`, which `parameter` of the command takes."""
+    return click.option("--data_root", parameter, default="", help=words)
+
+
+def set_option(words: str) -> Callable:
+    """The option `--set`, single settings, which the parameter `overrides` of the command takes."""
+    return click.option("--set", "overrides", default="", help=words)
+
+
+def settings_options(dataset: str) -> Callable:
+    """The options that choose the settings: data set (`dataset` by default), its folder, profile, preset, settings."""
+    words = f"Where a paper's text and program differ, take: {' or '.join(PRESETS)}."
+
+    def with_options(command: Callable) -> Callable:
+        for option in (
+            set_option("Single settings, joined by commas: loss.inter_weight=10,network.embedding_dim=16."),
+            click.option("--preset", default="paper", show_default=True, help=words),
+            profile_option(),
+            data_root_option("root"),
+            dataset_option(default=dataset, show_default=True if dataset else "that of the question"),
+        ):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 reuse_option = click.option(
-    "--reuse", default=True, type=bool, help="0: take nothing over from earlier runs, and train anew."
+    "--reuse", default=True, show_default=True, type=bool, help="0: take nothing over from earlier runs, train anew."
 )
 
 
 def exits(command: Callable[..., int]) -> Callable[..., None]:
-    """Let a command end with its number of faults as status (at most 1), and a StudyError with its sentence alone."""
+    """Let a command end with the number of failures as its status (at most 1), and a StudyError with its sentence."""
 
     @functools.wraps(command)
     def run(*args, **kwargs) -> None:

@@ -108,7 +108,7 @@ _SMALL = {
 }
 
 PROFILES: dict[str, dict[str, Any]] = {
-    "paper": {},
+    "full": {},
     "quick": {
         **_SMALL,
         "network.base_width": 16,
@@ -171,7 +171,7 @@ DATASET_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("quick", "cvppp2017"): {"data.image_size": 128, **_LEAVES},
     ("quick", "bbbc039"): _NUCLEI,
-    ("paper", "bbbc039"): _NUCLEI,
+    ("full", "bbbc039"): _NUCLEI,
 }
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from study.ablation import launch
 from study.ablation.design import Ablation
-from study.ablation.executors import Launch
-from study.ablation.question import question_of
+from study.ablation.executors import ExecutorOptions
+from study.ablation.question import plan_question
 from study.errors import StudyError
 from study.profiles import load_settings
 from study.runs import commands
@@ -33,7 +33,7 @@ def settings(tmp_path, write_folder):
 @pytest.mark.usefixtures("store")
 def test_of_a_single_training(settings, monkeypatch, capsys):
     tasks = []
-    monkeypatch.setattr(commands, "run_task", lambda task: tasks.append(task) or [Failure(None, "stop here")])
+    monkeypatch.setattr(commands, "work", lambda task: tasks.append(task) or [Failure(None, "stop here")])
     with pytest.raises(StudyError, match="stop here"):
         commands.train_one(settings)
     assert tasks[0].jobs[0].note.endswith(f" {DOUBLES}")
@@ -42,9 +42,13 @@ def test_of_a_single_training(settings, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("store")
 def test_of_a_launch(settings, capsys):
-    launch.ask([ABLATION], lambda _: settings, [0], Launch("inline"), plan_only=True)
+    launch.run_ablations(
+        [ABLATION], lambda _, changes: settings.with_(changes), [0], ExecutorOptions("inline"), plan_only=True
+    )
     assert DOUBLES in capsys.readouterr().out.splitlines()
-    question = question_of(ABLATION, lambda _: settings, [0], opened(settings.data), reuse=True)
+    question = plan_question(
+        ABLATION, lambda _, changes: settings.with_(changes), [0], opened(settings.data), "digest", reuse=True
+    )
     assert question.note.endswith(f" {DOUBLES}")
     assert [job.note.endswith(f" {DOUBLES}") for job in question.jobs] == [True, True]
     assert DOUBLES not in question.caption  # which stands below figures

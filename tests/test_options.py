@@ -3,6 +3,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from PIL import Image
 
 import study
 from ablations.__main__ import main as ablations_main
-from reports.__main__ import main as reports_main
-from study.__main__ import main as study_main
-from study.ablation.launch import Asked
+from reports.cli import main as reports_main
+from study.ablation.launch import LaunchResult
+from study.cli import main as study_main
 
 TINY = "network.name=unet,network.base_width=1,network.depth=1,training.steps=1,training.threads=1"
 
@@ -98,7 +99,7 @@ def test_training_tells_the_defect_of_a_file(damaged):
 
 def test_the_check_lists_the_defect_of_a_file(damaged):
     root, words = damaged
-    found = outcome_of((study_main, ["data", "check", "--dataset", "folder", "--data_root", str(root)]))
+    found = outcome_of((study_main, ["check_data", "--dataset", "folder", "--data_root", str(root)]))
     assert found.exit_code == 1
     assert found.stdout.splitlines()[0] == "folder: 3 images, 6 objects"
     defects = [line for line in found.stdout.splitlines() if line.startswith("defect: ") and "split" not in line]
@@ -108,7 +109,7 @@ def test_the_check_lists_the_defect_of_a_file(damaged):
 
 def test_the_check_of_sound_data_counts_and_returns_0(tmp_path, write_folder):
     root = write_folder(tmp_path / "cells", count=8)
-    found = outcome_of((study_main, ["data", "check", "--dataset", "folder", "--data_root", str(root)]))
+    found = outcome_of((study_main, ["check_data", "--dataset", "folder", "--data_root", str(root)]))
     lines = found.stdout.splitlines()
     assert (found.exit_code, found.stderr) == (0, "")
     assert lines[0] == "folder: 8 images, 16 objects"
@@ -120,7 +121,7 @@ def test_the_check_of_many_defects_returns_1(tmp_path, write_folder):
     root = write_folder(tmp_path / "cells", count=8)
     for i in (1, 2, 3):
         truncate(root / "images" / f"cell{i}.png")
-    found = outcome_of((study_main, ["data", "check", "--dataset", "folder", "--data_root", str(root)]))
+    found = outcome_of((study_main, ["check_data", "--dataset", "folder", "--data_root", str(root)]))
     assert found.exit_code == 1
     assert found.stdout.splitlines()[-1] == "3 defects found"
 
@@ -134,7 +135,7 @@ def test_data_that_is_not_there(tmp_path, write_folder):
     assert_told(on_folder(tmp_path / "empty"), f"{tmp_path}/empty has no folder images")
     write_folder(tmp_path / "unpaired", count=0)
     assert_told(on_folder(tmp_path / "unpaired"), "no image in", "has labels of the same name")
-    assert_told((study_main, ["data", "check", "--dataset", "leafs"]), "unknown data set 'leafs'")
+    assert_told((study_main, ["check_data", "--dataset", "leafs"]), "unknown data set 'leafs'")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_data_that_is_not_there(tmp_path, write_folder):
     [
         (
             "network.widht=3",
-            "unknown setting 'network.widht': choose one of clustering.angle, ",
+            "unknown setting 'network.widht': choose one of network.",
         ),
         ("clustering.angle=270", "setting clustering.angle must be at least 0.1 and at most 180, not 270"),
         ("training.steps=many", "setting training.steps must be a whole number, not 'many'"),
@@ -158,10 +159,39 @@ def test_settings_that_do_not_fit(command, overrides, words):
 
 
 def test_names_that_are_unknown():
-    assert_told(train("--profile", "fast"), "unknown profile 'fast': choose one of paper, quick, smoke")
+    assert_told(train("--profile", "fast"), "unknown profile 'fast': choose one of full, quick, smoke")
     assert_told(train("--preset", "mine"), "unknown preset 'mine': choose one of code, paper")
     assert_told(ablate("--executor", "threads"), "unknown executor 'threads': choose one of inline, pool")
     assert_told((ablations_main, ["lamda"]), "unknown ablation 'lamda': choose one of", "lambda")
+
+
+@pytest.mark.parametrize("command", [train(), ablate()])
+def test_the_profile_of_the_papers_has_another_name_than_the_preset(command):
+    assert_told((command[0], [*command[1], "--profile", "paper"]), "the profile paper is called full", "--profile full")
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("search", "search_thresholds"),
+        ("import-labels", "import_labels"),
+        ("check-submission", "check_submission"),
+        ("data", "check_data"),
+    ],
+)
+def test_commands_that_are_spelled_otherwise_name_the_right_one(before, now):
+    found = outcome_of((study_main, [before, "--run_id", "x"]))
+    assert found.exit_code == 2
+    assert found.stderr.splitlines()[-1].startswith(f"Error: unknown command {before!r}: choose one of {now}, ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(study_main, ["train"]), (study_main, ["import_labels"]), (ablations_main, []), (study_main, ["evaluate"])],
+)
+def test_the_help_lists_the_data_sets(command):
+    told = " ".join(outcome_of((command[0], [*command[1], "--help"])).output.split())
+    assert "synthetic-leaves, synthetic-cells, cvppp2017, bbbc006, bbbc039, dsb2018, folder." in told
 
 
 @pytest.mark.usefixtures("store")
@@ -240,14 +270,14 @@ def test_stopping_by_the_keyboard(monkeypatch):
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("study.__main__.train_one", stopped)
+    monkeypatch.setattr("study.cli.train_one", stopped)
     found = outcome_of(train())
     assert (found.exit_code, found.stderr) == (130, "stopped\n")
 
 
 @pytest.mark.parametrize(("failed", "status"), [(0, 0), (1, 1), (12, 1)])
 def test_failed_runs_give_the_status(failed, status, monkeypatch):
-    monkeypatch.setattr("ablations.__main__.ask", lambda *_, **__: Asked(failed, []))
+    monkeypatch.setattr("ablations.__main__.run_ablations", lambda *_, **__: LaunchResult(failed, []))
     assert outcome_of(ablate()).exit_code == status
 
 
@@ -265,17 +295,20 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
         return lambda *given, **named: asked_for.append((given, named)) or result
 
     def asked(ablations, base, *_, **__):
-        asked_for.append((ablations, [base(ablation.system) for ablation in ablations]))
-        return Asked(0, [])
+        asked_for.append((ablations, [base(ablation.system, {}) for ablation in ablations]))
+        return LaunchResult(0, [])
 
-    monkeypatch.setattr("ablations.__main__.ask", asked)
-    monkeypatch.setattr("study.__main__.load_model", lambda *_: None)
+    monkeypatch.setattr("ablations.__main__.run_ablations", asked)
+    monkeypatch.setattr("study.cli.load_model", lambda *_: None)
     for target in (
-        *("train_one", "evaluate_run", "search_run", "import_labels", "train_em"),
+        *("train_one", "evaluate_run", "search_run", "import_labels"),
         *("promote", "predict", "submit"),
     ):
-        monkeypatch.setattr(f"study.__main__.{target}", called(0))
-    monkeypatch.setattr("reports.__main__.make_reports", called(0))
+        monkeypatch.setattr(f"study.cli.{target}", called(0))
+    monkeypatch.setattr("reports.cli.make_reports", called(0))
+    monkeypatch.setattr("study.cli.check_submission", called([]))
+    monkeypatch.setattr("study.cli.open_dataset", called(None))
+    monkeypatch.setattr("study.cli.check", lambda _: SimpleNamespace(defects=[]))
     entry_point = ENTRY_POINTS[name]
     defaults = {key: spec.get("default", "x") for key, spec in entry_point["parameters"].items()}
     values = {key: shlex.quote(value) for key, value in (defaults | given).items()}
@@ -309,7 +342,7 @@ def processes(tmp_path_factory):
         for name, command in {
             "server": "study train --profile smoke",
             "ablation": "ablations lamda",
-            "check": "study data check --dataset folder --data_root none",
+            "check": "study check_data --dataset folder --data_root none",
         }.items()
     }
     ended = {name: (process.communicate(timeout=120), process.returncode) for name, process in started.items()}

@@ -23,7 +23,7 @@ from study.settings import GROUPS, RENAMED, Settings, all_names
 
 
 def test_defaults_are_the_papers_values():
-    settings = load_settings("cvppp2017", profile="paper")
+    settings = load_settings("cvppp2017", profile="full")
     flat = settings.flat()
     assert (flat["data.image_size"], flat["network.base_width"], flat["network.depth"]) == (512, 32, 4)
     assert (flat["network.norm"], flat["training.learning_rate"], flat["training.batch_size"]) == ("none", 1e-4, 4)
@@ -129,7 +129,7 @@ def test_later_layers_win():
         ("network.norm=layer", "choose one of batch, group, none"),
         (
             "clustering.method=kmeans",
-            "choose one of affinity-watershed, angular, components, growing, hdbscan, mean-shift, mutex-watershed",
+            "choose one of mean-shift, affinity-watershed, angular, components, growing, hdbscan, mutex-watershed",
         ),
         ("clustering.method=mutex-watershed,clustering.range=1", "at least 2"),
         ("clustering.method=mean-shift,clustering.bandwidth=3", "at most 2"),
@@ -253,7 +253,7 @@ def test_predicted_affinities_are_those_of_the_training():
 
 
 def test_the_large_epsilon_of_the_programs_comes_with_their_large_loss():
-    code = load_settings(profile="paper", preset="code", system="pea")
+    code = load_settings(profile="full", preset="code", system="pea")
     assert (code.training.epsilon, code.loss.scale) == (0.01, "code")
 
 
@@ -266,7 +266,7 @@ def test_systems_differ():
 
 
 def test_chens_programs_differ_from_the_paper():
-    paper, code = (load_settings(profile="paper", preset=preset, system="elc") for preset in PRESETS)
+    paper, code = (load_settings(profile="full", preset=preset, system="elc") for preset in PRESETS)
     assert (paper.loss.embedding_weight, paper.loss.balance, paper.network.head_layers) == (5.0, "both", 2)
     assert (code.loss.embedding_weight, code.loss.balance, code.network.head_layers) == (1.0, "distance", 1)
     assert code.clustering.overwrite
@@ -278,9 +278,9 @@ def test_an_override_of_the_network_leaves_the_systems_layer_out():
 
 
 def test_unknown_profile_preset_and_system():
-    with pytest.raises(StudyError, match="unknown system 'w-net': choose one of affinity-learning, discriminative"):
+    with pytest.raises(StudyError, match="unknown system 'w-net': choose one of wnet, unet, affinity-learning"):
         load_settings(system="w-net")
-    with pytest.raises(StudyError, match="unknown profile 'fast': choose one of paper, quick, smoke"):
+    with pytest.raises(StudyError, match="unknown profile 'fast': choose one of full, quick, smoke"):
         load_settings(profile="fast")
     with pytest.raises(StudyError, match="unknown preset"):
         load_settings(preset="mine")

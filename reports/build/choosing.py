@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
-from ablations.__main__ import ABLATIONS, IN_ORDER, OF_PEA
+from ablations import find_ablations
+from reports.build.render import NAMES
 from reports.launch_results import ablation_of
 from study import tracking
 from study.errors import StudyError
 from study.tracking import StoredRun
 
-WNET = (*(ablation.name for ablation in IN_ORDER), "subsets")
-REPORTS = {  # about launches -> the ablations that they show
-    "wnet_tables": WNET,
-    "wnet_figures": WNET,
-    "chen_tables": ("neighbour_distance",),
-    "loss_comparison": ("loss",),
-    "systems": ("systems",),
-    "pea_tables": tuple(ablation.name for ablation in OF_PEA),
-}
+
+def pages_of_launches() -> dict[str, tuple[str, ...]]:
+    """Names of the reports about launches -> the ablations that they show, `SHOWS` of the module of the page."""
+    modules = {name: import_module(f"reports.pages.{name}") for name in NAMES}
+    return {name: module.SHOWS for name, module in modules.items() if hasattr(module, "SHOWS")}
 
 
 def chosen_reports(names: Sequence[str], run_ids: str, dataset: str) -> dict[str, list[str]]:
@@ -27,7 +25,8 @@ def chosen_reports(names: Sequence[str], run_ids: str, dataset: str) -> dict[str
     Parameters
     ----------
     names : sequence of str
-        Empty: all reports about the launches that are given, or else chosen.
+        Empty: all reports about the launches that are given, or else chosen; `compare` shows those that no other
+        report does.
     run_ids : str
         Joined by commas; of launches each report takes those that it shows. Empty: of each ablation the newest launch
         on the data set, in any experiment.
@@ -42,11 +41,11 @@ def chosen_reports(names: Sequence[str], run_ids: str, dataset: str) -> dict[str
     ids = list(dict.fromkeys(part.strip() for part in run_ids.split(",") if part.strip()))
     if dataset and ids:
         raise StudyError("--dataset chooses launches where --run_ids names none: give one of the two")
-    if not names:
+    if names:
+        chosen = {name: _runs(name, ids, dataset) for name in names}
+    else:
         ids = ids or newest_launches(dataset)
-        given, dataset = {ablation_of(tracking.stored_run(run_id)) for run_id in ids}, ""
-        names = [name for name, shown in REPORTS.items() if given & {*shown}]
-    chosen = {name: _runs(name, ids, dataset) for name in names}
+        chosen = _reports_about(ids)
     for run_id in ids:
         if not any(run_id in of_report for of_report in chosen.values()):
             name = ablation_of(tracking.stored_run(run_id))
@@ -56,12 +55,24 @@ def chosen_reports(names: Sequence[str], run_ids: str, dataset: str) -> dict[str
     return chosen
 
 
+def _reports_about(launches: Sequence[str]) -> dict[str, list[str]]:
+    """All reports that show some of the launches, with the ids of these."""
+    ablations = {run_id: ablation_of(tracking.stored_run(run_id)) for run_id in launches}
+    chosen = {
+        name: [run_id for run_id in launches if ablations[run_id] in shown]
+        for name, shown in pages_of_launches().items()
+    }
+    without_page = [run_id for run_id in launches if not any(run_id in ids for ids in chosen.values())]
+    return {name: ids for name, ids in {**chosen, "compare": without_page}.items() if ids}
+
+
 def _runs(name: str, ids: list[str], dataset: str) -> list[str]:
     """The runs of one report."""
-    if name in REPORTS:
-        return _shown_launches(name, ids) if ids else newest_launches(dataset, REPORTS[name])
+    pages = pages_of_launches()
+    if name in pages:
+        return _shown_launches(name, ids, pages[name]) if ids else newest_launches(dataset, pages[name])
     if dataset:
-        raise StudyError(f"--dataset chooses launches for {', '.join(REPORTS)}; {name} takes --run_ids")
+        raise StudyError(f"--dataset chooses launches for {', '.join(pages)}; {name} takes --run_ids")
     runs = [tracking.stored_run(run_id) for run_id in ids]
     if name == "run_card":
         if len(runs) != 1:
@@ -82,22 +93,24 @@ def _is_launch(run: StoredRun) -> bool:
     return run.parent_id is None and "control" in run.tags
 
 
-def _shown_launches(name: str, ids: Sequence[str]) -> list[str]:
+def _shown_launches(name: str, ids: Sequence[str], ablations: Sequence[str]) -> list[str]:
     """Those of the launches that a report shows, at least one."""
-    shown = [run_id for run_id in ids if ablation_of(tracking.stored_run(run_id)) in REPORTS[name]]
+    shown = [run_id for run_id in ids if ablation_of(tracking.stored_run(run_id)) in ablations]
     if not shown:
-        raise StudyError(f"--run_ids names no launch that {name} shows: it is about {', '.join(REPORTS[name])}")
+        raise StudyError(f"--run_ids names no launch that {name} shows: it is about {', '.join(ablations)}")
     return shown
 
 
-def newest_launches(dataset: str = "", of: Sequence[str] = tuple(ABLATIONS)) -> list[str]:
-    """Of each of some ablations the newest launch that has finished, or else the newest, in any experiment.
+def newest_launches(dataset: str = "", of: Sequence[str] = ()) -> list[str]:
+    """The newest finished launch of each of some ablations, or else the newest, in any experiment; of all by default.
 
     Raises
     ------
     StudyError
         If there is no launch at all, or none on that data set.
     """
+    if not of:
+        of = list(find_ablations())
     what, start = ("an ablation", "all") if len(of) > 1 else (f"the ablation {of[0]}", of[0])
     there = [run for run in tracking.launches() if run.tags.get("ablation") in of]
     if not there:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,7 @@ def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapp
     ----------
     names : sequence of str
     run_ids, dataset : str
-        All three as of `chosen_reports`.
+        See `chosen_reports`.
     further : dict
         Parameters of the notebooks.
     output : Path
@@ -74,8 +75,12 @@ def _make_all(
     for name, future in made.items():
         try:
             page = future.result()
-        except NotebookError as error:
+        except StudyError as error:
             click.echo(f"Error: {error}", err=True)
+            failed += 1
+        except Exception as error:  # the other pages are told all the same
+            click.echo(f"Error: the report {name} has failed:", err=True)
+            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
             failed += 1
         else:
             where = "its run" if len(tasks[name]) == 1 else f"{len(tasks[name])} runs"

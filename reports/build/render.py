@@ -76,7 +76,7 @@ def render(template: Path, parameters: Mapping[str, str], folder: Path, kernel: 
     folder : Path
         Where the executed notebook and the page are written, under the template's name.
     kernel : str
-        As of `own_kernel`.
+        See `own_kernel`.
 
     Returns
     -------

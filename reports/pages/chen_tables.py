@@ -21,6 +21,7 @@ from reports.competitors import competitors_of, in_words
 from study import figures
 from study.ablation.statistics import ABOUT_INTERVALS
 
+SHOWS = ("neighbour_distance",)  # ablations
 DIMENSIONS, DISTANCE = "network.embedding_dim", "loss.neighbour_distance"
 LEAVES = ("cvppp2017", "synthetic-leaves")
 PRECISIONS = (*(f"ap_{percent}" for percent in range(50, 95, 5)), "map")  # of Table 1
@@ -37,7 +38,7 @@ _ROWS = (
 class ChenTables(OneLaunch):
     """The tables."""
 
-    ABLATION = "neighbour_distance"
+    ABLATION = SHOWS[0]
 
     def __init__(self, store: str, run_ids: str, folder: str):
         super().__init__(store, run_ids, folder)

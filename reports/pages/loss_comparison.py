@@ -11,13 +11,14 @@ from study import figures
 from study.ablation.statistics import ABOUT_INTERVALS
 from study.figures.names import value_label
 
+SHOWS = ("loss",)  # ablations
 _SCORES = ("sbd", "sbd_paper_thresholds", *DIFFERENCES, "fbd", "abs_dic", "map", "neighbour_angle")
 
 
 class LossComparison(OneLaunch):
     """The comparison."""
 
-    ABLATION = "loss"
+    ABLATION = SHOWS[0]
 
     def table(self) -> Block:
         """Scores of all losses and clusterings."""

@@ -23,6 +23,7 @@ PARTS = {  # ablation -> the part of the paper, file of its printed values
     "pea_ranges": ("Fig. 6b", "pea_fig6b"),
     "pea_adaptive": ("Table 7", "pea_table7"),
 }
+SHOWS = tuple(PARTS)  # ablations
 LEAVES = ("cvppp2017", "synthetic-leaves")
 PRINTED = ("sbd", "abs_dic")
 _PRINTED = Path(ablations.__file__).parent / "printed"

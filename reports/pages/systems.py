@@ -15,6 +15,7 @@ from study import figures
 from study.ablation.statistics import ABOUT_INTERVALS
 from study.figures.names import variant_label
 
+SHOWS = ("systems",)  # ablations
 _AT_ONCE = 5  # systems beside each other in a figure of labels
 _FURTHER = ("dic", "ap_50", "ap_75")
 _SCORES = (
@@ -27,7 +28,7 @@ _SCORES = (
 class Systems(OneLaunch):
     """The comparison."""
 
-    ABLATION = "systems"
+    ABLATION = SHOWS[0]
 
     def __init__(self, store: str, run_ids: str, folder: str):
         super().__init__(store, run_ids, folder)

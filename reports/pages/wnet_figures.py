@@ -25,6 +25,7 @@ PARTS = {  # ablation -> what it redoes here
     "lambda": "Fig. 6b and 7",
     "clustering": "the clusterings of Table 2 as a figure",
 }
+SHOWS = (*PARTS, "subsets")  # ablations
 _SCORES = {  # ablation -> name of the files, title, first words of the caption
     "concat_layer": ("table_1_figure", "Table 1 as a figure", "What the first U-Net forwards."),
     "constraints": ("table_2_constraints_figure", "Constraints of Table 2 as a figure", "Constraints and dimensions."),

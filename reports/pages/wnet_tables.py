@@ -21,6 +21,7 @@ PARTS = {  # of the paper: ablation -> what it redoes here
     "embedding_dim": "the values of Fig. 6a",
     "lambda": "the values of Fig. 6b",
 }
+SHOWS = (*PARTS, "subsets")  # ablations
 _TICK = {"local": "✓", "global": "–"}
 
 

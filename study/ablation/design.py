@@ -34,18 +34,25 @@ class Ablation:
     system : str
         Where the settings of all variants come from that do not name a `system` of their own (a key of
         `study.profiles.SYSTEMS`).
-    beside : list of dict
+    extra_variants : list of dict
         Further variants, which need not name all of the varied settings, nor only these.
     axis : str, optional
         The varied setting along the axis of the figure, a curve, where variants that do not name it are level lines;
         without one the figure has a row per variant.
     printed : Path, optional
         CSV file of the paper's values: the varied settings, `value` and, for readers, `source`.
-    follows : dict
+    dependent_settings : dict
         (Dotted name, varied value) -> settings that come along with that value, such as the smaller batch of a large
         embedding. They do not belong to the variant's name.
     pictures : dict
         Name of a figure -> the variants whose embeddings stand side by side in it, from (a) on.
+    defaults : dict
+        Dotted name -> value of settings, such as `data.name`, that the question is asked with unless the command line
+        says otherwise.
+    entry_point : str
+        The question's name in MLproject; `ablate_NAME` by default.
+    order_in_all : int, optional
+        The place of the question in `all`; without one it is not part of it.
 
     Raises
     ------
@@ -58,11 +65,15 @@ class Ablation:
     varied: dict[str, list[Any]]
     control: dict[str, Any]
     system: str = "wnet"
-    beside: list[dict[str, Any]] = field(default_factory=list)
+    extra_variants: list[dict[str, Any]] = field(default_factory=list)
     axis: str | None = None
     printed: Path | None = None
-    follows: dict[tuple[str, Any], dict[str, Any]] = field(default_factory=dict)
+    dependent_settings: dict[tuple[str, Any], dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    # no part of the representation, which identifies the answer
+    defaults: dict[str, Any] = field(default_factory=dict, repr=False)
+    entry_point: str = field(default="", repr=False)
+    order_in_all: int | None = field(default=None, repr=False)
 
     def __post_init__(self):
         faults = itertools.chain.from_iterable(check(self) for check in _CHECKS)
@@ -72,25 +83,26 @@ class Ablation:
         object.__setattr__(self, "control", self._as_varied(self.control))
         pictures = {name: [self._as_varied(shown) for shown in all_shown] for name, all_shown in self.pictures.items()}
         object.__setattr__(self, "pictures", pictures)
+        object.__setattr__(self, "entry_point", self.entry_point or f"ablate_{self.name}")
 
     def _as_varied(self, variant: dict[str, Any]) -> dict[str, Any]:
         return next(own for own in self.variants() if own == variant)
 
     def variants(self) -> list[dict[str, Any]]:
-        """All combinations of the varied settings, the last name fastest, and what is beside them."""
+        """All combinations of the varied settings, the last name fastest, and the extra variants."""
         combined = [dict(zip(self.varied, values, strict=True)) for values in itertools.product(*self.varied.values())]
-        return combined + self.beside
+        return combined + self.extra_variants
 
     def names(self) -> list[str]:
         """Dotted names of all settings that a variant names."""
         return list(dict.fromkeys(name for variant in self.variants() for name in variant))
 
     def settings_of(self, variant: dict[str, Any]) -> dict[str, Any]:
-        """The settings of a variant by dotted name: what follows from its values, and above that the variant."""
-        following: dict[str, Any] = {}
+        """The settings of a variant by dotted name: those that depend on its values, and above these the variant."""
+        dependent: dict[str, Any] = {}
         for pair in variant.items():
-            following |= self.follows.get(pair, {})
-        return following | variant
+            dependent |= self.dependent_settings.get(pair, {})
+        return dependent | variant
 
 
 def _faults_of_settings(ablation: Ablation) -> Iterator[str]:
@@ -103,9 +115,9 @@ def _faults_of_settings(ablation: Ablation) -> Iterator[str]:
         for i, value in enumerate(values):
             if value in values[:i]:
                 yield f"`varied` has the value {value!r} of {name} twice: leave one out"
-    following = [name for settings in ablation.follows.values() for name in settings]
+    dependent = [name for settings in ablation.dependent_settings.values() for name in settings]
     known = set(all_names()) - {"seed"}
-    for name in (*ablation.varied, *ablation.names(), *following):
+    for name in (*ablation.varied, *ablation.names(), *dependent, *ablation.defaults):
         if name == "seed":
             yield "seed is no setting of a variant: every variant is run with all seeds that --seeds lists"
         if name not in known:
@@ -130,9 +142,12 @@ def _faults_of_variants(ablation: Ablation) -> Iterator[str]:
     for where, variant in referring:
         if variant not in named.values():
             yield f"{where} names {variant}, which is none of its variants: take one of {'; '.join(named)}"
-    for name, value in ablation.follows:
+    for name, value in ablation.dependent_settings:
         if not any(name in variant and variant[name] == value for variant in named.values()):
-            yield f"`follows` names {name} = {value!r}, which no variant has: take a varied value, or leave it out"
+            yield (
+                f"`dependent_settings` names {name} = {value!r}, which no variant has: take a varied value, or leave "
+                "it out"
+            )
 
 
 def _faults_of_figures(ablation: Ablation) -> Iterator[str]:
@@ -145,10 +160,10 @@ def _faults_of_figures(ablation: Ablation) -> Iterator[str]:
             f"a figure along {axis} has a line for each value of one other varied setting, not of {len(varied) - 1}: "
             "vary two settings, or leave `axis` out for a figure with a row per variant"
         )
-    for variant in ablation.beside if axis is not None else []:
+    for variant in ablation.extra_variants if axis is not None else []:
         if not (varied.keys() <= variant.keys() or (axis not in variant and "system" in variant)):
             yield (
-                f"`beside` has {variant}, which has no place in a figure along {axis}: let it name all varied "
+                f"`extra_variants` has {variant}, which has no place in a figure along {axis}: let it name all varied "
                 f"settings, or `system` and not {axis}"
             )
     for name in ablation.pictures:
@@ -163,7 +178,7 @@ def _faults_of_printed(ablation: Ablation) -> Iterator[str]:
     try:
         columns = set(pd.read_csv(ablation.printed, nrows=0).columns)
     except (OSError, ValueError) as error:
-        yield f"`printed`, {ablation.printed}, cannot be read ({first_line(error)}): mend it, or leave it out"
+        yield f"`printed`, {ablation.printed}, cannot be read ({first_line(error)}): fix it, or leave it out"
         return
     needed = {*ablation.varied, "value"}
     if not needed <= columns <= {*needed, *ablation.names(), "source"}:
@@ -193,24 +208,28 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def plan(ablation: Ablation, base: Callable[[str], Settings], seeds: Sequence[int]) -> list[PlannedRun]:
+SettingsOf = Callable[[str, dict[str, Any]], Settings]  # (system, settings of a variant by dotted name) -> Settings
+
+
+def plan(ablation: Ablation, base: SettingsOf, seeds: Sequence[int]) -> list[PlannedRun]:
     """All runs of an ablation, seed by seed, so that a first answer is whole early.
 
     Parameters
     ----------
     ablation : Ablation
     base : callable
-        System -> settings that its variants start from.
+        (System, settings of a variant) -> all settings of that variant but the seed.
     seeds : sequence of int
 
     Raises
     ------
     StudyError
-        If a varied value, or what follows from it, does not fit.
+        If a varied value, or a setting that depends on it, does not fit.
     """
-    return [
-        PlannedRun(variant, base(system).with_({**ablation.settings_of(variant), "seed": seed}))
-        for seed in seeds
-        for variant in ablation.variants()
-        for system in [variant.get("system", ablation.system)]
-    ]
+
+    def planned(variant: dict[str, Any], seed: int) -> PlannedRun:
+        changes = ablation.settings_of(variant)
+        system = changes.pop("system", ablation.system)
+        return PlannedRun(variant, base(system, changes).with_({"seed": seed}))
+
+    return [planned(variant, seed) for seed in seeds for variant in ablation.variants()]

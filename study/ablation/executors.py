@@ -1,4 +1,4 @@
-"""Where runs are worked off: in this process, or in a pool of spawned ones."""
+"""Where runs are executed: in this process, or in a pool of spawned ones."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from study.errors import unknown_name
 from study.process import show_progress_at
 
 EXECUTORS = ("inline", "pool")
-MEMORY_OF_A_RUN = 2 * 2**30  # bytes of host memory to reckon with
+MEMORY_PER_RUN = 2 * 2**30  # bytes of host memory to allow for
 
 
 @dataclass(frozen=True)
-class Launch:
+class ExecutorOptions:
     """How runs are executed.
 
     Attributes
@@ -55,16 +55,16 @@ class Launch:
         if device.type == "cuda":
             slots = (self.slots or 1) * torch.cuda.device_count()
         else:
-            memory = psutil.virtual_memory().available // MEMORY_OF_A_RUN
+            memory = psutil.virtual_memory().available // MEMORY_PER_RUN
             slots = self.slots or min(os.cpu_count() or 1, memory)
         return max(1, min(slots, trainings))
 
 
 def execute(
-    work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, launch: Launch
+    work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, options: ExecutorOptions
 ) -> Iterator[tuple[int, Any | Exception]]:
-    """Work tasks off; gives the index of each as it ends, with its outcome, or the error of a worker that died."""
-    with _Inline() if launch.executor == "inline" else _Pool(slots) as executor:
+    """Execute tasks; gives the index of each as it ends, with its outcome, or the error of a worker that died."""
+    with _Inline() if options.executor == "inline" else _Pool(slots) as executor:
         futures = {}
         for i, task in enumerate(tasks):
             future = executor.submit(work, task)

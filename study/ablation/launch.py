@@ -1,23 +1,24 @@
-"""Executes the runs of ablations: what is known is reused, what is missing is trained once, what fails fails alone."""
+"""Executes the runs of ablations: known results are reused, each training is done once, and failures stay alone."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tqdm import tqdm
 
 from study import tracking
 from study.ablation.cost import cost_of
-from study.ablation.design import Ablation
-from study.ablation.executors import Launch, execute
-from study.ablation.question import Question, question_of
+from study.ablation.design import Ablation, SettingsOf
+from study.ablation.executors import ExecutorOptions, execute
+from study.ablation.question import Question, plan_question
 from study.ablation.statistics import Components, what_can_be_told
 from study.data import Dataset
 from study.data.content import in_two_splits
+from study.data.settings import Data
 from study.device import choose_device
 from study.errors import StudyError
 from study.runs.commands import threads_for
@@ -26,127 +27,141 @@ from study.runs.monitor import PICTURES
 from study.runs.pipeline import log_dataset, run_task
 from study.runs.resources import contents, opened
 from study.runs.result_lookup import ResultLookup
-from study.settings import Settings
 from study.tracking.page_view import shared_view
 from study.training.loop import number_of_steps
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What has become of a launch.
+class LaunchResult:
+    """The outcome of a launch.
 
     Attributes
     ----------
     failed : int
         Number of failed runs and answers.
-    parents : list of str
+    parent_ids : list of str
         Ids of the parent runs, one for each ablation, of this launch or of an earlier one that has given the same
-        answer; none where only a plan was made.
+        answer; empty where only a plan was made.
     """
 
     failed: int
-    parents: list[str]
+    parent_ids: list[str]
 
 
-def ask(
+@dataclass(frozen=True, eq=False)
+class _QuestionJob:
+    """A job together with the question that it belongs to."""
+
+    question: Question
+    job: Job
+
+
+_Training = list[_QuestionJob]  # the jobs that share one training
+
+
+def run_ablations(
     ablations: Sequence[Ablation],
-    base: Callable[[str], Settings],
+    base: SettingsOf,
     seeds: Sequence[int],
-    launch: Launch,
+    options: ExecutorOptions,
     *,
     plan_only: bool = False,
     reuse: bool = True,
-) -> Asked:
+) -> LaunchResult:
     """Run ablations and log their answers.
 
-    Runs that differ in their clustering alone share a training, in whichever ablation they are. What an earlier launch
-    has finished is taken from there, and what it has begun is gone on with. Where an earlier launch has given the very
-    answer that this one would give, from the same results, question and code, there is nothing to do.
+    Runs that differ in their clustering alone share a training, in whichever ablation they are. Results of an earlier
+    launch are reused, and its unfinished trainings are resumed. Where an earlier launch has given the very answer that
+    this one would give, from the same results, question and code, there is nothing to do.
 
     Parameters
     ----------
     ablations : sequence of Ablation
     base : callable
-        System -> settings of its runs, but for what is varied and the seed; all of the same data.
+        See `study.ablation.design.plan`; the settings of all systems and variants are of the same data.
     seeds : sequence of int
-    launch : Launch
+    options : ExecutorOptions
     plan_only : bool
-        Tell what would be done, and do nothing.
+        Print what would be done, and do nothing.
     reuse : bool
-        Take over what earlier launches have finished, and go on with what they have begun.
+        Reuse what earlier launches have finished, and resume what they have begun.
 
     Returns
     -------
-    Asked
+    LaunchResult
 
     Raises
     ------
     StudyError
         If the input or the store is at fault, before any run has started.
     """
-    first = base(ablations[0].system)
-    dataset = opened(first.data)
-    dataset.records("test", "answer from")
-    training = dataset.records("train", "train on")
-    device = choose_device(first.training.device)
-    training[0].load()  # a fault that all runs share is told before there is any
-    digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
-    if doubles := in_two_splits(contents(first.data)):
-        tqdm.write(doubles)
-    every = [question_of(ablation, base, seeds, dataset, reuse=reuse) for ablation in ablations]
+    first = base(ablations[0].system, {})
+    dataset, device = opened(first.data), choose_device(first.training.device)
+    digest = _check_data(dataset, first.data)
+    planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
     experiment = tracking.connect()
-    answered = {question.ablation.name: question.finished_launch() for question in every}
-    questions = [question for question in every if answered[question.ablation.name] is None]
+    answered = {question.ablation.name: question.finished_launch() for question in planned}
+    questions = [question for question in planned if answered[question.ablation.name] is None]
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
         tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
-    groups = _by_training(questions)
     known = ResultLookup(job for question in questions for job in question.jobs)
-    new = [group for group in groups if not all(_job(place) in known for place in group)]
-    slots = launch.slots_for(len(new), device)
+    trainings = _by_training(questions)
+    finished = [training for training in trainings if all(item.job in known for item in training)]
+    unfinished = [training for training in trainings if not all(item.job in known for item in training)]
+    slots = options.slots_for(len(unfinished), device)
     for name, parent_id in answered.items():
         if parent_id is not None:
             tqdm.write(f"{name}: answered before, by the same runs and code: see the parent run {parent_id}")
     if questions:
-        tqdm.write(f"{_in_words(questions, groups, known, dataset)}\n{slots} at a time, on {device}")
+        tqdm.write(f"{_plan_in_words(questions, trainings, known, dataset)}\n{slots} at a time, on {device}")
     if plan_only:
-        return Asked(0, [])
+        return LaunchResult(0, [])
     with _stopped_once(), _parents(questions, experiment, dataset, digest):
-        _work_off(questions, groups, new, slots, launch)
+        _execute_jobs(finished, unfinished, slots, options)
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
-    parents = [answered[q.ablation.name] or (q.parent.run_id if q.parent else "") for q in every]
-    return Asked(sum(len(question.failures) + question.unanswered for question in questions), parents)
+    parent_ids = [answered[q.ablation.name] or (q.parent.run_id if q.parent else "") for q in planned]
+    return LaunchResult(sum(len(q.failures) + q.unanswered for q in questions), parent_ids)
 
 
-_Group = list[tuple[Question, int]]  # jobs of one training: question and index of the job
+def _check_data(dataset: Dataset, settings: Data) -> str:
+    """The digest of a data set; raises the faults that all runs would share, before there is any run."""
+    dataset.records("test", "answer from")
+    dataset.records("train", "train on")[0].load()
+    digest = dataset.digest()  # reads all files: an unreadable one must not leave a parent that never ends
+    if doubles := in_two_splits(contents(settings)):
+        tqdm.write(doubles)
+    return digest
 
 
-def _by_training(questions: Sequence[Question]) -> list[_Group]:
+def _by_training(questions: Sequence[Question]) -> list[_Training]:
     """All jobs, grouped by training, in the order in which trainings first appear."""
-    groups: dict[str, _Group] = {}
+    trainings: dict[str, _Training] = {}
     for question in questions:
-        for i, job in enumerate(question.jobs):
-            groups.setdefault(job.training_digest, []).append((question, i))
-    return list(groups.values())
+        for job in question.jobs:
+            trainings.setdefault(job.training_digest, []).append(_QuestionJob(question, job))
+    return list(trainings.values())
 
 
-def _in_words(questions: Sequence[Question], groups: Sequence[_Group], known: ResultLookup, dataset: Dataset) -> str:
-    """The plan: what is asked, what it costs, and what of earlier launches does not count."""
+def _plan_in_words(
+    questions: Sequence[Question], trainings: Sequence[_Training], known: ResultLookup, dataset: Dataset
+) -> str:
+    """The plan: what is asked, what it costs, and which results of earlier launches are skipped."""
     jobs = [job for question in questions for job in question.jobs]
     distinct = len({job.digest for job in jobs})
-    to_train = [_job(group[0]) for group in groups if not known.is_trained([_job(place) for place in group])]
+    to_train = [items[0].job for items in trainings if not known.is_trained([item.job for item in items])]
     lines = [f"{q.ablation.name}: {q.ablation.question} {len(q.jobs)} runs" for q in questions]
     lines.append(
-        f"{len(jobs)} runs of {len(groups)} distinct trainings; {len(jobs) - distinct} runs occur more than once, "
+        f"{len(jobs)} runs of {len(trainings)} distinct trainings; {len(jobs) - distinct} runs occur more than once, "
         f"{sum(job in known for job in jobs)} are known from before; {len(to_train)} trainings to do: "
         f"{cost_of([job.planned.settings for job in to_train], dataset)}"
     )
-    return "\n".join([*lines, *known.skipped(to_train), *_what_can_be_told(questions, dataset)])
+    return "\n".join([*lines, *known.passed_over(to_train), *_what_can_be_told(questions, dataset)])
 
 
 def _what_can_be_told(questions: Sequence[Question], dataset: Dataset) -> list[str]:
     """Which differences each question will be able to tell, by the variances that an earlier launch has found."""
-    told = []
+    sentences = []
     for question in questions:
         source = tracking.launch_with_variances(question.ablation.name, question.jobs[0].data_digest)
         components = Components.from_tags(source.tags) if source else None
@@ -154,13 +169,8 @@ def _what_can_be_told(questions: Sequence[Question], dataset: Dataset) -> list[s
         comparisons = len(question.ablation.variants()) - 1
         sentence = what_can_be_told(components, seeds, len(dataset.splits["test"]), comparisons)
         by = f" By the variances of the launch {source.name} ({source.run_id})." if source else ""
-        told.append(f"{question.ablation.name}: {sentence}{by}")
-    return told
-
-
-def _job(place: tuple[Question, int]) -> Job:
-    question, i = place
-    return question.jobs[i]
+        sentences.append(f"{question.ablation.name}: {sentence}{by}")
+    return sentences
 
 
 @contextmanager
@@ -175,14 +185,10 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
                 tags["answer_digest"] = question.digest
                 name = f"{ablation.name} on {dataset.name}"
                 question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
+                question.experiment_id = experiment
                 beats.enter_context(tracking.send_heartbeats(parent))
                 log_dataset(parent, dataset, digest, question.jobs[0].planned.settings.data.root)
-                launch = {"launch": parent.run_id}  # the same on the parent and its children, for the page's filter
-                parent.set_tags(launch)
-                question.jobs = [
-                    replace(job, experiment_id=experiment, parent_id=parent.run_id, tags=job.tags | launch)
-                    for job in question.jobs
-                ]
+                parent.set_tags({"launch": parent.run_id})
             yield
         except BaseException:
             for parent in (question.parent for question in questions if question.parent and not question.ended):
@@ -193,7 +199,7 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
 
 @contextmanager
 def _stopped_once() -> Iterator[None]:
-    """Let SIGTERM, as of a scheduler, end a launch as Ctrl-C does, and no further signal disturb that end.
+    """Let SIGTERM, which schedulers send, end a launch as Ctrl-C does, and no further signal disturb that end.
 
     `mlflow run` sends a second one right after the first.
     """
@@ -216,29 +222,28 @@ def _stopped_once() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
-def _work_off(
-    questions: Sequence[Question], groups: Sequence[_Group], new: Sequence[_Group], slots: int, launch: Launch
+def _execute_jobs(
+    finished: Sequence[_Training], unfinished: Sequence[_Training], slots: int, options: ExecutorOptions
 ) -> None:
-    """Work off all jobs; a line is written as each ends, and each question is answered with its last job."""
-    done, total = 0, sum(len(question.jobs) for question in questions)
-    known = [group for group in groups if not any(group is other for other in new)]
-    # to take results over is quicker than to start a process
-    for chosen, executor, at_a_time in ((known, Launch("inline"), 1), (new, launch, slots)):
-        tasks = [_task(group, at_a_time) for group in chosen]
-        for k, outcomes in execute(run_task, tasks, at_a_time, executor):
-            for place, outcome in zip(chosen[k], _each(outcomes, tasks[k]), strict=True):
+    """Execute all jobs; a line is written as each ends, and each question is answered with its last job."""
+    done, total = 0, sum(len(training) for training in (*finished, *unfinished))
+    # to reuse results is quicker than to start a process
+    for trainings, at_a_time, how in ((finished, 1, ExecutorOptions("inline")), (unfinished, slots, options)):
+        tasks = [_task(training, at_a_time) for training in trainings]
+        for i, outcomes in execute(run_task, tasks, at_a_time, how):
+            for item, outcome in zip(trainings[i], _outcome_per_job(outcomes, tasks[i]), strict=True):
                 done += 1
-                tqdm.write(f"{done}/{total}  {_job(place).planned.name}: {_score_or_reason(outcome)}")
-                if place[0].add(outcome):
-                    place[0].answer()
+                tqdm.write(f"{done}/{total}  {item.job.planned.name}: {_score_or_reason(outcome)}")
+                if item.question.add(outcome):
+                    item.question.answer()
 
 
-def _task(group: _Group, slots: int) -> Task:
-    jobs = tuple(_job(place) for place in group)
+def _task(training: _Training, slots: int) -> Task:
+    jobs = tuple(item.question.logged_below_parent(item.job) for item in training)
     return Task(jobs, tracking.current_store(), threads_for(jobs[0].planned.settings, slots))
 
 
-def _each(outcomes: list[Result | Failure] | Exception, task: Task) -> list[Result | Failure]:
+def _outcome_per_job(outcomes: list[Result | Failure] | Exception, task: Task) -> list[Result | Failure]:
     """Outcome of each job of a task, whose worker may have died."""
     if isinstance(outcomes, StudyError):
         return [Failure(job.planned, str(outcomes)) for job in task.jobs]

@@ -1,24 +1,23 @@
-"""A question of a launch: an ablation, its jobs, what they have given so far, and its answer."""
+"""A question of a launch: an ablation, its jobs, their outcomes so far, and its answer."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tqdm import tqdm
 
 from study import tracking
 from study.ablation.answer import log_answer
-from study.ablation.design import Ablation, plan
+from study.ablation.design import Ablation, SettingsOf, plan
 from study.code_digest import digest_of
 from study.data import Dataset
 from study.data.content import in_two_splits
 from study.runs.job import Failure, Job, Result, about, resolved_run, variant_name
-from study.runs.resources import contents, data_digest
-from study.settings import Settings
+from study.runs.resources import contents
 from study.tracking import TrackedRun
 
 ANSWER = ("study.ablation.answer",)  # module to begin with, see `study.code_digest`: what an answer says and shows
@@ -26,7 +25,7 @@ ANSWER = ("study.ablation.answer",)  # module to begin with, see `study.code_dig
 
 @dataclass
 class Question:
-    """An ablation, its jobs, and what they have given so far.
+    """An ablation, its jobs, and their outcomes so far.
 
     Attributes
     ----------
@@ -36,8 +35,11 @@ class Question:
     note : str
         What is asked.
     jobs : list of Job
+        Without an experiment and a parent run, see `logged_below_parent`.
     parent : TrackedRun or None
         The run of its launch, once there is one.
+    experiment_id : str
+        That of the parent.
     ended, unanswered : bool
         Whether the parent has ended; whether its answer could not be logged.
     results, failures : lists of Result and Failure
@@ -48,6 +50,7 @@ class Question:
     note: str
     jobs: list[Job]
     parent: TrackedRun | None = None
+    experiment_id: str = ""
     ended: bool = False
     unanswered: bool = False
     results: list[Result] = field(default_factory=list)
@@ -70,6 +73,13 @@ class Question:
         """An earlier launch, by the id of its parent run, that has given this very answer; None if there is none."""
         return tracking.finished_launch(self.digest) if all(job.reuse for job in self.jobs) else None
 
+    def logged_below_parent(self, job: Job) -> Job:
+        """One of the jobs as it is executed: its run stands below the parent, and has its id as the tag `launch`."""
+        assert self.parent is not None
+        parent_id = self.parent.run_id
+        tags = job.tags | {"launch": parent_id}  # the same on the parent and its children, for the page's filter
+        return replace(job, experiment_id=self.experiment_id, parent_id=parent_id, tags=tags)
+
     def answer(self) -> None:
         """Log the answer, and end the parent; a fault in that ends this question alone."""
         parent = self.parent
@@ -88,38 +98,42 @@ class Question:
         self.ended = True
 
 
-def question_of(
+def plan_question(
     ablation: Ablation,
-    base: Callable[[str], Settings],
+    base: SettingsOf,
     seeds: Sequence[int],
     dataset: Dataset,
+    digest: str,
     *,
     reuse: bool,
 ) -> Question:
-    """The question that an ablation asks on a data set.
+    """The question that an ablation asks on a data set, with a job for each of its runs.
 
     Parameters
     ----------
     ablation : Ablation
     base : callable
-        System -> settings of its runs, but for what is varied and the seed.
+        See `study.ablation.design.plan`.
     seeds : sequence of int
     dataset : Dataset
+    digest : str
+        Digest of the data set.
     reuse : bool
         Whether its jobs take over what earlier launches have finished.
 
     Raises
     ------
     StudyError
-        If a varied value, or what follows from it, does not fit.
+        If a varied value, or a setting that depends on it, does not fit.
     """
     runs = [resolved_run(run, dataset) for run in plan(ablation, base, seeds)]
     caption = about(dataset, runs[0].settings, len(seeds))
-    told = f"{caption} {in_two_splits(contents(runs[0].settings.data))}".strip()
-    note = f"**{ablation.question}**\n\n{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}. {told}"
+    data_note = f"{caption} {in_two_splits(contents(runs[0].settings.data))}".strip()
+    varied = f"{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}."
+    note = f"**{ablation.question}**\n\n{varied} {data_note}"
     question = Question(ablation, caption, note, [])
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
-        text = f"{run.name}: a variant of the ablation '{ablation.name}'. {told}"
-        question.jobs.append(Job(run, "", None, text, tags, data_digest(run.settings.data), reuse))
+        text = f"{run.name}: a variant of the ablation '{ablation.name}'. {data_note}"
+        question.jobs.append(Job(run, "", None, text, tags, digest, reuse))
     return question

@@ -1,4 +1,4 @@
-"""Counts, sizes and every defect of a data set: ``python -m study data check``."""
+"""Counts, sizes and every defect of a data set: ``python -m study check_data``."""
 
 from __future__ import annotations
 

@@ -64,7 +64,8 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
     if trained.settings.clustering.foreground == "truth":
         tqdm.write(
             "its thresholds were found inside of the true foreground; for images without a mask, first run python -m "
-            f"study search --run_id {run.run_id} --set clustering.foreground=predicted, and promote what that gives"
+            f"study search_thresholds --run_id {run.run_id} --set clustering.foreground=predicted, and promote what "
+            "that gives"
         )
     return 0
 

@@ -22,13 +22,18 @@ VARIANTS = [
 ]
 
 
+def variant_of(settings):
+    """Base of a plan: any system has `settings`, with the changes of the variant."""
+    return lambda _, changes: settings.with_(changes)
+
+
 def test_variants_are_all_combinations():
     assert ABLATION.variants() == VARIANTS
 
 
 def test_a_plan_goes_seed_by_seed():
     base = Settings().with_({"network.embedding_dim": 3, "seed": 9})
-    runs = plan(ABLATION, lambda _: base, [4, 2])
+    runs = plan(ABLATION, variant_of(base), [4, 2])
     assert [run.settings.seed for run in runs] == [4] * 4 + [2] * 4
     assert [run.variant for run in runs] == VARIANTS * 2
     for run in runs:
@@ -40,8 +45,8 @@ def test_a_plan_goes_seed_by_seed():
     assert runs[0].name == "unet, inter_weight 1, seed 4"
 
 
-def test_what_follows_from_a_value_comes_along_beneath_the_variant():
-    follows = {
+def test_dependent_settings_come_along_beneath_the_variant():
+    dependent = {
         ("network.name", "unet"): {
             "training.batch_size": 2,
             "loss.inter_weight": 7.0,
@@ -49,9 +54,11 @@ def test_what_follows_from_a_value_comes_along_beneath_the_variant():
         },
         ("loss.inter_weight", "only"): {"training.batch_size": 3},
     }
-    runs = plan(replace(ABLATION, follows=follows), lambda _: Settings().with_({"training.batch_size": 5}), [0])
-    assert [run.variant for run in runs] == VARIANTS  # without what follows
-    assert [run.name for run in runs] == [run.name for run in plan(ABLATION, lambda _: Settings(), [0])]
+    runs = plan(
+        replace(ABLATION, dependent_settings=dependent), variant_of(Settings().with_({"training.batch_size": 5})), [0]
+    )
+    assert [run.variant for run in runs] == VARIANTS  # without the dependent settings
+    assert [run.name for run in runs] == [run.name for run in plan(ABLATION, variant_of(Settings()), [0])]
     assert [run.settings.training.batch_size for run in runs] == [2, 3, 5, 3]  # the later setting wins
     assert [run.settings.loss.inter_weight for run in runs] == [1.0, "only", 1.0, "only"]  # the variant wins
     assert [run.settings.network.concat_layer for run in runs] == ["coordinate", "coordinate", "dfeat.32", "dfeat.32"]
@@ -60,12 +67,12 @@ def test_what_follows_from_a_value_comes_along_beneath_the_variant():
 def test_a_plan_refuses_what_no_run_could_take():
     wrong = Ablation("x", "?", {"network.depth": [4, 99]}, {"network.depth": 4})
     with pytest.raises(StudyError, match=r"network\.depth must be at least 1 and at most 7"):
-        plan(wrong, lambda _: Settings(), [0])
+        plan(wrong, variant_of(Settings()), [0])
     with pytest.raises(StudyError, match="seed must be at least 0"):
-        plan(ABLATION, lambda _: Settings(), [-1])
+        plan(ABLATION, variant_of(Settings()), [-1])
 
 
-BESIDE = {"system": "three-class"}
+EXTRA = {"system": "three-class"}
 BOTH = ABLATION.varied
 
 
@@ -75,17 +82,26 @@ BOTH = ABLATION.varied
         ({"varied": {}}, "it varies nothing: give `varied` a setting"),
         ({"varied": {**BOTH, "network.name": []}}, "no value of network.name"),
         ({"varied": {**BOTH, "loss.inter_weight": [1, "only", 1.0]}}, "the value 1.0 of loss.inter_weight twice"),
-        ({"varied": {"network.nam": ["unet"]}}, "unknown setting 'network.nam': choose one of clustering.affinity"),
+        ({"varied": {"network.nam": ["unet"]}}, "unknown setting 'network.nam': choose one of network.name, "),
         ({"varied": {**BOTH, "seed": [0, 1]}}, "seed is no setting of a variant"),
-        ({"beside": [{**BESIDE, "loss.name": "cosine", "los.x": 1}]}, "unknown setting 'los.x'"),
-        ({"beside": [VARIANTS[1]], "axis": None}, "have the same name, 'unet, inter_weight only', by which tables"),
-        ({"beside": [{"system": "a"}, {"network.name": "a"}], "axis": None}, "have the same name, 'a'"),
+        ({"extra_variants": [{**EXTRA, "loss.name": "cosine", "los.x": 1}]}, "unknown setting 'los.x'"),
+        (
+            {"extra_variants": [VARIANTS[1]], "axis": None},
+            "have the same name, 'unet, inter_weight only', by which tables",
+        ),
+        ({"extra_variants": [{"system": "a"}, {"network.name": "a"}], "axis": None}, "have the same name, 'a'"),
         ({"control": {"network.name": "wnet", "loss.inter_weight": 10.0}}, "`control` names {'network.name': 'wnet'"),
         ({"control": {"network.name": "wnet"}}, "none of its variants: take one of unet, inter_weight 1; unet, inter"),
         ({"pictures": {"figure_7": [VARIANTS[0], {"network.name": "vnet"}]}}, "`pictures` (figure_7) names {'net"),
-        ({"follows": {("network.name", "vnet"): {}}}, "`follows` names network.name = 'vnet', which no variant has"),
-        ({"follows": {("network.norm", "none"): {}}}, "`follows` names network.norm = 'none', which no variant has"),
-        ({"follows": {("network.name", "wnet"): {"training.batch": 2}}}, "unknown setting 'training.batch'"),
+        (
+            {"dependent_settings": {("network.name", "vnet"): {}}},
+            "`dependent_settings` names network.name = 'vnet', which no variant has",
+        ),
+        (
+            {"dependent_settings": {("network.norm", "none"): {}}},
+            "`dependent_settings` names network.norm = 'none', which no variant has",
+        ),
+        ({"dependent_settings": {("network.name", "wnet"): {"training.batch": 2}}}, "unknown setting 'training.batch'"),
         ({"axis": "network.depth"}, "`axis` is network.depth, which is not varied: take one of network.name, loss.int"),
         (
             {"varied": {"loss.inter_weight": [1.0]}, "control": {"loss.inter_weight": 1.0}},
@@ -95,8 +111,11 @@ BOTH = ABLATION.varied
             {"varied": {**BOTH, "network.depth": [4]}, "control": VARIANTS[0] | {"network.depth": 4}},
             "a line for each value of one other varied setting, not of 2",
         ),
-        ({"beside": [{"network.norm": "batch"}]}, "{'network.norm': 'batch'}, which has no place in a figure along"),
-        ({"beside": [BESIDE | {"loss.inter_weight": 5.0}]}, "has no place in a figure along loss.inter_weight"),
+        (
+            {"extra_variants": [{"network.norm": "batch"}]},
+            "{'network.norm': 'batch'}, which has no place in a figure along",
+        ),
+        ({"extra_variants": [EXTRA | {"loss.inter_weight": 5.0}]}, "has no place in a figure along loss.inter_weight"),
         ({"pictures": {"contact_sheet": [VARIANTS[0]]}}, "`pictures` has a figure contact_sheet, as another"),
         ({"pictures": {"x": [VARIANTS[0]]}}, "`pictures` has a figure x, as another"),
     ],
@@ -112,10 +131,10 @@ def test_what_could_not_be_answered_is_no_ablation(changes, words):
 def test_what_can_be_answered_is_an_ablation(tmp_path):
     printed = tmp_path / "printed.csv"
     printed.write_text("loss.inter_weight,network.name,value,source\n")
-    beside = [BESIDE, VARIANTS[0] | {"loss.inter_weight": 5}]
-    pictures, follows = {"y": [BESIDE, VARIANTS[3]]}, {("system", "three-class"): {"network.depth": 2}}
-    sound = replace(ABLATION, beside=beside, pictures=pictures, follows=follows, printed=printed)
-    assert sound.variants() == VARIANTS + beside
+    extra = [EXTRA, VARIANTS[0] | {"loss.inter_weight": 5}]
+    pictures, dependent = {"y": [EXTRA, VARIANTS[3]]}, {("system", "three-class"): {"network.depth": 2}}
+    sound = replace(ABLATION, extra_variants=extra, pictures=pictures, dependent_settings=dependent, printed=printed)
+    assert sound.variants() == VARIANTS + extra
     assert replace(sound, control={"network.name": "wnet", "loss.inter_weight": 1}).control in VARIANTS
 
 

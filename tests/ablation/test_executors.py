@@ -11,7 +11,7 @@ import torch
 
 from study import process
 from study.ablation import executors
-from study.ablation.executors import MEMORY_OF_A_RUN, Launch, execute
+from study.ablation.executors import MEMORY_PER_RUN, ExecutorOptions, execute
 from study.errors import StudyError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -64,7 +64,7 @@ def test_inline_works_in_this_process_one_after_the_other():
             raise StudyError("a fault")
         return os.getpid()
 
-    outcomes = execute(work, ["a", "bad", "b"], 1, Launch("inline"))
+    outcomes = execute(work, ["a", "bad", "b"], 1, ExecutorOptions("inline"))
     assert next(outcomes) == (0, os.getpid())
     assert seen == ["a"]  # an outcome is given before the next task starts
     (i, error), last = outcomes
@@ -76,12 +76,12 @@ def test_inline_lets_the_keyboard_through():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(execute(work, [1], 1, Launch("inline")))
+        list(execute(work, [1], 1, ExecutorOptions("inline")))
 
 
 def test_a_pool_of_two_processes(call):
     tasks = [("meet", "ab"), ("meet", "ba"), ("double", None), ("double", 21)]
-    found = dict(execute(call, tasks, 2, Launch("pool")))
+    found = dict(execute(call, tasks, 2, ExecutorOptions("pool")))
     assert len({found.pop(0), found.pop(1), os.getpid()}) == 3
     assert isinstance(found.pop(2), TypeError)
     assert found == {3: 42}
@@ -89,13 +89,13 @@ def test_a_pool_of_two_processes(call):
 
 
 def test_no_task(call):
-    assert list(execute(call, [], 2, Launch("pool"))) == []
-    assert list(execute(call, [], 1, Launch("inline"))) == []
+    assert list(execute(call, [], 2, ExecutorOptions("pool"))) == []
+    assert list(execute(call, [], 1, ExecutorOptions("inline"))) == []
 
 
 def test_where_a_worker_dies_the_others_go_on(call):
     tasks = [("double", 1), ("die", 1), ("nap", 0.5), ("double", 2)]
-    found = dict(execute(call, tasks, 2, Launch("pool")))
+    found = dict(execute(call, tasks, 2, ExecutorOptions("pool")))
     assert isinstance(found.pop(1), Exception)
     assert found == {0: 2, 2: 0.5, 3: 4}
 
@@ -104,7 +104,7 @@ def test_a_pool_is_stopped_where_its_outcomes_are_not_wanted_any_more(call):
     """As where Ctrl-C is pressed while an outcome is told."""
 
     def told():
-        for _ in execute(call, [("double", 1), ("nap", 100), ("nap", 100)], 1, Launch("pool")):
+        for _ in execute(call, [("double", 1), ("nap", 100), ("nap", 100)], 1, ExecutorOptions("pool")):
             raise KeyboardInterrupt
 
     started = time.monotonic()
@@ -131,9 +131,9 @@ def test_slots_on_cpu(slots, cores, gibibytes, trainings, wanted, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     free = SimpleNamespace(available=gibibytes * 2**30)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    assert MEMORY_OF_A_RUN == 2 * 2**30
-    assert Launch("pool", slots).slots_for(trainings, CPU) == wanted
-    assert Launch("inline", slots).slots_for(trainings, CPU) == 1
+    assert MEMORY_PER_RUN == 2 * 2**30
+    assert ExecutorOptions("pool", slots).slots_for(trainings, CPU) == wanted
+    assert ExecutorOptions("inline", slots).slots_for(trainings, CPU) == 1
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_slots_on_cpu(slots, cores, gibibytes, trainings, wanted, monkeypatch):
 def test_slots_on_gpus(slots, gpus, trainings, wanted, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
-    assert Launch("pool", slots).slots_for(trainings, GPU) == wanted
-    assert Launch("inline", slots).slots_for(trainings, GPU) == 1
+    assert ExecutorOptions("pool", slots).slots_for(trainings, GPU) == wanted
+    assert ExecutorOptions("inline", slots).slots_for(trainings, GPU) == 1
 
 
 @pytest.mark.parametrize("gpus", [0, 2])
@@ -165,4 +165,4 @@ def test_each_worker_has_a_line_of_the_terminal_and_a_gpu_of_its_own(gpus, monke
 
 def test_unknown_executor():
     with pytest.raises(StudyError, match="unknown executor 'dsak': choose one of inline, pool"):
-        Launch("dsak")
+        ExecutorOptions("dsak")

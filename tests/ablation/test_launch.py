@@ -13,8 +13,8 @@ import torch
 from study import tracking
 from study.ablation import launch, question
 from study.ablation.design import Ablation
-from study.ablation.executors import Launch
-from study.ablation.launch import ask
+from study.ablation.executors import ExecutorOptions
+from study.ablation.launch import run_ablations
 from study.ablation.statistics import Components, answer
 from study.code_digest import CodeDigest
 from study.errors import StudyError
@@ -25,7 +25,7 @@ from study.tracking import connect, start_run
 from study.training.checkpoint import History
 from tests.networks.built import build
 
-INLINE = Launch("inline")
+INLINE = ExecutorOptions("inline")
 # whole images of 18 x 18 px can be halved once, but not twice
 ABLATION = Ablation(
     name="depths",
@@ -47,6 +47,11 @@ SOUND = replace(
     control={"network.name": "unet", "clustering.angle": 45.0},
     axis="clustering.angle",
 )
+
+
+def variant_of(settings):
+    """Base of a plan: any system has `settings`, with the changes of the variant."""
+    return lambda _, changes: settings.with_(changes)
 
 
 def tiny(overrides="", dataset="synthetic-leaves", root=""):
@@ -146,7 +151,7 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
     launch = store.create_run(connect()).info.run_id
     store.log_param(launch, "seeds", "0")
     monkeypatch.setenv("MLFLOW_RUN_ID", launch)
-    assert ask([ABLATION], lambda _: cells, [0], Launch("pool", 2)).failed == 1
+    assert run_ablations([ABLATION], variant_of(cells), [0], ExecutorOptions("pool", 2)).failed == 1
     out = capsys.readouterr().out
     assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
     assert "2 at a time, on cpu" in out
@@ -172,7 +177,7 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
 def test_seeds_and_a_variant_without_results(store, cells, tmp_path):
     printed = tmp_path / "printed.csv"
     printed.write_text("network.name,network.depth,value\nunet,2,0.9\n")
-    assert ask([replace(ABLATION, printed=printed)], lambda _: cells, [3, 1], INLINE).failed == 2
+    assert run_ablations([replace(ABLATION, printed=printed)], variant_of(cells), [3, 1], INLINE).failed == 2
     (parent,), children = runs_in(store)
     assert sorted(run.data.tags["seed"] for run in children) == ["1", "1", "3", "3"]
     assert list(answer_of(parent)["seeds"]) == [2]
@@ -181,7 +186,7 @@ def test_seeds_and_a_variant_without_results(store, cells, tmp_path):
 
 
 def test_nothing_but_failures(store, cells):
-    assert ask([BOTH_WRONG], lambda _: cells, [0], INLINE).failed == 2
+    assert run_ablations([BOTH_WRONG], variant_of(cells), [0], INLINE).failed == 2
     (parent,), children = runs_in(store)
     assert {run.info.status for run in (parent, *children)} == {"FAILED"}
     assert not store.list_artifacts(parent.info.run_id)
@@ -190,7 +195,7 @@ def test_nothing_but_failures(store, cells):
 def test_questions_share_trainings_and_runs(store, trained, capsys):
     """Each has a parent with all of its runs, though half of them are copies."""
     other = replace(SOUND, name="more angles", varied=SOUND.varied | {"clustering.angle": [45.0, 50.0]})
-    assert ask([SOUND, other], lambda _: tiny(), [0, 1], INLINE).failed == 0
+    assert run_ablations([SOUND, other], variant_of(tiny()), [0, 1], INLINE).failed == 0
     assert trained == [0, 1]
     out = capsys.readouterr().out
     assert "8 runs of 2 distinct trainings; 2 runs occur more than once, 0 are known from before; 2 trainings" in out
@@ -215,8 +220,8 @@ def test_questions_share_trainings_and_runs(store, trained, capsys):
 
 
 def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
-    assert ask([SOUND], lambda _: tiny(), [0], INLINE).failed == 0
-    assert ask([SOUND], lambda _: tiny(), [0, 1], INLINE).failed == 0
+    assert run_ablations([SOUND], variant_of(tiny()), [0], INLINE).failed == 0
+    assert run_ablations([SOUND], variant_of(tiny()), [0, 1], INLINE).failed == 0
     assert trained == [0, 1]
     assert "2 are known from before; 1 trainings to do" in capsys.readouterr().out
     parents, children = runs_in(store)
@@ -231,7 +236,7 @@ def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
 
 
 def test_a_plan_does_nothing(store, trained, tmp_path, capsys):
-    assert ask([SOUND], lambda _: tiny(), [0, 1], INLINE, plan_only=True).failed == 0
+    assert run_ablations([SOUND], variant_of(tiny()), [0, 1], INLINE, plan_only=True).failed == 0
     out = capsys.readouterr().out
     assert "angles: Which depth? 4 runs" in out
     assert "4 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings" in out
@@ -248,7 +253,7 @@ def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
 
     monkeypatch.setattr(pipeline, "train", stopped)
     with pytest.raises(KeyboardInterrupt):
-        ask([SOUND, ABLATION], lambda _: tiny(), [0], INLINE)
+        run_ablations([SOUND, ABLATION], variant_of(tiny()), [0], INLINE)
     parents, children = runs_in(store)
     assert [parent.info.status for parent in parents] == ["KILLED"] * 2
     assert {parent.data.tags["failure"] for parent in parents} == {"the launch was stopped"}
@@ -267,7 +272,7 @@ def test_a_fault_in_an_answer_ends_that_answer_alone(store, trained, monkeypatch
 
     monkeypatch.setattr(question, "log_answer", breaking)
     other = replace(SOUND, name="more angles")
-    found = ask([SOUND, other], lambda _: tiny(), [0], INLINE)
+    found = run_ablations([SOUND, other], variant_of(tiny()), [0], INLINE)
     assert found.failed == 1
     parents, children = runs_in(store)
     states = {run.data.tags["ablation"]: run.info.status for run in parents}
@@ -289,7 +294,7 @@ def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypa
             monkeypatch.setattr(module, "code_digest", lambda: code)
         capsys.readouterr()
         before = len(trained)
-        assert ask([SOUND], lambda _: tiny(), [0], INLINE, **options).failed == 0
+        assert run_ablations([SOUND], variant_of(tiny()), [0], INLINE, **options).failed == 0
         return len(trained) - before, capsys.readouterr().out
 
     passed_over = "2 finished results of the same settings and data are skipped, since the code that computes"
@@ -316,9 +321,9 @@ def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypa
 def test_an_answer_that_has_been_given_is_not_given_again(store, trained, monkeypatch, capsys):
     def launch(ablation=SOUND, **options):
         capsys.readouterr()
-        found = ask([ablation], lambda _: tiny(), [0], INLINE, **options)
+        found = run_ablations([ablation], variant_of(tiny()), [0], INLINE, **options)
         assert found.failed == 0
-        return found.parents, "answered before" in capsys.readouterr().out
+        return found.parent_ids, "answered before" in capsys.readouterr().out
 
     (first,), _ = launch()
     assert launch() == ([first], True)
@@ -335,13 +340,13 @@ def test_an_answer_that_has_been_given_is_not_given_again(store, trained, monkey
 
 
 def test_runs_that_do_not_tell_their_code_are_passed_over_and_told(store, trained, capsys):
-    ask([SOUND], lambda _: tiny(), [0], INLINE)
+    run_ablations([SOUND], variant_of(tiny()), [0], INLINE)
     _, children = runs_in(store)
     for run in children:
         for tag in ("settings_digest", "digest"):
             store.delete_tag(run.info.run_id, tag)
     capsys.readouterr()
-    ask([replace(SOUND, name="again")], lambda _: tiny(), [0], INLINE, plan_only=True)
+    run_ablations([replace(SOUND, name="again")], variant_of(tiny()), [0], INLINE, plan_only=True)
     told = capsys.readouterr().out
     assert "0 are known from before" in told
     assert "2 finished runs on the same images are skipped, since they are from before runs recorded the" in told
@@ -350,7 +355,7 @@ def test_runs_that_do_not_tell_their_code_are_passed_over_and_told(store, traine
 def test_a_plan_tells_what_its_seeds_can_tell(store, trained, capsys):
     def plan(seeds):
         capsys.readouterr()
-        ask([SOUND], lambda _: tiny(), seeds, INLINE, plan_only=True)
+        run_ablations([SOUND], variant_of(tiny()), seeds, INLINE, plan_only=True)
         return next(
             line
             for line in capsys.readouterr().out.splitlines()
@@ -359,7 +364,7 @@ def test_a_plan_tells_what_its_seeds_can_tell(store, trained, capsys):
 
     assert plan([0]).startswith("angles: With one seed it cannot be said what could be told")
     assert "no launch with two seeds or more shows the spread of trainings yet" in plan([0, 1])
-    (parent,) = ask([SOUND], lambda _: tiny(), [0], INLINE).parents
+    (parent,) = run_ablations([SOUND], variant_of(tiny()), [0], INLINE).parent_ids
     store.set_terminated(parent)
     for name, value in Components(1e-4, 1e-4, 1e-3).to_tags().items():
         store.set_tag(parent, name, value)
@@ -370,20 +375,20 @@ def test_a_plan_tells_what_its_seeds_can_tell(store, trained, capsys):
 
 def test_a_worker_of_other_code_refuses_its_jobs(store, trained, monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "code_digest", lambda: CodeDigest("edited", "while", "running"))
-    assert ask([SOUND], lambda _: tiny(), [0], INLINE).failed == 2
+    assert run_ablations([SOUND], variant_of(tiny()), [0], INLINE).failed == 2
     assert "the source code of the study has changed since this launch began: launch again" in capsys.readouterr().out
     assert not trained
 
 
 def test_a_worker_that_dies_is_told(store, cells, monkeypatch, capsys):
-    def execute(work, tasks, *_):
+    def execute(run_task, tasks, *_):
         for i, task in enumerate(tasks):
             for planned in task.jobs:
                 start_run(planned.experiment_id, "child", "", {}, parent_id=planned.parent_id)
             yield i, BrokenProcessPool("a process was terminated abruptly")
 
     monkeypatch.setattr(launch, "execute", execute)
-    assert ask([ABLATION], lambda _: cells, [0], Launch("pool", 2)).failed == 2
+    assert run_ablations([ABLATION], variant_of(cells), [0], ExecutorOptions("pool", 2)).failed == 2
     assert "FAILED: the worker process died (a process was terminated abruptly): with fewer --slots" in (
         capsys.readouterr().out
     )
@@ -404,14 +409,16 @@ def test_a_worker_that_dies_is_told(store, cells, monkeypatch, capsys):
 def test_faults_of_all_runs_are_told_before_there_is_any(store, monkeypatch, settings, seed, words):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(StudyError) as error:
-        ask([ABLATION], lambda _: tiny(**settings), [seed], INLINE)
+        run_ablations([ABLATION], variant_of(tiny(**settings)), [seed], INLINE)
     assert words in str(error.value)
     assert runs_in(store) == ([], [])
 
 
 def test_an_ablation_needs_test_images(store, tmp_path, write_folder):
     with pytest.raises(StudyError, match="has no test image to answer from: 15 %"):
-        ask([ABLATION], lambda _: tiny(dataset="folder", root=write_folder(tmp_path / "x", count=1)), [0], INLINE)
+        run_ablations(
+            [ABLATION], variant_of(tiny(dataset="folder", root=write_folder(tmp_path / "x", count=1))), [0], INLINE
+        )
     with pytest.raises(StudyError, match=r"has no train image to train on: .*data\.all_test"):
-        ask([ABLATION], lambda _: tiny("data.all_test=true"), [0], INLINE)
+        run_ablations([ABLATION], variant_of(tiny("data.all_test=true")), [0], INLINE)
     assert runs_in(store) == ([], [])

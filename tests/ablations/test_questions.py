@@ -1,17 +1,15 @@
-import pkgutil
 import re
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from click.testing import CliRunner
 from PIL import Image
 
 import ablations
-from ablations.__main__ import ABLATIONS, QUESTIONS, main
+from ablations import asked_by, find_ablations, find_questions
+from ablations.__main__ import main
 from reports.blocks.subsets import group_scores, subset_results
 from reports.build.choosing import newest_launches
 from reports.launch_results import gather
@@ -19,45 +17,29 @@ from study.ablation.design import plan
 from study.profiles import load_settings
 from study.runs import pipeline
 
-MODULES = [
-    import_module(f"ablations.{module.name}")
-    for module in pkgutil.iter_modules(ablations.__path__)
-    if module.name != "__main__"
-]
-EACH = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-ENTRY_POINTS = yaml.safe_load((Path(ablations.__file__).parents[1] / "MLproject").read_text())["entry_points"]
+ABLATIONS, OF_ALL = find_ablations(), asked_by("all")
+EACH = pytest.mark.parametrize("module", find_questions().values(), ids=lambda module: module.__name__)
 
 
-def test_every_file_is_a_question_of_its_own():
-    assert len(MODULES) == len(ABLATIONS) > 0
-    assert {module.ABLATION.name: module.ABLATION for module in MODULES} == ABLATIONS
+def test_every_file_is_a_question():
+    folder = Path(ablations.__file__).parent
+    assert {file.stem for file in folder.glob("[!_]*.py")} == {
+        module.__name__.removeprefix("ablations.") for module in find_questions().values()
+    }
+    assert ABLATIONS["lambda"] is find_questions()["lambda"].ABLATION
 
 
 def test_all_are_asked_in_the_order_of_the_paper():
-    assert [ablation.name for ablation in QUESTIONS["all"]] == [
-        "concat_layer",
-        "constraints",
-        "embedding_dim",
-        "lambda",
-        "clustering",
-    ]
-    one_by_one = {name: (ABLATIONS[name],) for name in ABLATIONS}
-    assert one_by_one | {"all": QUESTIONS["all"]} == QUESTIONS
-    assert ABLATIONS.keys() - {ablation.name for ablation in QUESTIONS["all"]} == {
-        *("subsets", "neighbour_distance", "loss", "systems"),
-        *("pea", "pea_modules", "pea_views", "pea_embedding_dim", "pea_ranges", "pea_adaptive"),
-    }
-
-
-def test_the_names_that_a_user_types():
-    of_ablations = {name for name, point in ENTRY_POINTS.items() if "-m ablations" in point["command"]}
-    asked = {point["command"].split()[3] for name, point in ENTRY_POINTS.items() if name in of_ablations}
-    assert asked == QUESTIONS.keys()
+    paper = ["concat_layer", "constraints", "embedding_dim", "lambda", "clustering"]
+    assert [ablation.name for ablation in OF_ALL] == paper
+    assert list(ABLATIONS) == paper + sorted(ABLATIONS.keys() - {*paper})
+    assert asked_by("subsets") == [ABLATIONS["subsets"]]
+    assert not any(ablation.defaults for ablation in OF_ALL)  # they are asked of the same data
 
 
 def test_the_papers_tables_of_affinities():
     """Rows of Table 2, 5, 6 and 7 of Huang et al. 2022, each with the settings that it names."""
-    rows = {name: [run.settings for run in plan(ABLATIONS[name], at("paper"), [0])] for name in ABLATIONS}
+    rows = {name: [run.settings for run in plan(ABLATIONS[name], at("full"), [0])] for name in ABLATIONS}
     modules = [(s.loss.cross_weight, s.loss.pyramid_weight) for s in rows["pea_modules"]]
     assert modules == [(0, 0), (0, 1), (1, 0), (1, 1)]
     views = {(s.loss.view_turns, s.loss.view_cutout, s.loss.view_intensity) for s in rows["pea_views"]}
@@ -75,13 +57,13 @@ def test_the_papers_tables_of_affinities():
 
 
 def at(profile):
-    return lambda system: load_settings(profile=profile, system=system)
+    return lambda system, changes: load_settings(profile=profile, system=system).with_(changes)
 
 
-@pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
+@pytest.mark.parametrize("profile", ["smoke", "quick", "full"])
 @pytest.mark.parametrize("seeds", [[0], [3, 5]])
 def test_what_several_questions_share_is_trained_once(profile, seeds):
-    settings = [run.settings for ablation in QUESTIONS["all"] for run in plan(ablation, at(profile), seeds)]
+    settings = [run.settings for ablation in OF_ALL for run in plan(ablation, at(profile), seeds)]
     count = len(seeds)
     assert len(settings) == (7 + 4 + 10 + 12 + 8) * count
     # 7 layers; 3 further constraints; 10 - 3 further dimensions; 12 - 2 further weights; no further network
@@ -90,7 +72,7 @@ def test_what_several_questions_share_is_trained_once(profile, seeds):
 
 
 @pytest.mark.parametrize(
-    ("variant", "follows"),
+    ("variant", "dependent"),
     [
         ({"network.concat_layer": "none"}, {"network.name": "unet"}),
         ({"network.concat_layer": "coordinate"}, {"network.name": "unet"}),
@@ -102,12 +84,16 @@ def test_what_several_questions_share_is_trained_once(profile, seeds):
         ({"loss.constraints": "global", "network.embedding_dim": 8}, {"training.batch_size": 4}),
     ],
 )
-def test_what_follows_from_a_variant(variant, follows):
-    (ablation,) = [ablation for ablation in QUESTIONS["all"] if variant in ablation.variants()]
+def test_dependent_settings_of_a_variant(variant, dependent):
+    (ablation,) = [ablation for ablation in OF_ALL if variant in ablation.variants()]
     for network in ("unet", "wnet"):  # whatever the base
         base = load_settings(overrides=f"network.name={network}")
-        (run,) = [run for run in plan(ablation, lambda _, base=base: base, [0]) if run.variant == variant]
-        assert (follows | variant).items() <= run.settings.flat().items()
+        (run,) = [
+            run
+            for run in plan(ablation, lambda _, changes, base=base: base.with_(changes), [0])
+            if run.variant == variant
+        ]
+        assert (dependent | variant).items() <= run.settings.flat().items()
 
 
 @EACH
@@ -125,7 +111,7 @@ def test_the_variants_hold_the_control_and_fit_every_profile(module):
     assert ablation.control in ablation.variants()
     assert ablation.axis is None or (ablation.axis in ablation.varied and len(ablation.varied) == 2)  # axis and lines
     assert ablation.question.endswith("?")
-    for profile in ("smoke", "quick", "paper"):
+    for profile in ("smoke", "quick", "full"):
         runs = plan(ablation, at(profile), [0])
         assert len({run.settings.digest() for run in runs}) == len(runs) == len(ablation.variants())
         assert len({run.name for run in runs}) == len(runs)
@@ -151,7 +137,7 @@ def test_the_file_tells_how_it_is_run(module):
     assert module.ABLATION.question in module.__doc__
     assert "Expected:" in module.__doc__
     (entry_point,) = re.findall(r"mlflow run \. -e (\w+)", module.__doc__)
-    assert ENTRY_POINTS[entry_point]["command"].startswith(f"python -m ablations {module.ABLATION.name} ")
+    assert entry_point == module.ABLATION.entry_point
 
 
 def test_all_questions_are_answered(store, monkeypatch):
@@ -165,7 +151,7 @@ def test_all_questions_are_answered(store, monkeypatch):
     runs = store.search_runs([e.experiment_id for e in store.search_experiments()])
     assert {run.info.status for run in runs} == {"FINISHED"}
     parents = {run.data.tags["ablation"]: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
-    asked = {ablation.name: ablation for ablation in QUESTIONS["all"]}
+    asked = {ablation.name: ablation for ablation in OF_ALL}
     assert parents.keys() == asked.keys()
     for name, ablation in asked.items():
         parent = parents[name].info.run_id
@@ -192,8 +178,8 @@ def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_pat
             Image.fromarray(np.dstack([40 * labels + plant] * 3)).save(f"{stem}_rgb.png")
             Image.fromarray(labels).save(f"{stem}_label.png")
     tiny = "network.base_width=2,network.depth=1,training.steps=1,training.threads=1,tuning.trials=0,data.image_size=16"
-    options = ["--profile", "smoke", "--dataset", "cvppp2017", "--data_root", str(tmp_path), "--executor", "inline"]
-    ended = CliRunner().invoke(main, ["subsets", *options, "--report", "0", "--set", f"data.subsets=all,{tiny}"])
+    options = ["--profile", "smoke", "--data_root", str(tmp_path), "--executor", "inline"]
+    ended = CliRunner().invoke(main, ["subsets", *options, "--report", "0", "--set", tiny])
     assert ended.exit_code == 0, ended.output
     found = subset_results(gather(newest_launches()))
     assert found.keys() == {"unet", "wnet"}

@@ -3,7 +3,7 @@
 The network has random weights, so that its maps are of no use to the clustering, which gets maps as of a trained one,
 made from the truth. `network` is the forward pass alone, on an image in memory; the other lines are calls of `predict`
 on PNG files, with the same pass, angular clustering and PNG files of labels. In turns; medians.
-Run: python tests/benchmarks/bench_predict.py [--profile paper --device cuda]
+Run: python tests/benchmarks/bench_predict.py [--profile full --device cuda]
 """
 
 import argparse

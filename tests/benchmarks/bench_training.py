@@ -4,7 +4,7 @@
 on one fixed batch. What lies between is the batch with its crops and flips, the losses, and reading the curves. Both
 are timed in turns; `outside` is 1 - bare / step. `batch` and `losses` (forward and backward) are timed alone; `parts`
 is their share of the step.
-Run: python tests/benchmarks/bench_training.py [--profile paper --device cuda]
+Run: python tests/benchmarks/bench_training.py [--profile full --device cuda]
 """
 
 import argparse

@@ -21,7 +21,7 @@ def test_a_run_becomes_a_model(asked, capsys):
     version = asked.client.get_model_version_by_alias(NAME, "best")
     told = capsys.readouterr().out
     assert f"is version {version.version} of {NAME}: models:/{NAME}@best" in told
-    assert "study search --run_id" in told  # its thresholds are for the true foreground
+    assert "study search_thresholds --run_id" in told  # its thresholds are for the true foreground
     assert version.run_id == run_id
     assert f"--model models:/{NAME}@best" in version.description
     assert version.tags["run_id"] == run_id

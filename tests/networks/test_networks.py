@@ -192,7 +192,7 @@ def test_pixel_embedded_affinity():
 
 
 def test_the_papers_pixel_embedded_affinity_has_4_7_million_parameters():
-    network = build(3, load_settings(profile="paper", system="pea"))
+    network = build(3, load_settings(profile="full", system="pea"))
     parameters = sum(weight.numel() for name, weight in network.named_parameters() if "mask" not in name)
     assert parameters == pytest.approx(4.7e6, rel=0.01)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.__main__ import ABLATIONS
+from ablations import find_ablations
 from study.profiles import load_settings
 from study.runs.job import variant_name
 from study.tracking import Point, connect, start_run
@@ -48,7 +48,7 @@ def log_training(run, settings, holders):
 def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=None, digest=""):
     """A launch of an ablation with made-up scores; `fates` by name of the variant: status and reason of runs."""
     holders = {}
-    experiment, ablation, rng = connect(), ABLATIONS[name], np.random.default_rng(len(name))
+    experiment, ablation, rng = connect(), find_ablations()[name], np.random.default_rng(len(name))
     control = variant_name(ablation.control)
     tags = {
         "ablation": name,
@@ -123,7 +123,9 @@ def _made(empty_store, tmp_path_factory, work_in):
             concat_layer=launch("concat_layer", seeds=(0, 1)),
             partial=launch("lambda", fates=FATES, skip=("wnet, inter_weight only",)),
             on_cvppp=launch("clustering", dataset="cvppp2017", thresholds=True),
-            constraints=launch("constraints", skip=tuple(map(variant_name, ABLATIONS["constraints"].variants()))),
+            constraints=launch(
+                "constraints", skip=tuple(map(variant_name, find_ablations()["constraints"].variants()))
+            ),
         )
     return folder, client, made
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from reports.pages.compare import Comparison
 from reports.pages.run_card import RunCard
-from study.__main__ import main
+from study.cli import main
 from study.data import open_dataset
 from study.data.sets.cvppp import A1_TEST
 from study.data.settings import Data
@@ -105,7 +105,7 @@ def test_what_is_logged(store, tmp_path):
     (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("synthetic-leaves", dataset.digest())
     assert [found.run_id for found in imported_runs(dataset.digest())] == [run.info.run_id]
-    _, pictures = stored_scores(run.info.run_id, "test")
+    _, pictures, _ = stored_scores(run.info.run_id, "test")
     assert len(pictures) == 3
     for picture in pictures:
         assert (tile_of(picture, "distance") == 128).all()
@@ -125,7 +125,7 @@ def test_one_file_of_all_labels_as_of_the_leaf_challenge(store, tmp_path, capsys
     (run,) = runs(store)
     assert (run.data.metrics["test/sbd"], run.data.metrics["test/n_true"]) == (1, 1)
     assert stored_scores(run.info.run_id, "test").table["image"].tolist() == list(A1_TEST)
-    assert capsys.readouterr().out.splitlines()[0] == f"2 others in {truth} are of no test image and are skipped"
+    assert capsys.readouterr().out.splitlines()[0] == f"2 others in {truth} are of no test image and are passed over"
 
 
 def test_ids_may_be_large(store, tmp_path):
@@ -143,7 +143,7 @@ def test_other_splits_and_images_that_are_passed_over(store, tmp_path, capsys):
     (run,) = runs(store)
     assert run.data.tags["split"] == "val"
     assert run.data.metrics["val/sbd"] == 1
-    assert capsys.readouterr().out.splitlines()[0] == f"12 others in {folder} are of no val image and are skipped"
+    assert capsys.readouterr().out.splitlines()[0] == f"12 others in {folder} are of no val image and are passed over"
     assert imported_runs(run.data.tags["data_digest"]) == []  # of test images alone
 
 
@@ -183,7 +183,7 @@ DEFECTS = {
 def invoke(folder, *options):
     """The command's only line of output, once it has failed; later options win."""
     given = ["--name", "StarDist", "--labels", str(folder), "--dataset", "synthetic-leaves", "--set", "data.images=4"]
-    found = CliRunner().invoke(main, ["import-labels", *given, *options])
+    found = CliRunner().invoke(main, ["import_labels", *given, *options])
     assert isinstance(found.exception, SystemExit), found.exception
     assert found.exit_code == 1
     (line,) = found.stderr.splitlines()

@@ -9,7 +9,7 @@ from PIL import Image
 
 from reports.pages.compare import Comparison
 from reports.pages.run_card import RunCard
-from study.__main__ import main
+from study.cli import main
 from study.errors import StudyError
 from study.profiles import load_settings
 from study.runs import overlap

@@ -123,7 +123,7 @@ def test_a_score_that_some_results_lack_is_nan_there(name, lacking):
 
 def test_settings_that_no_variant_with_results_names_have_a_column():
     beside = {"system": "three-class"}
-    ablation = Ablation("x", "Which?", ABLATION.varied, CONTROL, beside=[beside])
+    ablation = Ablation("x", "Which?", ABLATION.varied, CONTROL, extra_variants=[beside])
     table = answer(ablation, [made_up(beside, 0, [0.5])])
     assert table["system"].tolist() == ["three-class"]
     assert table[["network.name", "loss.inter_weight"]].isna().all(axis=None)

@@ -1,7 +1,8 @@
 import pytest
 
-from ablations.__main__ import ABLATIONS
-from reports.build.choosing import REPORTS, chosen_reports
+from ablations import find_ablations
+from reports.build import choosing
+from reports.build.choosing import chosen_reports, pages_of_launches
 from reports.build.render import NAMES
 from study.errors import StudyError
 from study.tracking import connect, start_run
@@ -32,7 +33,7 @@ def test_a_finished_launch_is_preferred_to_a_newer_one():
         launched(*of)
         for of in (("lambda", "FINISHED"), ("lambda", "FAILED"), ("clustering", "FAILED"), ("unknown", "FINISHED"))
     )
-    assert chosen() == [finished, failed]
+    assert {*chosen()} == {finished, failed}
 
 
 def test_the_newest_launch_counts_wherever_it_is(store):
@@ -65,7 +66,7 @@ def test_no_launch_at_all():
             "run_card",
             "",
             "leaves",
-            "--dataset chooses launches for wnet_tables, .*pea_tables; run_card takes",
+            "--dataset chooses launches for chen_tables, .*wnet_tables; run_card takes",
         ),
         ("run_card", "child", "leaves", "--dataset chooses launches where --run_ids names none"),
         ("chen_tables", "parent", "", "names no launch that chen_tables shows: it is about neighbour_distance"),
@@ -87,8 +88,9 @@ def test_runs_of_all_kinds(made):
 
 
 def test_each_ablation_is_shown_by_a_report():
-    assert {name for shown in REPORTS.values() for name in shown} == ABLATIONS.keys()
-    assert REPORTS.keys() | {"run_card", "compare"} == {*NAMES}
+    pages = pages_of_launches()
+    assert {name for shown in pages.values() for name in shown} == find_ablations().keys()
+    assert pages.keys() | {"run_card", "compare"} == {*NAMES}
 
 
 def test_without_a_name_the_launches_choose_the_reports(made):
@@ -102,6 +104,12 @@ def test_without_a_name_the_launches_choose_the_reports(made):
     on_cells = {"chen_tables": [made.on_cells.id], "loss_comparison": [made.losses.id], "systems": [made.systems.id]}
     assert all_chosen(dataset="dsb2018") == on_cells
     assert all_chosen().keys() == {"wnet_tables", "wnet_figures", "loss_comparison"}  # of the newest data set
+
+
+def test_a_launch_that_no_page_shows_is_shown_by_compare(made, monkeypatch):
+    monkeypatch.setattr(choosing, "pages_of_launches", lambda: {"systems": ("systems",)})
+    given = f"{made.partial.id},{made.systems.id}"
+    assert all_chosen(given) == {"systems": [made.systems.id], "compare": [made.partial.id]}
 
 
 def test_a_launch_that_no_named_report_shows(made):

@@ -1,7 +1,5 @@
 import re
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -9,10 +7,11 @@ from click.testing import CliRunner
 
 from ablations.__main__ import main as ablate
 from reports.build import making
-from reports.__main__ import main
 from reports.build.render import NotebookError
+from reports.cli import main
+from study.ablation.launch import LaunchResult
+from study.errors import StudyError
 from study.runs import pipeline
-from study.ablation.launch import Asked
 from study.tracking import connect
 
 TINY = "network.base_width=2,network.depth=1,training.steps=1,training.validations=1,training.threads=1,data.images=2"
@@ -55,7 +54,7 @@ def test_a_launch_ends_with_its_reports(real):
     folder, client, output = real
     parent, children = runs_of(client)
     told = [line for line in output.splitlines() if line.startswith("wnet_")]
-    for name, line in zip(("wnet_tables", "wnet_figures"), told, strict=True):
+    for name, line in zip(("wnet_figures", "wnet_tables"), told, strict=True):
         assert line.startswith(f"{name}: outputs/reports/{name}/{name}.html")
         files = {file.name for file in (folder / "outputs" / "reports" / name).iterdir()}
         assert files == {item.path.rpartition("/")[2] for item in client.list_artifacts(parent, f"reports/{name}")}
@@ -105,29 +104,58 @@ def test_a_failing_notebook_is_logged_and_ends_with_1(made, monkeypatch):
     assert kept.path == "reports/wnet_tables/wnet_tables.ipynb"
 
 
-@pytest.mark.usefixtures("made")
-@pytest.mark.parametrize("stderr", ["", "Warning: x\nError: the notebook wnet_tables has failed\n"])
-def test_a_failed_report_of_a_launch_is_a_fault(monkeypatch, stderr):
-    commands = []
+@pytest.fixture
+def launched(monkeypatch):
+    """Lets a launch end with a parent run, without any work; gives the ids that reports are made for."""
+    asked_for = []
 
-    def run(command, **_):
-        commands.append(command)
-        return subprocess.CompletedProcess(command, 1, "wnet_figures: here\n", stderr)
+    def run(*_, plan_only, **__):
+        return LaunchResult(0, [] if plan_only else ["abc", "def"])
 
-    monkeypatch.setattr("ablations.__main__.subprocess.run", run)
-    monkeypatch.setattr("ablations.__main__.ask", lambda *_, **__: Asked(0, ["abc", "def"]))
+    monkeypatch.setattr("ablations.__main__.run_ablations", run)
+    monkeypatch.setattr(making, "make_reports", lambda _, run_ids, *__: asked_for.append(run_ids) or 0)
+    return asked_for
+
+
+def test_the_reports_of_a_launch_are_made_for_its_parents(launched):
+    for more in ([], ["--report", "0"], ["--plan_only", "1"]):
+        assert CliRunner().invoke(ablate, ["lambda", *more]).exit_code == 0
+    assert launched == ["abc,def"]
+
+
+@pytest.mark.usefixtures("launched")
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (StudyError("no such run"), ["Error: no reports are made: no such run"]),
+        (ZeroDivisionError("a fault"), ["Error: no reports are made:", "ZeroDivisionError: a fault"]),
+    ],
+)
+def test_a_fault_in_the_reports_of_a_launch_is_told_whole(monkeypatch, fault, words):
+    def fail(*_):
+        raise fault
+
+    monkeypatch.setattr(making, "make_reports", fail)
     ended = CliRunner().invoke(ablate, ["lambda"])
     assert ended.exit_code == 1
-    assert commands == [[sys.executable, "-m", "reports", "--run_ids", "abc,def"]]
-    assert ended.stdout == "wnet_figures: here\n"
-    (line,) = ended.stderr.splitlines()
-    assert "failed" in line
-    for arguments in (["lambda", "--report", "0"], ["lambda", "--plan_only", "1"]):
-        monkeypatch.setattr(
-            "ablations.__main__.ask", lambda *_, plan_only, reuse: Asked(0, [] if plan_only else ["abc"])
-        )
-        assert CliRunner().invoke(ablate, arguments).exit_code == 0
-    assert len(commands) == 1
+    lines = ended.stderr.splitlines()
+    assert [line for line in (lines[0], lines[-1]) if line in words] == [words[0], words[-1]]
+    assert ("Traceback (most recent call last):" in lines) == (len(words) > 1)
+
+
+def test_one_report_that_fails_leaves_the_others(made, monkeypatch):
+    def make(name, *_):
+        if name == "wnet_figures":
+            raise ZeroDivisionError("a fault")
+        return f"{name}.html"
+
+    monkeypatch.setattr(making, "_make", make)
+    ended = CliRunner().invoke(main, ["--run_ids", made.partial.id, "--output", str(made.folder / "out")])
+    assert ended.exit_code == 1
+    assert ended.stdout.startswith("wnet_tables: wnet_tables.html")
+    lines = ended.stderr.splitlines()
+    assert lines[0] == "Error: the report wnet_figures has failed:"
+    assert lines[-1] == "ZeroDivisionError: a fault"
 
 
 def test_a_second_launch_makes_no_page_anew(real, work_in, monkeypatch):
@@ -156,7 +184,7 @@ def test_files_of_an_earlier_report_go(tmp_path):
     ("arguments", "words"),
     [
         (["moon"], "unknown report 'moon': choose one of chen_tables, compare, loss_comparison, pea_tables"),
-        (["--set", "moon=1"], "unknown parameter 'moon' of the notebook wnet_tables"),
+        (["--set", "moon=1"], "unknown parameter 'moon' of the notebook loss_comparison"),
         (["--run_ids", "abc"], "there is no run 'abc'"),
     ],
 )

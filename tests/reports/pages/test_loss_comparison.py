@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.__main__ import ABLATIONS
+from ablations import find_ablations
 from reports.pages.loss_comparison import LossComparison
 from study.runs.job import variant_name
 
-VARIANTS = [variant_name(variant) for variant in ABLATIONS["loss"].variants()]
+VARIANTS = [variant_name(variant) for variant in find_ablations()["loss"].variants()]
 SCORES = ("sbd", "fbd", "abs_dic", "map", "neighbour_angle")
 
 

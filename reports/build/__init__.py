@@ -1,0 +1,1 @@
+"""How pages are made: which, of which runs, from which notebook."""

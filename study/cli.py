@@ -1,0 +1,170 @@
+"""The commands of `python -m study`, each of which is an entry point of MLproject too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from study.data.check import check
+from study.data.sets.opening import open_dataset
+from study.deploy.predict import predict
+from study.deploy.promote import load_model, promote
+from study.deploy.submit import check_submission, submit
+from study.options import (
+    Commands,
+    data_root_option,
+    dataset_option,
+    exits,
+    reuse_option,
+    set_option,
+    settings_options,
+)
+from study.profiles import SYSTEMS, load_settings, parse_overrides
+from study.runs.commands import evaluate_run, search_run, train_one
+from study.runs.imported_labels import import_labels
+from study.tracking import name_given_run
+
+_run_id = click.option("--run_id", required=True, help="Id of a finished run, from the MLflow page.")
+_split = click.option("--split", default="test", show_default=True, help="Which images: train, val or test.")
+_model = click.option(
+    "--model", required=True, help="A registered model (models:/NAME@best, models:/NAME/1) or a folder."
+)
+_device = click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu or cuda.")
+_test_images = click.option(
+    "--images", required=True, type=Path, help="CVPPP2017_testing_images.h5, or the folder that holds it."
+)
+
+
+def _seed(words: str):
+    return click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help=words)
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """Instance segmentation by pixel embeddings: train, evaluate, look at data, use a trained network."""
+
+
+@main.command("train")
+@settings_options("synthetic-leaves")
+@click.option("--system", default="wnet", show_default=True, help=f"What is trained: {', '.join(SYSTEMS)}.")
+@_seed("Seed of the initial weights, the order of the images and their augmentation.")
+@reuse_option
+@exits
+def train_command(seed: int, reuse: bool, **options: str) -> int:
+    """Train one network, score it and log both to MLflow."""
+    return train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
+
+
+@main.command("evaluate")
+@_run_id
+@_split
+@dataset_option("Another data set than that of the run", default="")
+@data_root_option()
+@set_option("Settings of data or clustering, joined by commas: clustering.angle=40.")
+@click.option("--allow_training_images", default=False, type=bool, help="1: score even images that the run has used.")
+@exits
+def evaluate_command(
+    run_id: str, split: str, dataset: str, data_root: str, overrides: str, allow_training_images: bool
+) -> int:
+    """Score the network of a finished run, on its own or other images, none of which it was made with."""
+    changes = parse_overrides(overrides)
+    changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
+    return evaluate_run(run_id, split, changes, allow_training_images)
+
+
+@main.command("search_thresholds")
+@_run_id
+@click.option("--objectives", default="sbd", show_default=True, help="Scores, joined by commas: sbd,abs_dic.")
+@data_root_option(words="Folder of the data set of the run, if it has moved.")
+@set_option("Single settings, joined by commas: clustering.method=mutex-watershed,tuning.trials=50.")
+@exits
+def search_command(run_id: str, objectives: str, data_root: str, overrides: str) -> int:
+    """Search the thresholds of a finished run on its validation images; two objectives give their Pareto front."""
+    changes = parse_overrides(overrides) | ({"data.root": data_root} if data_root else {})
+    return search_run(run_id, objectives.split(","), changes)
+
+
+@main.command("import_labels")
+@click.option("--name", required=True, help="Name of the software that has made the labels, such as StarDist.")
+@click.option("--labels", required=True, help="Folder with a label image for each image, or one HDF5 file.")
+@dataset_option(required=True)
+@data_root_option()
+@_split
+@click.option(
+    "--foreground",
+    default="auto",
+    show_default=True,
+    help="Mask that labels are cut to: truth, none, or auto, which takes the rule of the data set.",
+)
+@set_option("Which images: data.subsets=A1+A2,data.images=8.")
+@exits
+def import_command(
+    name: str, labels: str, dataset: str, data_root: str, split: str, foreground: str, overrides: str
+) -> int:
+    """Score label images that other software has made, as a run beside those of the study."""
+    changes = {"data.name": dataset, "data.root": data_root} | parse_overrides(overrides)
+    return import_labels(name, labels, split, foreground, changes)
+
+
+@main.command("promote")
+@click.option("--run_id", default="", help="Id of a finished run, from the MLflow page.")
+@click.option("--ablation", default="", help="Or an ablation, whose best run on validation images is taken: lambda.")
+@click.option("--name", default="", help="Name of the model; by default after the data set.")
+@click.option("--alias", default="best", show_default=True, help="Alias by which the model is found.")
+@exits
+def promote_command(**options: str) -> int:
+    """Register the network of a finished run, with its clustering and thresholds, as a model."""
+    return promote(**options)
+
+
+@main.command("predict")
+@_model
+@click.option("--images", required=True, type=Path, help="Folder of images, or one image: PNG, JPEG, TIFF.")
+@click.option("--out", required=True, type=Path, help="Folder for the labels.")
+@click.option("--format", default="png", show_default=True, help="Format of the labels: png or tif.")
+@click.option("--overlay", default=False, type=bool, help="1: write pictures of the outlines, too.")
+@click.option("--table", default=False, type=bool, help="1: write tables of objects and counts, too.")
+@click.option("--overwrite", default=False, type=bool, help="1: segment images again that have labels.")
+@_device
+@exits
+def predict_command(model: str, device: str, images: Path, out: Path, **options) -> int:
+    """Segment the images of a folder by a model."""
+    segmenter = load_model(model, device)
+    name_given_run(f"predict: {images.name}", f"Labels of {images} by {model}, in {out}.")
+    return predict(segmenter, images, out, **options)
+
+
+@main.command("submit")
+@_model
+@_test_images
+@click.option("--out", required=True, type=Path, help="HDF5 file to write.")
+@click.option("--subsets", default="", help="A1+A4: images of others are submitted without objects; empty: all.")
+@_device
+@exits
+def submit_command(model: str, device: str, images: Path, out: Path, **options) -> int:
+    """Label the test images of the leaf challenge, and check the file for its server."""
+    segmenter = load_model(model, device)
+    name_given_run(f"submit: {out.name}", f"Labels of {images} by {model}, in {out}.")
+    return submit(segmenter, images, out, **options)
+
+
+@main.command("check_submission")
+@click.option("--submission", required=True, type=Path, help="HDF5 file.")
+@_test_images
+@exits
+def check_submission_command(submission: Path, images: Path) -> int:
+    """List what the server of the leaf challenge would count wrongly in a submission."""
+    defects = check_submission(submission, images)
+    click.echo("\n".join(defects) or "no defects")
+    return len(defects)
+
+
+@main.command("check_data")
+@settings_options("synthetic-leaves")
+@exits
+def check_data_command(**options: str) -> int:
+    """List counts, sizes, objects per image and every defect of a data set."""
+    report = check(open_dataset(load_settings(**options).data))
+    click.echo(str(report))
+    return len(report.defects)
