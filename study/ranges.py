@@ -1,8 +1,16 @@
-"""Distances of pairs of pixels, as they are written in settings."""
+"""Values of settings: numbers, and distances of pairs of pixels as they are written."""
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any
+
 from study.errors import StudyError
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value has a size; true and false have none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def parse_ranges(text: str) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from study.data import Dataset
 from study.data.content import in_two_splits
 from study.device import choose_device
 from study.errors import StudyError
+from study.metrics import headline, summary_scores
 from study.runs.commands import threads_for
 from study.runs.job import Failure, Job, Result, Task, variant_name
 from study.runs.known_results import KnownResults
@@ -249,7 +250,10 @@ def _each(outcomes: list[Result | Failure] | Exception, task: Task) -> list[Resu
 
 
 def _score_or_reason(outcome: Result | Failure) -> str:
-    return f"SBD {outcome.table['sbd'].mean():.3f}" if isinstance(outcome, Result) else f"FAILED: {outcome.reason}"
+    if isinstance(outcome, Failure):
+        return f"FAILED: {outcome.reason}"
+    score = headline(outcome.table)
+    return f"{score.label} {outcome.table[score.key].mean():{score.form}}"
 
 
 def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str:
@@ -259,6 +263,7 @@ def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str
     pictures = [tracking.picture_key(record.name) for record in dataset.splits["val"][:PICTURES]]
     pictures = pictures[: training.validation_images]
     assert question.parent is not None
-    view = shared_view(question.parent.run_id, question.ablation.names(), pictures, last)
+    shown = summary_scores({column for result in question.results for column in result.table})
+    view = shared_view(question.parent.run_id, question.ablation.names(), pictures, last, shown)
     links = tracking.share_view(experiment, name, view)
     return f"{name}: {len(question.results)} of {len(question.jobs)} runs finished; look at them with\n{links}"

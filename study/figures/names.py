@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
+
+from study.ranges import is_number
 
 NETWORK_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of Okabe and Ito, for colour-blind eyes
 
@@ -27,7 +28,6 @@ _SETTINGS = {
     "clustering.min_distance": "least mean distance",
     "clustering.foreground_threshold": "foreground threshold",
 }
-_SCORES = {"sbd": "SBD", "fbd": "foreground Dice", "map": "mAP", "abs_dic": "|DiC|"}
 _VALUES = {
     ("system", "wnet"): "W-Net",
     ("system", "unet"): "U-Net",
@@ -66,19 +66,9 @@ _FORMS = {
 }
 
 
-def is_number(value: Any) -> bool:
-    """Whether it has a size; true and false have none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def setting_label(name: str) -> str:
     """Title of an axis: in words, or the dotted name."""
     return _SETTINGS.get(name, name)
-
-
-def score_label(name: str) -> str:
-    """Title of an axis with the score of that name."""
-    return _SCORES[name]
 
 
 def value_label(name: str, value: Any) -> str:

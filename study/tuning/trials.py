@@ -25,14 +25,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.config import Clustering, Tuning
 from study.errors import StudyError, unknown_name
+from study.metrics import objectives
 from study.tuning.space import nearest, on_grid, space_of, starts
 
 # direction of the scores that can be searched for
 OBJECTIVES = {
-    "sbd": StudyDirection.MAXIMIZE,
-    "fbd": StudyDirection.MAXIMIZE,
-    "map": StudyDirection.MAXIMIZE,
-    "abs_dic": StudyDirection.MINIMIZE,
+    key: StudyDirection.MAXIMIZE if score.higher_is_better else StudyDirection.MINIMIZE
+    for key, score in objectives().items()
 }
 
 _AT_ONCE = 4  # images scored between two decisions to go on; not the number of threads, on which no result may depend
@@ -216,7 +215,7 @@ class _Trials:
             pruned = alone and stage == "search" and len(scored) < len(self.order) and trial.should_prune()
             if pruned:
                 break
-        means = {name: float(np.mean([found[name] for found in scored])) for name in OBJECTIVES}
+        means = {name: float(np.mean([found[name] for found in scored])) for name in OBJECTIVES if name in scored[0]}
         trial.set_user_attr("means", means)
         trial.set_user_attr("images", len(scored))
         if pruned:
