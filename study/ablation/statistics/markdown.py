@@ -31,10 +31,8 @@ def to_markdown(ablation: Ablation, table: pd.DataFrame) -> str:
         What `summarize` gives, with one row at least.
     """
     rows = {row["variant"]: row for row in table.to_dict("records")}
-    shown = {
-        column: wide for column, wide in _columns(table).items() if any(_cell(row, column) for row in rows.values())
-    }
-    cells = [[name, *(_cell(row, *column) for column in shown.items())] for name, row in rows.items()]
+    known = [column for column in _columns(table).items() if any(_cell(row, *column) for row in rows.values())]
+    cells = [[name, *(_cell(row, *column) for column in known)] for name, row in rows.items()]
     over = intervals_over(max(row["seeds"] for row in rows.values()))
     several = sum(row["paired_seeds"] > 1 for row in rows.values())
     together = f" For differences, {ABOUT_TRAININGS}." if several >= LEAST_FAMILY else ""

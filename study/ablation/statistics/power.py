@@ -55,8 +55,8 @@ class Components:
 def pooled_components(ablation: Ablation, results: Sequence[Result]) -> Components | None:
     """Components of the differences to the control, averaged over the variants that have two paired seeds or more.
 
-    The differences are those of the headline score. Averaged as they were estimated, and only then not taken below 0: else they would be too large on average. None
-    where no variant has two paired seeds and two images.
+    The differences are those of the headline score. Averaged as they were estimated, and only then not taken below 0:
+    else they would be too large on average. None where no variant has two paired seeds and two images.
     """
     score = headline(column for result in results for column in result.table).key
     control = of_variant(results, ablation.control)
