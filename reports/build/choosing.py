@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablations.__main__ import ABLATIONS, IN_ORDER, OF_PEA
-from reports.launch_results import ablation_of
+from reports.blocks.launch_results import ablation_of
 from study import tracking
 from study.errors import StudyError
 

@@ -61,11 +61,10 @@ def test_settings_are_set_against_those_of_volumes(card, tables_of):
     assert ("loss.ranges", "1+3", "1+3+9+27") in rows
 
 
-def test_curves_of_the_losses_alone(card):
-    text = card.curves().html
-    assert "Training losses.<" in text
+def test_curves_of_losses_and_errors(card):
+    assert "Training losses, and scores of validation sub-volumes." in card.curves().html
     data = pd.read_csv(card.folder / "curves.csv")
-    assert set(data["metric"]) == {"train/loss", "train/loss_self", "train/loss_pyramid"}
+    assert set(data["metric"]) == {"train/loss", "train/loss_self", "train/loss_pyramid", "val/arand", "val/voi"}
     assert data[data["metric"] == "train/loss"]["step"].tolist() == list(range(1, STEPS + 1))
 
 
@@ -112,7 +111,7 @@ def test_runs_on_images_have_their_own_card(store, tmp_path):
     assert type(card_of(f"sqlite:///{tmp_path}/mlflow.db", run.run_id, str(tmp_path))) is RunCard
 
 
-def test_compare_tells_that_it_does_not_show_runs_of_volumes(card):
+def test_compare_shows_runs_of_volumes(card, tables_of):
     found = Comparison(current_store(), card.run.run_id, str(card.folder))
-    assert found.runs == []
-    assert "a run of volumes, which only run_card shows" in found.about().html
+    (columns,) = tables_of(found.scores().html)
+    assert columns[1] == [f"{card.run.metrics['test/arand']:.3f}"]
