@@ -22,7 +22,8 @@ from study.profiles import parse_overrides
 def main(names: tuple[str, ...], run_ids: str, dataset: str, overrides: str, output: str) -> int:
     """Make the reports NAME; without one, all that the launches given or present are shown in.
 
-    Of launches: wnet_tables, wnet_figures, chen_tables, loss_comparison, systems, pea_tables.
+    Of launches: wnet_tables, wnet_figures, chen_tables, loss_comparison, systems, pea_tables,
+    em_tables.
     Of runs: run_card, compare.
     """
     names = tuple(dict.fromkeys(part for name in names for part in name.split(",") if part))

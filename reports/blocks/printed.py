@@ -41,10 +41,11 @@ def with_printed(
     """
     rows = read_printed(name, dtype=str, keep_default_na=False).to_dict("records")
     given = [setting for setting in launch.ablation.names() if setting in rows[0]]
-    printed = {tuple(row[setting] for setting in given): row for row in rows if launch.dataset in datasets}
+    printed = [(tuple(row[setting] for setting in given), row) for row in rows if launch.dataset in datasets]
     keys = [printed_key(row, given) for row in frame.to_dict("records")]
-    others = [row for key, row in printed.items() if key not in keys and "method" in row]
-    found = [*(printed.get(key, {}) for key in keys), *others]
+    others = [row for key, row in printed if key not in keys and "method" in row]
+    partners = {key: row for key, row in printed if any(key)}
+    found = [*(partners.get(key, {}) for key in keys), *others]
     frame = pd.concat([frame, pd.DataFrame({"label": [row["method"] for row in others], "missing": ""})])
     columns = {f"printed_{score}": [float(row.get(score) or "nan") for row in found] for score in scores}
     return frame.reset_index(drop=True).assign(**columns, printed_source=[row.get("source") for row in found])

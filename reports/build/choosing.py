@@ -17,6 +17,7 @@ REPORTS = {  # about launches -> the ablations that they show
     "loss_comparison": ("loss",),
     "systems": ("systems",),
     "pea_tables": tuple(ablation.name for ablation in OF_PEA),
+    "em_tables": ("em",),
 }
 
 

@@ -65,7 +65,7 @@ def test_no_launch_at_all():
             "run_card",
             "",
             "leaves",
-            "--dataset chooses launches for wnet_tables, .*pea_tables; run_card takes",
+            "--dataset chooses launches for wnet_tables, .*em_tables; run_card takes",
         ),
         ("run_card", "child", "leaves", "--dataset chooses launches where --run_ids names none"),
         ("chen_tables", "parent", "", "names no launch that chen_tables shows: it is about neighbour_distance"),
@@ -87,7 +87,7 @@ def test_runs_of_all_kinds(made):
 
 
 def test_each_ablation_is_shown_by_a_report():
-    assert {name for shown in REPORTS.values() for name in shown} == ABLATIONS.keys()
+    assert {name for shown in REPORTS.values() for name in shown} == ABLATIONS.keys() | {"em"}
     assert REPORTS.keys() | {"run_card", "compare"} == {*NAMES}
 
 
