@@ -74,7 +74,7 @@ def _printed(launch: LaunchResults, variant: dict[str, Any]) -> float:
 def score_columns(frame: pd.DataFrame) -> list[Column]:
     """The columns of scores of a `score_frame` on the page; groups of what the runs do not have are left out."""
     tuned = "sbd_paper_thresholds" in frame
-    ours, paper = "tuned" if tuned else "ours", "the paper's thresholds"
+    ours, paper = "tuned" if tuned else "ours", "paper's thresholds"
     columns = [
         Column("printed", [number(value) for value in frame[PRINTED]], LEGACY),
         score_column(frame, "sbd_legacy", title=ours, intervals=True),

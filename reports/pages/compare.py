@@ -17,7 +17,7 @@ from study import figures, tracking
 from study.ablation.statistics import interval
 from study.errors import StudyError
 from study.metrics import Score, described, headline, kind_of, summary_scores
-from study.metrics.registry import DIFFERENCE
+from study.metrics.registry import DIFFERENCE, LEGACY
 from study.tracking import Scores, StoredRun
 
 _AT_ONCE = 4  # runs beside each other in a figure of images
@@ -115,7 +115,8 @@ class Comparison:
         frame.to_csv(self.folder / "scores.csv", index=False)
         columns = [Column("run", [escape(name) for name in frame["run"]], numeric=False)]
         for score in summary_scores(frame):
-            columns.append(score_column(frame, score.key, intervals=True))
+            wide = score.group in (self.headline.group, LEGACY)
+            columns.append(score_column(frame, score.key, intervals=wide))
             if score.key == self.headline.key:
                 name = f"{score.key}{DIFFERENCE}"
                 columns.append(score_column(frame, name, title="difference to the first", intervals=True))

@@ -86,10 +86,10 @@ def _width(scores: Sequence[Score]) -> float:
 
 def _limits(score: Score, low: float, high: float) -> tuple[float, float]:
     """The ends of an axis: within the bounds of the score, and to the best value where there is one."""
-    least, most = score.bounds
+    lower, upper = score.bounds
     if score.higher_is_better is False:
-        return low if least is None else least, high if most is None else min(most, high)
-    return low if least is None else max(least, low), high if most is None else most
+        return low if lower is None else lower, high if upper is None else min(upper, high)
+    return low if lower is None else max(lower, low), high if upper is None else upper
 
 
 def _in_order(values: Iterable[Any]) -> list:

@@ -45,7 +45,7 @@ def average_precision(
     Raises
     ------
     ValueError
-        If a threshold is outside (0, 1], or as `Contingency.of` does.
+        If a threshold is outside (0, 1], or for what `Contingency.of` refuses.
     """
     limits = np.asarray(thresholds, dtype=np.float64)
     if limits.ndim != 1 or not np.all((limits > 0) & (limits <= 1)):

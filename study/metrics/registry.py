@@ -36,7 +36,7 @@ class Score:
     group : str
         Title above neighbouring columns. A legacy score never stands in a group with a true one.
     bounds : tuple of two floats or None
-        The least and the largest possible value; None where there is none.
+        The smallest and the largest possible value; None where there is none.
     summary : bool
         Whether the answer of an ablation, its description, the MLflow page and the cards of runs show the score;
         others are kept per image, and stand on pages that name them.
@@ -134,9 +134,9 @@ def values_of(table: Contingency, kind: str) -> dict[str, float]:
     }
 
 
-def objectives() -> dict[str, Score]:
-    """The scores that a search of thresholds may go by: those of label images that have a direction."""
-    computed = [score for metric in METRICS if metric.compute for score in metric.scores]
+def objectives(kind: str) -> dict[str, Score]:
+    """The scores by which thresholds may be searched on a kind of data: computed ones that have a direction."""
+    computed = [score for metric in METRICS if metric.compute and kind in metric.kinds for score in metric.scores]
     return {
         score.key: score
         for score in computed
@@ -164,14 +164,14 @@ def kind_of(names: Iterable[str], prefix: str = "") -> Kind:
 
 
 def headline(names: Iterable[str], prefix: str = "") -> Score:
-    """The score by which variants are compared; parameters as of `kind_of`."""
+    """The score by which variants are compared; for the parameters see `kind_of`."""
     return score_of(kind_of(names, prefix).headline)
 
 
 def summary_scores(names: Iterable[str], prefix: str = "") -> list[Score]:
     """The scores among some columns that summaries show, each followed by that with the paper's thresholds.
 
-    The headline score comes first; parameters as of `kind_of`.
+    The headline score comes first; for the parameters see `kind_of`.
     """
     there = set(names)
     first = headline(there, prefix).key
@@ -208,7 +208,7 @@ def described(scores: Iterable[Score]) -> str:
 
 
 def _with_paper_thresholds(score: Score) -> Score:
-    return replace(score, label=f"{score.label}, the paper's thresholds", name="")
+    return replace(score, label=f"{score.label}, paper's thresholds", name="")
 
 
 def _difference(score: Score) -> Score:

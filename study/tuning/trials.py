@@ -23,15 +23,16 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from study import metrics
 from study.config import Clustering, Tuning
 from study.errors import StudyError, unknown_name
-from study.metrics import objectives
 from study.tuning.space import nearest, on_grid, space_of, starts
 
 # direction of the scores that can be searched for
 OBJECTIVES = {
     key: StudyDirection.MAXIMIZE if score.higher_is_better else StudyDirection.MINIMIZE
-    for key, score in objectives().items()
+    for kind in metrics.KINDS
+    for key, score in metrics.objectives(kind).items()
 }
 
 _AT_ONCE = 4  # images scored between two decisions to go on; not the number of threads, on which no result may depend
@@ -71,11 +72,12 @@ class Found:
     importance: dict[str, float]
 
 
-def check_objectives(objectives: Sequence[str]) -> None:
-    """Refuse a score that is not known, or named twice."""
+def check_objectives(objectives: Sequence[str], kind: str = "images") -> None:
+    """Refuse a score that is not computed of this kind of data, or named twice."""
+    known = metrics.objectives(kind)
     for objective in objectives:
-        if objective not in OBJECTIVES:
-            raise unknown_name("objective", objective, OBJECTIVES)
+        if objective not in known:
+            raise unknown_name("objective", objective, known)
     if len(set(objectives)) < len(objectives):
         raise StudyError(f"--objectives names a score twice: {','.join(objectives)}")
 

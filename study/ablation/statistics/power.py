@@ -18,7 +18,7 @@ from study.runs.job import Result
 
 ALPHA, POWER = 0.05, 0.8
 WANTED = (0.01, 0.02)  # differences whose cost is told
-_DRAWS = 4000  # of the mean squares that a launch may find
+_SAMPLES = 4000  # of the mean squares that a launch may find
 _ALL_SEEDS = 10_000  # as good as any number
 _TAG = "variance."
 
@@ -101,7 +101,7 @@ def _trainings(degrees: int, comparisons: int, rng: np.random.Generator) -> tupl
 
     Both (families, comparisons), moderated. All differences share a control, and all variants spread alike.
     """
-    families = -(-_DRAWS // comparisons)
+    families = -(-_SAMPLES // comparisons)
     control = rng.chisquare(degrees, (families, 1))
     both = rng.noncentral_chisquare(degrees, control, (families, comparisons)) / 2
     return moderated(both / degrees, np.full(both.shape, float(degrees)))
@@ -114,7 +114,7 @@ def _expected(components: Components, seeds: int, images: int) -> tuple[float, f
 
 
 def seeds_needed(components: Components, difference: float, images: int, comparisons: int = 1) -> int | None:
-    """The least number of seeds with which `difference` can be told; None where no number suffices."""
+    """The smallest number of seeds with which `difference` can be told; None where no number suffices."""
 
     def suffices(seeds: int) -> bool:
         return smallest_difference(components, seeds, images, comparisons) <= difference

@@ -91,9 +91,9 @@ def test_both_thresholds_stand_side_by_side_and_may_disagree():
     assert "- worse than the control, with the paper's thresholds: unet, inter_weight 1; wnet, inter_weight on" in words
     apart = "unet, inter_weight 1 (better with tuned thresholds, worse with the paper's)\n"
     assert f"- the verdict depends on the thresholds: {apart}" in words
-    place = table[0].index("difference to the control, the paper's thresholds")
+    place = table[0].index("difference to the control, paper's thresholds")
     assert table[2][place].startswith("-0.2")
-    assert table[0][place + 1] == "adjusted p, the paper's thresholds"
+    assert table[0][place + 1] == "adjusted p, paper's thresholds"
     assert table[2][place + 1] == "< 0.001"
 
 
@@ -130,9 +130,7 @@ def test_contrasts_are_a_table_for_each_factor():
     several = [r for v in ABLATION.variants() for r in noisy(v, 0.25 * (v["network.name"] == "wnet"), paper=0.1)]
     text = "\n\n".join(contrasts_to_markdown(contrasts(ABLATION, several)))
     first, second = text.split("inter_weight 1 minus others, paired:")
-    assert first.startswith(
-        "wnet minus others, paired:\n\n| minus | at | SBD | adjusted p | SBD, the paper's thresholds |"
-    )
+    assert first.startswith("wnet minus others, paired:\n\n| minus | at | SBD | adjusted p | SBD, paper's thresholds |")
     rows = [line.strip("| ").split(" | ") for line in first.splitlines() if line.startswith("| unet")]
     assert [row[:2] for row in rows] == [["unet", "inter_weight 1"], ["unet", "inter_weight only"]]
     assert all(row[2].startswith("+0.2") for row in rows)

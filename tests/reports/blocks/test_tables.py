@@ -70,13 +70,13 @@ def test_the_papers_thresholds_stand_beside_tuned_ones(made):
     assert frame["sbd_diff_p_adjusted"].isna().all()  # of a single seed
     columns = [(column.group, column.title) for column in score_columns(frame)]
     for group in ("true SBD", "legacy score"):
-        assert {(group, "tuned"), (group, "the paper's thresholds")} <= set(columns)
+        assert {(group, "tuned"), (group, "paper's thresholds")} <= set(columns)
     differences = [title for group, title in columns if group == "true SBD"][-4:]
     assert differences == [
         "difference to the control",
         "adjusted p",
-        "difference to the control, the paper's thresholds",
-        "adjusted p, the paper's thresholds",
+        "difference to the control, paper's thresholds",
+        "adjusted p, paper's thresholds",
     ]
 
 

@@ -44,7 +44,7 @@ def results():
 def test_it_is_computed():
     true, pred = np.array([[1, 1, 2, 2, 0, 3]]), np.array([[1, 1, 1, 0, 0, 2]])
     assert scores(true, pred)["merged"] == 0.5
-    assert "merged" in objectives()
+    assert "merged" in objectives("images")
 
 
 def test_it_is_in_the_table_and_in_the_description():
