@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -51,7 +52,7 @@ def main() -> None:
 @_seed("Seed of the initial weights, the order of the images and their augmentation.")
 @reuse_option
 @exits
-def train_command(seed: int, reuse: bool, **options: str) -> int:
+def train_command(seed: int, reuse: bool, **options: Any) -> int:
     """Train one network, score it and log both to MLflow."""
     return train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
 

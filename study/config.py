@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
 from study.errors import StudyError, unknown_name
@@ -129,3 +130,8 @@ def _converted(name: str, value: Any, spec: dataclasses.Field) -> Any:
         words = {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind.__name__]
         words += "".join(f" or {word}" for word in spec.metadata.get("also", ()))
         raise StudyError(f"setting {name} must be {words}, not {value!r}") from None
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value has a size; true and false have none."""
+    return isinstance(value, Real) and not isinstance(value, bool)

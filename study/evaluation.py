@@ -12,7 +12,8 @@ import pandas as pd
 from study.clustering import Clustering
 from study.data.batches import NetworkImage
 from study.maps import ImageMaps
-from study.metrics import neighbour_angle, scores
+from study.metrics import kind_of, neighbour_angle, scores, summary_scores
+from study.metrics.registry import LEGACY
 from study.segmentation import label_image
 
 
@@ -81,6 +82,6 @@ def means(table: pd.DataFrame) -> dict[str, float]:
 def in_words(table: pd.DataFrame, split: str) -> str:
     """The means of a table of scores in a line, such as `20 test images: SBD 0.831, …`."""
     scores = means(table)
-    shown = {"SBD": "sbd", "foreground Dice": "fbd", "|DiC|": "abs_dic", "mAP": "map"}
-    values = ", ".join(f"{name} {scores[key]:.3f}" for name, key in shown.items() if key in scores)
-    return f"{len(table)} {split} images: {values}"
+    shown = [s for s in summary_scores(scores) if s.group != LEGACY and not s.with_paper_thresholds]
+    values = ", ".join(f"{score.label} {scores[score.key]:{score.form}}" for score in shown)
+    return f"{len(table)} {split} {kind_of(table).item}s: {values}"

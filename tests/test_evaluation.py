@@ -65,7 +65,7 @@ def test_means_pass_over_images_without_a_score():
 
 def test_scores_in_words():
     table = pd.DataFrame({"image": ["a", "b"], "sbd": [0.25, 0.75], "map": [0.0, 1.0], "abs_dic": [1.0, 2.0]})
-    assert in_words(table, "val") == "2 val images: SBD 0.500, |DiC| 1.500, mAP 0.500"
+    assert in_words(table, "val") == "2 val images: SBD 0.500, |DiC| 1.50, mAP 0.500"
 
 
 def test_no_images():

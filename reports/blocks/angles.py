@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, figure_block, heading, paragraph
-from reports.launch_results import Gathered
 from study import figures, tracking
 from study.figures.names import value_label
 from study.runs.job import variant_name
@@ -22,14 +22,14 @@ _CAPTION = (
 )
 
 
-def angle_curves(gathered: Gathered, names: Sequence[str]) -> pd.DataFrame:
+def angle_curves(launch: LaunchResults, names: Sequence[str]) -> pd.DataFrame:
     """Mean angle between neighbours over each training of a launch.
 
     Parameters
     ----------
-    gathered : Gathered
+    launch : LaunchResults
     names : sequence of str
-        Settings that tell the trainings apart; variants that do not name them are passed over.
+        Settings that tell the trainings apart; variants that do not name them are skipped.
 
     Returns
     -------
@@ -37,8 +37,8 @@ def angle_curves(gathered: Gathered, names: Sequence[str]) -> pd.DataFrame:
         Columns `names`, `seed`, `run_id` (that shows the training), `step`, `angle` in degrees.
     """
     rows: dict[str, list[dict[str, Any]]] = {}  # by the run, since runs share trainings
-    for result in (result for variant in gathered.ablation.variants() for result in gathered.of(variant)):
-        run = gathered.trainings.get((variant_name(result.variant), result.seed))
+    for result in (result for variant in launch.ablation.variants() for result in launch.of(variant)):
+        run = launch.trainings.get((variant_name(result.variant), result.seed))
         if run is None or run.run_id in rows or _ANGLE not in run.metrics or not result.variant.keys() >= set(names):
             continue
         about = {name: result.variant[name] for name in names} | {"seed": result.seed, "run_id": run.run_id}
@@ -48,16 +48,16 @@ def angle_curves(gathered: Gathered, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(points, columns=[*names, "seed", "run_id", "step", "angle"])
 
 
-def angle_figure(gathered: Gathered, colour: str, style: str | None, folder: Path) -> Block:
+def angle_figure(launch: LaunchResults, colour: str, style: str | None, folder: Path) -> Block:
     """The curves as a figure; `colour` and `style` are the settings that tell the trainings apart."""
     title = "Angle between neighbours over the training"
     names = [name for name in (colour, style) if name]
-    data = angle_curves(gathered, names)
+    data = angle_curves(launch, names)
     if not len(data):
         return heading(title) + paragraph("Missing: no finished run has logged angles between neighbours.", "soft")
     titles = {name: name.rpartition(".")[2].replace("_", " ") for name in names}
     labels = {titles[name]: [value_label(name, value) for value in data[name]] for name in names}
     figure = figures.angle_figure(data.assign(**labels), titles[colour], titles[style] if style else None)
     bands = " Bands: range over seeds." if len(set(data["seed"])) > 1 else ""
-    caption = f"{_CAPTION}{bands} {gathered.dataset}."
+    caption = f"{_CAPTION}{bands} {launch.dataset}."
     return heading(title) + figure_block(folder, "neighbour_angle", figure, caption, data)

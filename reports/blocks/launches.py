@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
+from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, Column, paragraph, table_block
-from reports.launch_results import Gathered
 
 
-def cover(found: Mapping[str, Gathered], parts: Mapping[str, str], further: Sequence[str] = ()) -> Block:
+def cover(found: Mapping[str, LaunchResults], parts: Mapping[str, str], further: Sequence[str] = ()) -> Block:
     """A table of the launches, and once the parts of the paper that the page leaves out.
 
     Parameters
     ----------
-    found : dict of Gathered
+    found : dict of LaunchResults
         By name of the ablation.
     parts : dict of str
         Name of an ablation -> the part of the paper that it redoes.
@@ -24,12 +24,12 @@ def cover(found: Mapping[str, Gathered], parts: Mapping[str, str], further: Sequ
     """
     launches = list(found.values())
     columns = [
-        Column("ablation", [gathered.ablation.name for gathered in launches], numeric=False),
-        Column("data set", [escape(gathered.dataset) for gathered in launches], numeric=False),
-        Column("started (UTC)", [day(gathered.parent.started) for gathered in launches], numeric=False),
-        Column("state", [gathered.parent.state for gathered in launches], numeric=False),
-        Column("runs with scores", [_count(gathered) for gathered in launches]),
-        Column("parent run", [f"<code>{gathered.parent.run_id}</code>" for gathered in launches], numeric=False),
+        Column("ablation", [launch.ablation.name for launch in launches], numeric=False),
+        Column("data set", [escape(launch.dataset) for launch in launches], numeric=False),
+        Column("started (UTC)", [day(launch.parent.started) for launch in launches], numeric=False),
+        Column("state", [launch.parent.state for launch in launches], numeric=False),
+        Column("runs with scores", [_count(launch) for launch in launches]),
+        Column("parent run", [f"<code>{launch.parent.run_id}</code>" for launch in launches], numeric=False),
     ]
     absent = [f"{part} (no launch of {name} is given)" for name, part in parts.items() if name not in found]
     absent += further
@@ -42,6 +42,6 @@ def day(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
-def _count(gathered: Gathered) -> str:
-    planned = len(gathered.ablation.variants()) * max(1, gathered.seed_count)
-    return f"{len(gathered.results)} of {planned}"
+def _count(launch: LaunchResults) -> str:
+    planned = len(launch.ablation.variants()) * max(1, launch.seed_count)
+    return f"{len(launch.results)} of {planned}"

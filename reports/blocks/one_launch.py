@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from reports.blocks.launch_results import load_launch
 from reports.blocks.launches import cover
 from reports.blocks.page import Block, remarks
-from reports.launch_results import gather_one
 from study import tracking
 
 
@@ -28,9 +28,9 @@ class OneLaunch:
 
     def __init__(self, store: str, run_ids: str, folder: str):
         tracking.use_store(store)
-        self.gathered, self.folder = gather_one(run_ids.split(","), self.ABLATION), Path(folder)
-        self.missing = list(self.gathered.missing)
+        self.launch, self.folder = load_launch(run_ids.split(","), self.ABLATION), Path(folder)
+        self.missing = list(self.launch.missing)
 
     def about(self) -> Block:
         """Which launch the page is made of, and what is missing of it."""
-        return cover({self.ABLATION: self.gathered}, {}) + remarks("Missing on this page:", self.missing)
+        return cover({self.ABLATION: self.launch}, {}) + remarks("Missing on this page:", self.missing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -62,6 +62,11 @@ def heading(text: str, level: int = 2) -> Block:
 def paragraph(text: str, kind: str = "") -> Block:
     """A paragraph of plain text."""
     return Block(f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>")
+
+
+def stacked(blocks: Iterable[Block]) -> Block:
+    """Blocks below one another."""
+    return Block("\n".join(block.html for block in blocks))
 
 
 def remarks(title: str, sentences: Sequence[str]) -> Block:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, figure_block, heading, remarks
-from reports.launch_results import Gathered
 from study import figures
 from study.figures.names import variant_label
+from study.metrics import drawn_scores
 from study.runs.job import Result, variant_name
 
 _COLOURS = "A colour stands for a direction of the embedding, the same in all pictures."
@@ -24,25 +25,26 @@ def first_with_pictures(results: Sequence[Result]) -> Result | None:
 
 
 def shown_images(result: Result, run_id: str) -> pd.DataFrame:
-    """The images that a result has pictures of: `image`, `sbd`, `map`, `variant`, `seed`, `run_id`."""
-    table = result.table.head(len(result.panels))[["image", "sbd", "map"]]
+    """The images that a result has pictures of: `image`, the scores that are drawn, `variant`, `seed`, `run_id`."""
+    scores = [score.key for score in drawn_scores(result.table)]
+    table = result.table.head(len(result.panels))[["image", *scores]]
     return table.assign(variant=variant_name(result.variant), seed=result.seed, run_id=run_id)
 
 
-def embeddings(gathered: Gathered, file: str, title: str, caption: str, folder: Path) -> Block:
+def embeddings(launch: LaunchResults, file: str, title: str, caption: str, folder: Path) -> Block:
     """Embeddings of the same test images by some variants.
 
     Parameters
     ----------
-    gathered : Gathered
+    launch : LaunchResults
     file : str
         Which of the ablation's `pictures`; also the name of the files.
     title, caption : str
         What stands above, and the first words below.
     folder : Path
     """
-    variants = gathered.ablation.pictures[file]
-    shown = {variant_name(v): r for v in variants if (r := first_with_pictures(gathered.of(v))) is not None}
+    variants = launch.ablation.pictures[file]
+    shown = {variant_name(v): r for v in variants if (r := first_with_pictures(launch.of(v))) is not None}
     absent = [variant_label(v) for v in variants if variant_name(v) not in shown]
     missing = remarks("Missing here:", [f"{label}: no finished run with pictures" for label in absent])
     there = [variant for variant in variants if variant_name(variant) in shown]
@@ -50,11 +52,11 @@ def embeddings(gathered: Gathered, file: str, title: str, caption: str, folder: 
         return heading(title) + missing
     results = [shown[variant_name(variant)] for variant in there]
     figure = figures.embedding_figure(there, [result.panels for result in results], "")
-    parts = [shown_images(result, gathered.run_of(result)).head(2) for result in results]
+    parts = [shown_images(result, launch.run_of(result)).head(2) for result in results]
     data = pd.concat(parts, ignore_index=True)
     images = ", ".join(dict.fromkeys(data["image"]))
     seeds = ", ".join(map(str, sorted({result.seed for result in results})))
-    caption = f"{caption} {_COLOURS} Images {images}; seed {seeds}. {gathered.dataset}."
+    caption = f"{caption} {_COLOURS} Images {images}; seed {seeds}. {launch.dataset}."
     return heading(title) + figure_block(folder, file, figure, caption, data) + missing
 
 

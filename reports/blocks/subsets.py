@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-import ablations
+from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, Column, number, table_block, with_interval
-from reports.launch_results import Gathered
-from study.ablation.statistics import ABOUT_INTERVALS, interval
+from reports.blocks.printed import read_printed
+from study.ablation.statistics import ABOUT_INTERVALS, interval, interval_columns
 from study.figures.names import value_label
 from study.runs.job import Result
 
 DATASET = "cvppp2017"
 GROUPS = {"A1": ("A1",), "A1-3": ("A1", "A2", "A3"), "A1-5": ("A1", "A2", "A3", "A4", "A5")}
-PRINTED = Path(ablations.__file__).parent / "printed" / "wnet_table3.csv"
 SCORES = {"sbd_legacy": "legacy", "sbd": "true_sbd"}  # prefixes of the columns
 NETWORKS = ("unet", "wnet")
 
@@ -49,25 +47,25 @@ def group_scores(tables: Sequence[pd.DataFrame], score: str) -> dict[str, tuple[
     return found
 
 
-def subset_results(found: Mapping[str, Gathered]) -> dict[str, tuple[Gathered, list[Result]]]:
+def subset_results(found: Mapping[str, LaunchResults]) -> dict[str, tuple[LaunchResults, list[Result]]]:
     """Results of the U-Net and the W-Net in their control settings, by the network's name.
 
     They are those of a launch of the ablation `subsets`; without one, those of the first launch on CVPPP2017 that has
     them.
     """
-    ordered = sorted(found.values(), key=lambda gathered: gathered.ablation.name != "subsets")
-    chosen: dict[str, tuple[Gathered, list[Result]]] = {}
-    for gathered in (g for g in ordered if g.dataset == DATASET):
+    ordered = sorted(found.values(), key=lambda launch: launch.ablation.name != "subsets")
+    chosen: dict[str, tuple[LaunchResults, list[Result]]] = {}
+    for launch in (g for g in ordered if g.dataset == DATASET):
         for network in NETWORKS:
-            results = gathered.of(control_of(gathered, network))
+            results = launch.of(control_of(launch, network))
             if results and network not in chosen:
-                chosen[network] = (gathered, results)
+                chosen[network] = (launch, results)
     return chosen
 
 
-def control_of(gathered: Gathered, network: str) -> dict[str, Any]:
+def control_of(launch: LaunchResults, network: str) -> dict[str, Any]:
     """The variant of a launch that is its control, but for the network."""
-    control = gathered.ablation.control
+    control = launch.ablation.control
     if control.get("network.concat_layer") == "dfeat.32":
         return control | {"network.concat_layer": "dfeat.32" if network == "wnet" else "none"}
     if "network.name" in control or network == "wnet":
@@ -75,7 +73,7 @@ def control_of(gathered: Gathered, network: str) -> dict[str, Any]:
     return {}
 
 
-def subset_frame(found: Mapping[str, Gathered]) -> pd.DataFrame:
+def subset_frame(found: Mapping[str, LaunchResults]) -> pd.DataFrame:
     """Table 3: a row per printed method, then our U-Net and W-Net.
 
     Returns
@@ -85,7 +83,7 @@ def subset_frame(found: Mapping[str, Gathered]) -> pd.DataFrame:
         `true_sbd_{group}`, the latter two with `_low`, `_high`; `printed_true_sbd_A1-3`, which the paper took over
         from Chen et al. 2019; `missing`; `source`.
     """
-    printed = pd.read_csv(PRINTED).rename(
+    printed = read_printed("wnet_table3").rename(
         columns={group: f"printed_legacy_{group}" for group in GROUPS} | {"true_sbd_A1-3": "printed_true_sbd_A1-3"}
     )
     chosen = subset_results(found)
@@ -93,19 +91,24 @@ def subset_frame(found: Mapping[str, Gathered]) -> pd.DataFrame:
     for network in NETWORKS:
         row: dict[str, Any] = {"method": f"our {value_label('network.name', network)}", "backbone": "U-Net"}
         if network in chosen:
-            gathered, results = chosen[network]
-            row |= {"trained_on": gathered.settings.get("data.subsets", "").replace("+", ", "), **_ours(results)}
-            row["source"] = f"launch {gathered.parent.run_id} ({gathered.parent.name})"
+            launch, results = chosen[network]
+            row |= {"trained_on": launch.settings.get("data.subsets", "").replace("+", ", "), **_ours(results)}
+            row["source"] = f"launch {launch.parent.run_id} ({launch.parent.name})"
         else:
             row["missing"] = _why_none(found, network)
         rows.append(row)
     frame = pd.concat([printed, pd.DataFrame(rows)], ignore_index=True)
     for group in GROUPS:
         for prefix in SCORES.values():
-            for column in (f"{prefix}_{group}{end}" for end in ("", "_low", "_high")):
+            for column in _columns(prefix, group):
                 if column not in frame:
                     frame[column] = np.nan
     return frame.assign(missing=frame["missing"].fillna("") if "missing" in frame else "")
+
+
+def _columns(prefix: str, group: str) -> tuple[str, str, str]:
+    """Columns of the mean of a group and its interval."""
+    return interval_columns(f"{prefix}_{group}")
 
 
 def _ours(results: Sequence[Result]) -> dict[str, Any]:
@@ -116,13 +119,13 @@ def _ours(results: Sequence[Result]) -> dict[str, Any]:
             if isinstance(value, str):
                 absent[f"{group} {value}"] = None
             else:
-                row |= dict(zip((f"{prefix}_{group}{end}" for end in ("", "_low", "_high")), value, strict=True))
+                row |= dict(zip(_columns(prefix, group), value, strict=True))
     return row | {"missing": "; ".join(absent)}
 
 
-def _why_none(found: Mapping[str, Gathered], network: str) -> str:
-    if not any(gathered.dataset == DATASET for gathered in found.values()):
-        datasets = " and ".join(sorted({gathered.dataset for gathered in found.values()}))
+def _why_none(found: Mapping[str, LaunchResults], network: str) -> str:
+    if not any(launch.dataset == DATASET for launch in found.values()):
+        datasets = " and ".join(sorted({launch.dataset for launch in found.values()}))
         return f"missing: the data set is {datasets}, not {DATASET}"
     return f"missing: no finished run of the {value_label('network.name', network)} in the control's settings"
 
@@ -139,7 +142,7 @@ def subset_table(frame: pd.DataFrame, measured_on: str) -> Block:
     ]
     for title, prefix in (("ours, legacy", "legacy"), ("ours, true SBD", "true_sbd")):
         for group in GROUPS:
-            names = [f"{prefix}_{group}{end}" for end in ("", "_low", "_high")]
+            names = [*_columns(prefix, group)]
             if frame[names[0]].notna().to_numpy().any():
                 columns.append(Column(group, [with_interval(*row) for row in frame[names].to_numpy()], title))
     columns.append(Column("A1-3", [number(v) for v in frame["printed_true_sbd_A1-3"]], "printed, true SBD"))

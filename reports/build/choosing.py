@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ablations import find_ablations
+from reports.blocks.launch_results import ablation_of
 from reports.build.render import NAMES
-from reports.launch_results import ablation_of
 from study import tracking
 from study.errors import StudyError
-from study.tracking import StoredRun
 
 
 def pages_of_launches() -> dict[str, tuple[str, ...]]:
@@ -77,20 +76,16 @@ def _runs(name: str, ids: list[str], dataset: str) -> list[str]:
     if name == "run_card":
         if len(runs) != 1:
             raise StudyError(f"run_card takes one run, by --run_ids ID, not {len(runs)}")
-        if _is_launch(runs[0]):
+        if runs[0].is_launch:
             raise StudyError(
                 f"--run_ids: run {ids[0]} is the launch of an ablation; run_card takes one of the runs below it, and "
                 "compare all of them"
             )
-    elif sum(len(tracking.children_of(run)) if _is_launch(run) else 1 for run in runs) < 2:
+    elif sum(len(tracking.children_of(run)) if run.is_launch else 1 for run in runs) < 2:
         raise StudyError(
             "compare takes two or more runs, by --run_ids ID,ID; the parent of an ablation stands for its own"
         )
     return ids
-
-
-def _is_launch(run: StoredRun) -> bool:
-    return run.parent_id is None and "control" in run.tags
 
 
 def _shown_launches(name: str, ids: Sequence[str], ablations: Sequence[str]) -> list[str]:

@@ -6,29 +6,26 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-import ablations
 from reports.blocks.angles import angle_figure
+from reports.blocks.competitors import competitors_of, in_words
 from reports.blocks.one_launch import OneLaunch
 from reports.blocks.page import Block, Column, figure_block, heading, number, table_block
+from reports.blocks.printed import LEAVES, read_printed
 from reports.blocks.results import figure_table, result_frame
-from reports.blocks.tables import ABOUT_DIFFERENCES, ABOUT_THRESHOLDS, difference_columns, intervals
-from reports.competitors import competitors_of, in_words
+from reports.blocks.tables import ABOUT_DIFFERENCES, ABOUT_THRESHOLDS, difference_columns, score_column
 from study import figures
 from study.ablation.statistics import ABOUT_INTERVALS
+from study.metrics import described, score_of
 
 SHOWS = ("neighbour_distance",)  # ablations
 DIMENSIONS, DISTANCE = "network.embedding_dim", "loss.neighbour_distance"
-LEAVES = ("cvppp2017", "synthetic-leaves")
 PRECISIONS = (*(f"ap_{percent}" for percent in range(50, 95, 5)), "map")  # of Table 1
 COUNTS = ("sbd", "fbd", "dic", "abs_dic")  # of Table 2
-_PRINTED = Path(ablations.__file__).parent / "printed"
 _SPELLED = re.compile(r"[-\s]")  # with or without: Mask R-CNN, Mask-RCNN
-_FORMS = {"dic": "+.2f", "abs_dic": ".2f"}  # others are shares, with three digits
 _ROWS = (
     "U-Net: of three classes; E-LC: embedding learned with local constraints, by dimensions and the distance d within "
     "which objects are neighbours. Means over all images and seeds. Dashes: not printed, or no such labels imported."
@@ -42,13 +39,13 @@ class ChenTables(OneLaunch):
 
     def __init__(self, store: str, run_ids: str, folder: str):
         super().__init__(store, run_ids, folder)
-        self.competitors, unread = competitors_of(self.gathered)
+        self.competitors, unread = competitors_of(self.launch)
         self.missing += unread
-        self.on_leaves = self.gathered.dataset in LEAVES
+        self.on_leaves = self.launch.dataset in LEAVES
 
     def table_1(self) -> Block:
         """Average precision by overlap."""
-        frame = self._beside_printed("chen_table1.csv", PRECISIONS, not self.on_leaves)
+        frame = self._beside_printed("chen_table1", PRECISIONS, not self.on_leaves)
         frame.to_csv(self.folder / "table_1.csv", index=False)
         columns = _labels(frame)
         for name in PRECISIONS:
@@ -68,17 +65,16 @@ class ChenTables(OneLaunch):
 
     def table_2(self) -> Block:
         """Symmetric best Dice, foreground, and number of objects."""
-        frame = self._beside_printed("chen_table2.csv", COUNTS, self.on_leaves)
+        frame = self._beside_printed("chen_table2", COUNTS, self.on_leaves)
         frame.to_csv(self.folder / "table_2.csv", index=False)
         columns, tuned = _labels(frame), frame["sbd_paper_thresholds"].notna().to_numpy().any()
-        columns.append(Column("SBD, tuned" if tuned else "SBD", intervals(frame, "sbd"), "ours"))
+        columns.append(score_column(frame, "sbd", "ours", intervals=True))
         if tuned:
-            cells = [number(value) for value in frame["sbd_paper_thresholds"]]
-            columns.append(Column("paper's thresholds", cells, "ours"))
+            columns.append(score_column(frame, "sbd_paper_thresholds", "ours"))
         columns += difference_columns(frame, "ours")
-        columns += [_column(frame, name, "", "ours") for name in COUNTS[1:]]
+        columns += [score_column(frame, name, "ours") for name in COUNTS[1:]]
         if self.on_leaves:
-            columns += [_column(frame, name, "printed_", "printed") for name in COUNTS]
+            columns += [score_column(frame, name, "printed", prefix="printed_") for name in COUNTS]
         words = (
             "Printed: on 162 images of CVPPP2017 A1-4, drawn at random, and without the true foreground; SBD is the "
             "smaller best Dice there too. Two printed values of FBD, 0.334 and 0.350, do not fit their SBD; they stand "
@@ -87,7 +83,7 @@ class ChenTables(OneLaunch):
             else "The paper's values are left out: they are of leaves, and this data set is not."
         )
         caption = (
-            "Table 2. SBD, Dice of the foreground, and objects found less true ones. "
+            f"Table 2. {described(map(score_of, COUNTS))}. "
             f"{ABOUT_DIFFERENCES}{ABOUT_THRESHOLDS if tuned else ''} {words}"
         )
         return self._table("Table 2: SBD and number of objects", caption, columns, frame)
@@ -100,14 +96,14 @@ class ChenTables(OneLaunch):
         return heading(title) + table_block(columns, caption, control)
 
     def _is_control(self, row: dict[str, Any]) -> bool:
-        return self.gathered.ablation.control.items() <= row.items()
+        return self.launch.ablation.control.items() <= row.items()
 
     def _measured_on(self) -> str:
-        return self.gathered.measured_on() + in_words(self.competitors)
+        return self.launch.measured_on() + in_words(self.competitors)
 
     @cached_property
     def _found(self) -> pd.DataFrame:
-        return result_frame(self.gathered, self.competitors, (*PRECISIONS, "dic"))
+        return result_frame(self.launch, self.competitors, (*PRECISIONS, *COUNTS[1:]))
 
     def _beside_printed(self, file: str, scores: Sequence[str], shown: bool) -> pd.DataFrame:
         """Ours in the order of the paper, the printed values beside them where they are `shown`.
@@ -118,13 +114,13 @@ class ChenTables(OneLaunch):
             `method`, `network.embedding_dim`, `loss.neighbour_distance`; the scores, those of SBD with interval and
             difference to the control; `printed_{score}`; `missing`.
         """
-        method = ["U-Net" if "system" in variant else "E-LC" for variant in self.gathered.ablation.variants()]
+        method = ["U-Net" if "system" in variant else "E-LC" for variant in self.launch.ablation.variants()]
         method += [competitor.name for competitor in self.competitors]
         further = [name for name in self._found if str(name).startswith("sbd_") and "legacy" not in str(name)]
         columns = [DIMENSIONS, DISTANCE, *scores, *(further if "sbd" in scores else ()), "missing"]
         ours = self._found[columns].assign(key=_keys(self._found.assign(method=method)))
         ours.insert(0, "method", method)
-        printed = pd.read_csv(_PRINTED / file)
+        printed = read_printed(file)
         printed["key"] = _keys(printed)
         order = {key: place for place, key in enumerate(printed["key"])}
         after = printed[DIMENSIONS].isna().sum() - 0.5  # of other software, that of which nothing is printed
@@ -138,7 +134,7 @@ class ChenTables(OneLaunch):
 
     def scores(self) -> Block | None:
         """Scores by the distance of neighbours, a line per dimension."""
-        table = figure_table(self.gathered, self.competitors)
+        table = figure_table(self.launch, self.competitors)
         if table.empty:
             return None
         figure = figures.score_curve(table, DISTANCE, DIMENSIONS, "")
@@ -150,7 +146,7 @@ class ChenTables(OneLaunch):
 
     def angles(self) -> Block:
         """Angle between neighbours over the training, a line per distance and dimension."""
-        return angle_figure(self.gathered, DISTANCE, DIMENSIONS, self.folder)
+        return angle_figure(self.launch, DISTANCE, DIMENSIONS, self.folder)
 
 
 def _keys(frame: pd.DataFrame) -> list[str]:
@@ -165,9 +161,3 @@ def _labels(frame: pd.DataFrame) -> list[Column]:
     for title, name in (("dim.", DIMENSIONS), ("d, px", DISTANCE)):
         columns.append(Column(title, [f"{value:g}" if pd.notna(value) else "" for value in frame[name]]))
     return columns
-
-
-def _column(frame: pd.DataFrame, name: str, prefix: str, group: str) -> Column:
-    titles = {"sbd": "SBD", "fbd": "FBD", "dic": "DiC", "abs_dic": "|DiC|"}
-    cells = [number(value, _FORMS.get(name, ".3f")) for value in frame[prefix + name]]
-    return Column(titles[name], cells, group)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.blocks.page import Block, Column, figure_block, heading, number, paragraph, remarks, table_block
-from reports.blocks.tables import LEGACY, TRUE, intervals
-from reports.pages.run_card import FORMS, SHOWN_SCORES
+from reports.blocks.page import Block, Column, figure_block, heading, paragraph, remarks, stacked, table_block
+from reports.blocks.tables import score_column
 from study import figures, tracking
 from study.ablation.statistics import interval
 from study.errors import StudyError
+from study.metrics import Score, described, headline, kind_of, summary_scores
+from study.metrics.registry import DIFFERENCE, LEGACY
 from study.tracking import Scores, StoredRun
 
 _AT_ONCE = 4  # runs beside each other in a figure of images
@@ -65,6 +66,11 @@ class Comparison:
         self.folder = Path(folder)
         self.runs, self.missing = _read(run_ids.split(","))
 
+    @property
+    def headline(self) -> Score:
+        """The score by which the runs are compared, that of the first."""
+        return headline(self.runs[0].table)
+
     def about(self) -> Block:
         """The runs, and whether they have images in common."""
         block = remarks("Missing here:", self.missing)
@@ -108,35 +114,36 @@ class Comparison:
         frame = pd.DataFrame([_row(run, self.runs[0]) for run in self.runs])
         frame.to_csv(self.folder / "scores.csv", index=False)
         columns = [Column("run", [escape(name) for name in frame["run"]], numeric=False)]
-        for name, (label, group) in SHOWN_SCORES.items():
-            if name in frame and group in (TRUE, LEGACY):
-                columns.append(Column(label, intervals(frame, name), group))
-                if name in ("sbd", "sbd_legacy"):
-                    columns.append(Column("to the first", intervals(frame, f"{name}_diff", "+.3f"), group))
-            elif name in ("map", "abs_dic") and name in frame:
-                columns.append(Column(label, [number(value, FORMS.get(name, ".3f")) for value in frame[name]], group))
+        for score in summary_scores(frame):
+            wide = score.group in (self.headline.group, LEGACY)
+            columns.append(score_column(frame, score.key, intervals=wide))
+            if score.key == self.headline.key:
+                name = f"{score.key}{DIFFERENCE}"
+                columns.append(score_column(frame, name, title="difference to the first", intervals=True))
         caption = (
             "Means over all images of a run; differences to the first over the images that both have. Small print: "
             "95 % intervals over images only, these trainings: no verdict on which is better follows from them."
         )
-        return title + table_block(columns, caption, [0])
+        meaning = described(summary_scores(frame))
+        return title + table_block(columns, f"{meaning}. {caption}", [0])
 
     def per_image(self) -> Block | None:
-        """SBD of each image against that in the first run."""
+        """The headline score of each image against that in the first run."""
         if len(self.runs) < 2:
             return None
-        first, pairs = self.runs[0], {}
+        first, pairs, score = self.runs[0], {}, self.headline
         for run in self.runs[1:]:
-            images = _common(first, run)
-            pair = {"image": images, "first": first.table["sbd"].loc[images], "other": run.table["sbd"].loc[images]}
-            if images:
-                pairs[run.name] = pd.DataFrame(pair).reset_index(drop=True)
+            if images := _common(first, run):
+                values = {name: of.table[score.key].loc[images] for name, of in (("first", first), ("other", run))}
+                pairs[run.name] = pd.DataFrame({"image": images, **values}).reset_index(drop=True)
         title = heading("Image by image")
         if not pairs:
             return title + paragraph(f"Missing: no run has test images in common with {first.name}.", "soft")
         data = pd.concat([pair.assign(run=name) for name, pair in pairs.items()], ignore_index=True)
-        caption = "SBD of each common image; above the line the score of a run is higher than that of the first."
-        figure = figures.paired_figure(pairs, first.name, "SBD")
+        better = "higher" if score.sign > 0 else "higher, which is worse,"
+        caption = f"{score.label} of each common {kind_of(first.table).item}; above the line that of a run is {better} "
+        caption += "than that of the first."
+        figure = figures.paired_figure(pairs, first.name, score.label)
         return title + figure_block(self.folder, "per_image", figure, caption, data)
 
     def images(self, shown: int) -> Block | None:
@@ -152,8 +159,9 @@ class Comparison:
                 for image, strip in zip(run.table.index, run.scores.pictures, strict=False):
                     strips.setdefault(str(image), {})[run.name] = strip
             rows = list(strips.items())[:shown]
+            key = self.headline.key
             data = [
-                {"image": image, "run": run.name, "sbd": run.table["sbd"].get(image, _NAN)}
+                {"image": image, "run": run.name, key: run.table[key].get(image, _NAN)}
                 for image, _ in rows
                 for run in part
             ]
@@ -162,7 +170,7 @@ class Comparison:
             blocks.append(figure_block(self.folder, f"images_{k // _AT_ONCE + 1}", figure, caption, pd.DataFrame(data)))
         if not blocks:
             return title + paragraph("Missing: the runs keep no pictures of test images.", "soft")
-        return sum(blocks, title)
+        return stacked([title, *blocks])
 
 
 def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
@@ -170,7 +178,7 @@ def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
     runs: list[StoredRun] = []
     for run_id in run_ids:
         run = tracking.stored_run(run_id)
-        runs += tracking.children_of(run) if run.parent_id is None and "control" in run.tags else [run]
+        runs += tracking.children_of(run) if run.is_launch else [run]
     several = len({run.parent_id for run in runs}) > 1
     compared: list[Compared] = []
     missing: list[str] = []
@@ -184,8 +192,8 @@ def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
             scores = tracking.stored_scores(run.run_id, run.tags.get("split", "test"))
             if scores.table.empty:
                 raise StudyError("there is no test image")
-            if "sbd" not in scores.table:
-                raise StudyError("a run of volumes, which only run_card shows")
+            if headline(scores.table).key not in scores.table:
+                raise StudyError("its table has no score by which runs are compared")
             compared.append(Compared(name, run, tracking.stored_settings(run.run_id), scores))
         except StudyError as error:
             missing.append(f"{name}: {error}")
@@ -203,14 +211,9 @@ def _row(run: Compared, first: Compared) -> dict[str, Any]:
     """Scores of a run with intervals, and differences to the first run."""
     row: dict[str, Any] = {"run": run.name, "images": len(run.table)}
     images = _common(first, run) if run is not first else []
-    for name in (name for name in SHOWN_SCORES if name in run.table):
-        row |= _with_interval(name, run.table[name].to_numpy(float))
+    for name in (score.key for score in summary_scores(run.table)):
+        row |= interval(run.table[name].to_numpy(float)[None]).columns(name)
         both = images if name in first.table else []
         difference = (run.table[name] - first.table[name]).loc[both] if both else pd.Series(dtype=float)
-        row |= _with_interval(f"{name}_diff", difference.to_numpy(float))
+        row |= interval(difference.to_numpy(float)[None]).columns(f"{name}{DIFFERENCE}")
     return row
-
-
-def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:
-    found = interval(values[None])
-    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}

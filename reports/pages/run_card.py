@@ -22,25 +22,15 @@ from reports.blocks.page import (
     table_block,
     with_interval,
 )
-from reports.blocks.tables import ABOUT_THRESHOLDS, LEGACY, TRUE
+from reports.blocks.tables import ABOUT_THRESHOLDS
 from study import figures, tracking
 from study.ablation.statistics import interval
 from study.errors import StudyError
+from study.metrics import described, drawn_scores, headline, kind_of, score_of, summary_scores
 from study.runs.job import intervals_over
 from study.settings import Settings
 from study.tracking import Scores
 
-SHOWN_SCORES = {  # column of a table of scores -> title, group; a legacy score never stands in a column with a true one
-    "sbd": ("SBD", TRUE),
-    "sbd_paper_thresholds": ("SBD, paper's thresholds", TRUE),
-    "sbd_legacy": ("legacy SBD", LEGACY),
-    "sbd_legacy_paper_thresholds": ("legacy SBD, paper's thresholds", LEGACY),
-    "map": ("mAP", "other scores"),
-    "fbd": ("foreground Dice", "other scores"),
-    "abs_dic": ("|DiC|", "other scores"),
-    "neighbour_angle": ("angle between neighbours, °", "other scores"),
-}
-FORMS = {"abs_dic": ".2f", "neighbour_angle": ".1f"}  # others are shares, with three digits
 _SEARCH = {
     "history.png": "The search, trial by trial.",
     "slices.png": "Score by each setting.",
@@ -49,7 +39,7 @@ _SEARCH = {
 
 
 class RunCard:
-    """The card of a run on images, for one notebook.
+    """The card of a run, for one notebook.
 
     Parameters
     ----------
@@ -78,8 +68,8 @@ class RunCard:
         except StudyError as error:
             self.no_scores = str(error)
             return None
-        if found.table.empty:
-            self.no_scores = f"there is no {self.split} image"
+        if headline(found.table).key not in found.table:
+            self.no_scores = f"there is no score of a {self.split} image"
             return None
         return found
 
@@ -124,69 +114,71 @@ class RunCard:
         holder, names = shown.run_id, sorted(shown.metrics)
         source = f" The training is that of run {holder}." if holder != self.run.run_id else ""
         losses = {n: tracking.metric_curve(holder, n) for n in names if n.startswith("train/loss")}
-        scores = {n: tracking.metric_curve(holder, n) for n in ("val/sbd", "val/map") if n in names}
+        drawn = [f"val/{score.key}" for score in drawn_scores(name.removeprefix("val/") for name in names)]
+        scores = {n: tracking.metric_curve(holder, n) for n in drawn if n in names}
         if not losses:
             return title + paragraph("Missing: the run has logged no training loss.", "soft")
         data = pd.concat([curve.assign(metric=name) for name, curve in (losses | scores).items()], ignore_index=True)
         figure = figures.training_figure(losses, scores)
-        caption = f"Training losses{', and scores of validation images' if scores else ''}.{source}"
+        item = kind_of(shown.metrics, "val/").item
+        caption = f"Training losses{f', and scores of validation {item}s' if scores else ''}.{source}"
         return title + figure_block(self.folder, "curves", figure, caption, data)
 
     def scores(self) -> Block:
-        """Means with intervals, and how SBD is spread over the images."""
+        """Means with intervals, and how the headline score is spread over the images."""
         title = heading("Scores")
         if self.found is None:
             return title + remarks("Missing here:", [self.no_scores])
-        table = self.found.table
+        table, first, item = self.found.table, headline(self.found.table), kind_of(self.found.table).item
         table.to_csv(self.folder / "scores_per_image.csv", index=False)
-        columns = [Column("", ["mean", "lowest", "highest"], numeric=False)]
-        means = {}
-        for name, (label, group) in SHOWN_SCORES.items():
-            if name in table:
-                values, form = table[name].astype(float), FORMS.get(name, ".3f")
-                found = interval(values.to_numpy()[None])
-                means |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-                extremes = [number(value, form) for value in values.agg(["min", "max"]).tolist()]
-                columns.append(
-                    Column(label, [with_interval(found.mean, found.low, found.high, form), *extremes], group)
-                )
+        columns, means = [Column("", ["mean", "lowest", "highest"], numeric=False)], {}
+        shown = summary_scores(table)
+        for score in shown:
+            values = table[score.key].astype(float)
+            found = interval(values.to_numpy()[None])
+            means |= found.columns(score.key)
+            extremes = [number(value, score.form) for value in values.agg(["min", "max"]).tolist()]
+            mean = with_interval(found.mean, found.low, found.high, score.form)
+            columns.append(Column(score.label, [mean, *extremes], score.group))
         pd.DataFrame([means]).to_csv(self.folder / "scores.csv", index=False)
-        caption = f"{len(table)} {self.split} images; small print: {intervals_over(1)}."
-        caption += ABOUT_THRESHOLDS if "sbd_paper_thresholds" in table else ""
-        figure = figures.spread_figure(table["sbd"].tolist(), "SBD")
-        block = figure_block(self.folder, "spread", figure, "SBD of each image.", table.filter(["image", "sbd"]))
+        caption = f"{len(table)} {self.split} {item}{'s' * (len(table) != 1)}; small print: {intervals_over(1)}. "
+        caption += f"{described(shown)}."
+        caption += ABOUT_THRESHOLDS if any(score.with_paper_thresholds for score in shown) else ""
+        figure = figures.spread_figure(table[first.key].tolist(), first.label)
+        words = f"{first.label} of each {item}."
+        block = figure_block(self.folder, "spread", figure, words, table.filter(["image", first.key]))
         return title + table_block(columns, caption) + block
 
     def images(self, shown: int) -> Block:
-        """The `shown` worst and best images by SBD, with their pictures where the run keeps them."""
-        title = heading("Worst and best images")
+        """The `shown` worst and best images by the headline score, with their pictures where the run keeps them."""
         if self.found is None:
-            return title + remarks("Missing here:", [self.no_scores])
-        ranked = self.found.table.sort_values("sbd", kind="stable", ignore_index=True)
+            return heading("Worst and best images") + remarks("Missing here:", [self.no_scores])
+        table, score, item = self.found.table, headline(self.found.table), kind_of(self.found.table).item
+        title = heading(f"Worst and best {item}s")
+        ranked = table.sort_values(score.key, ascending=score.sign > 0, kind="stable", ignore_index=True)
         worst = ranked.head(min(shown, -(-len(ranked) // 2)))
         best = ranked.iloc[max(len(worst), len(ranked) - shown) :][::-1]
         chosen = pd.concat([worst.assign(rank="worst"), best.assign(rank="best")], ignore_index=True)
-        chosen[["rank", "image", "sbd", "n_true", "n_pred"]].to_csv(self.folder / "images.csv", index=False)
+        cells = [name for name in (score.key, "n_true", "n_pred") if name in chosen]
+        chosen[["rank", "image", *cells]].to_csv(self.folder / "images.csv", index=False)
         columns = [
             Column("", list(chosen["rank"]), numeric=False),
-            Column("image", [escape(name) for name in chosen["image"]], numeric=False),
-            Column("SBD", [number(value) for value in chosen["sbd"]]),
-            Column("objects", [number(value, ".0f") for value in chosen["n_true"]]),
-            Column("found", [number(value, ".0f") for value in chosen["n_pred"]]),
+            Column(item, [escape(name) for name in chosen["image"]], numeric=False),
+            *(Column(score_of(name).label, [number(v, score_of(name).form) for v in chosen[name]]) for name in cells),
         ]
-        block = title + table_block(columns, f"Of {len(ranked)} images.")
+        block = title + table_block(columns, f"Of {len(ranked)} {item}{'s' * (len(ranked) != 1)}.")
         strips = dict(zip(self.found.table["image"], self.found.pictures, strict=False))
         rows = [
-            (f"{row['rank']}: {row['image']}, SBD {row['sbd']:.3f}", strips[row["image"]])
+            (f"{row['rank']}: {row['image']}, {score.label} {row[score.key]:{score.form}}", strips[row["image"]])
             for row in chosen.to_dict("records")
             if row["image"] in strips
         ]
         if rows:
-            pictured = chosen.filter(["rank", "image", "sbd"]).query("image in @strips")
+            pictured = chosen.filter(["rank", "image", score.key]).query("image in @strips")
             caption = "Those of them that the run keeps pictures of."
             block += figure_block(self.folder, "images", figures.strip_figure(rows), caption, pictured)
         absent = [name for name in chosen["image"] if name not in strips]
-        words = f"No pictures of {', '.join(absent)}: a run keeps those of its first {len(strips)} images."
+        words = f"No pictures of {', '.join(absent)}: a run keeps those of its first {len(strips)} {item}s."
         return block + (paragraph(words, "soft") if absent else Block(""))
 
     def search(self) -> Block | None:

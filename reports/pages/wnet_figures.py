@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reports.blocks.launch_results import LaunchResults, load_launches
 from reports.blocks.launches import cover
 from reports.blocks.page import Block, figure_block, heading, paragraph, remarks
 from reports.blocks.pictures import NO_PICTURES, embeddings, shown_images, strips_of
 from reports.blocks.subsets import NETWORKS, control_of
 from reports.blocks.tables import PRINTED, score_frame
-from reports.launch_results import Gathered, gather
 from study import figures, tracking
 from study.ablation.statistics import ABOUT_INTERVALS, interval
 from study.figures.names import value_label
+from study.metrics import drawn_scores
 from study.runs.job import Result
 
 PARTS = {  # ablation -> what it redoes here
@@ -55,7 +56,7 @@ class WnetFigures:
 
     def __init__(self, store: str, run_ids: str, folder: str):
         tracking.use_store(store)
-        self.found, self.folder = gather(run_ids.split(",")), Path(folder)
+        self.found, self.folder = load_launches(run_ids.split(",")), Path(folder)
 
     def about(self) -> Block:
         """Which launches the page is made of, and which parts of the paper it does not cover."""
@@ -63,39 +64,39 @@ class WnetFigures:
 
     def scores(self, name: str) -> Block | None:
         """Scores of all variants of an ablation, beside the printed values."""
-        if (gathered := self.found.get(name)) is None:
+        if (launch := self.found.get(name)) is None:
             return None
         file, title, caption = _SCORES[name]
-        missing = remarks("Missing here:", gathered.missing)
-        if gathered.table.empty:
+        missing = remarks("Missing here:", launch.missing)
+        if launch.table.empty:
             return heading(title) + missing
-        ablation, table = gathered.ablation, gathered.table
+        ablation, table = launch.ablation, launch.table
         if ablation.axis:
             hue = next(varied for varied in ablation.varied if varied != ablation.axis)
-            figure = figures.score_curve(table, ablation.axis, hue, "", gathered.printed)
+            figure = figures.score_curve(table, ablation.axis, hue, "", launch.printed)
         else:
-            figure = figures.score_rows(table, list(ablation.varied), ablation.control, "", gathered.printed)
-        data = score_frame(gathered, ablation.variants())
+            figure = figures.score_rows(table, list(ablation.varied), ablation.control, "", launch.printed)
+        data = score_frame(launch, ablation.variants())
         stars = " Printed values stand beside the legacy score only." if data[PRINTED].notna().to_numpy().any() else ""
-        caption = f"{caption} Bars: {ABOUT_INTERVALS}.{stars} {gathered.measured_on()}"
+        caption = f"{caption} Bars: {ABOUT_INTERVALS}.{stars} {launch.measured_on()}"
         return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
 
     def pictures(self, name: str, file: str) -> Block | None:
         """Embeddings of the same test images by some variants."""
-        if (gathered := self.found.get(name)) is None:
+        if (launch := self.found.get(name)) is None:
             return None
-        return embeddings(gathered, file, *_PICTURES[file], self.folder)
+        return embeddings(launch, file, *_PICTURES[file], self.folder)
 
-    def _both(self) -> tuple[Gathered, dict[str, list[Result]]] | None:
+    def _both(self) -> tuple[LaunchResults, dict[str, list[Result]]] | None:
         """The first launch that has the U-Net and the W-Net in its control's settings, and their results."""
-        for gathered in self.found.values():
-            own = {network: gathered.of(control_of(gathered, network)) for network in NETWORKS}
+        for launch in self.found.values():
+            own = {network: launch.of(control_of(launch, network)) for network in NETWORKS}
             if all(own.values()):
-                return gathered, own
+                return launch, own
         return None
 
     def _asks_both(self) -> bool:
-        return any(control_of(gathered, network="unet") for gathered in self.found.values())
+        return any(control_of(launch, network="unet") for launch in self.found.values())
 
     def figure_8(self) -> Block | None:
         """Labels of the U-Net and the W-Net beside the truth."""
@@ -106,18 +107,18 @@ class WnetFigures:
             return heading(title) + paragraph(
                 "Missing: no launch has finished runs of both networks in its control's settings.", "soft"
             )
-        gathered, own = both
+        launch, own = both
         shown = {_label(network): results[0] for network, results in own.items()}
         if not (strips := strips_of(shown)):
             return heading(title) + paragraph(NO_PICTURES, "soft")
         figure = figures.prediction_figure(strips)
-        parts = [shown_images(result, gathered.run_of(result)) for result in shown.values()]
+        parts = [shown_images(result, launch.run_of(result)) for result in shown.values()]
         data = pd.concat(parts, ignore_index=True)
         images, seed = ", ".join(image for image, _ in strips), own["wnet"][0].seed
         caption = (
-            f"Fig. 8. Test images {images}; seed {seed}, ablation {gathered.ablation.name}. "
+            f"Fig. 8. Test images {images}; seed {seed}, ablation {launch.ablation.name}. "
             f"Over all test images and seeds: {'; '.join(_means(network, own[network]) for network in NETWORKS)}. "
-            f"{gathered.measured_on()}"
+            f"{launch.measured_on()}"
         )
         return heading(title) + figure_block(self.folder, "figure_8", figure, caption, data)
 
@@ -125,11 +126,11 @@ class WnetFigures:
         """Average precision of both networks against the overlap."""
         if (both := self._both()) is None:
             return None
-        gathered, own = both
+        launch, own = both
         curves = pd.concat([_precision(network, results) for network, results in own.items()], ignore_index=True)
         if curves.empty:
             return None
-        caption = f"Average precision by IoU; bands: {ABOUT_INTERVALS}. {gathered.measured_on()}"
+        caption = f"Average precision by IoU; bands: {ABOUT_INTERVALS}. {launch.measured_on()}"
         figure = figures.precision_figure(curves)
         return figure_block(self.folder, "figure_8_precision", figure, caption, curves)
 
@@ -140,7 +141,8 @@ def _label(network: str) -> str:
 
 def _means(network: str, results: list[Result]) -> str:
     tables = pd.concat([result.table for result in results])
-    return f"{_label(network)}: SBD {tables['sbd'].mean():.3f}, mAP {tables['map'].mean():.3f}"
+    means = [f"{score.label} {tables[score.key].mean():{score.form}}" for score in drawn_scores(tables)]
+    return f"{_label(network)}: {', '.join(means)}"
 
 
 def _precision(network: str, results: list[Result]) -> pd.DataFrame:

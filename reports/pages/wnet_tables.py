@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from reports.blocks import subsets
+from reports.blocks.launch_results import LaunchResults, load_launches
 from reports.blocks.launches import cover
-from reports.blocks.page import Block, Column, heading, remarks
+from reports.blocks.page import Block, Column, heading, remarks, stacked
 from reports.blocks.tables import score_frame, score_table
-from reports.launch_results import Gathered, gather
 from study import tracking
 from study.figures.names import setting_label, value_label
 
@@ -40,7 +40,7 @@ class WnetTables:
 
     def __init__(self, store: str, run_ids: str, folder: str):
         tracking.use_store(store)
-        self.found, self.folder = gather(run_ids.split(",")), Path(folder)
+        self.found, self.folder = load_launches(run_ids.split(",")), Path(folder)
 
     def about(self) -> Block:
         """Which launches the page is made of, and which parts of the paper it does not cover."""
@@ -49,21 +49,21 @@ class WnetTables:
 
     def table_1(self) -> Block | None:
         """What the first U-Net forwards."""
-        if (gathered := self.found.get("concat_layer")) is None:
+        if (launch := self.found.get("concat_layer")) is None:
             return None
-        frame = score_frame(gathered, gathered.ablation.variants())
+        frame = score_frame(launch, launch.ablation.variants())
         layers = [value_label("network.concat_layer", layer) for layer in frame["network.concat_layer"]]
-        caption = f"Table 1. Concatenative layer. Ours: {gathered.measured_on()}"
+        caption = f"Table 1. Concatenative layer. Ours: {launch.measured_on()}"
         labels = [Column("concatenative layer", layers, numeric=False)]
-        block = score_table(frame, labels, caption, gathered.control_rows)
-        return self._written("table_1", "Table 1: concatenative layer", frame, block, gathered)
+        block = score_table(frame, labels, caption, launch.control_rows)
+        return self._written("table_1", "Table 1: concatenative layer", frame, block, launch)
 
     def table_2(self) -> Block | None:
         """Constraints, dimensions and clustering."""
         there = [self.found[name] for name in ("constraints", "clustering") if name in self.found]
         if not there:
             return None
-        frame = pd.concat([_rows_of_table_2(gathered) for gathered in there], ignore_index=True)
+        frame = pd.concat([_rows_of_table_2(launch) for launch in there], ignore_index=True)
         frame = frame.sort_values("row", na_position="last", ignore_index=True, kind="stable")
         labels = [
             Column("row", [f"{row:.0f}" if pd.notna(row) else "" for row in frame["row"]]),
@@ -74,7 +74,7 @@ class WnetTables:
         ]
         caption = "Table 2. Constraints, dimensions of the embedding and clustering; rows as numbered in the paper"
         caption += " (without number: compared here, not in that table). Ours: "
-        caption += " ".join(dict.fromkeys(gathered.measured_on() for gathered in there))
+        caption += " ".join(dict.fromkeys(launch.measured_on() for launch in there))
         controls = [i for i, control in enumerate(frame.pop("control")) if control]
         block = score_table(frame, labels, caption, controls)
         return self._written("table_2", "Table 2: constraints and clustering", frame, block, *there)
@@ -86,19 +86,19 @@ class WnetTables:
             for name, part, letter in (("embedding_dim", "dimensions", "a"), ("lambda", "weight λ", "b"))
             if name in self.found
         ]
-        return blocks[0] if len(blocks) == 1 else blocks[0] + blocks[1] if blocks else None
+        return stacked(blocks) if blocks else None
 
-    def _curve_values(self, gathered: Gathered, part: str, letter: str) -> Block:
-        ablation = gathered.ablation
-        frame = score_frame(gathered, ablation.variants())
+    def _curve_values(self, launch: LaunchResults, part: str, letter: str) -> Block:
+        ablation = launch.ablation
+        frame = score_frame(launch, ablation.variants())
         labels = [Column("network", [value_label("network.name", v) for v in frame["network.name"]], numeric=False)]
         values = [f"{v:g}" if not isinstance(v, str) else v for v in frame[ablation.axis]]
         labels.append(Column(setting_label(str(ablation.axis)), values))
         caption = (
             f"Fig. 6{letter} in numbers. The paper draws a curve, and prints few of its values in tables and text."
         )
-        block = score_table(frame, labels, f"{caption} Ours: {gathered.measured_on()}", gathered.control_rows)
-        return self._written(f"figure_6{letter}_values", f"Fig. 6{letter} in numbers: {part}", frame, block, gathered)
+        block = score_table(frame, labels, f"{caption} Ours: {launch.measured_on()}", launch.control_rows)
+        return self._written(f"figure_6{letter}_values", f"Fig. 6{letter} in numbers: {part}", frame, block, launch)
 
     def table_3(self) -> Block | None:
         """Subsets of the leaf challenge."""
@@ -106,30 +106,30 @@ class WnetTables:
             return None
         frame = subsets.subset_frame(self.found)
         chosen = subsets.subset_results(self.found).values()
-        measured = " ".join(dict.fromkeys(gathered.measured_on() for gathered, _ in chosen)) or "none."
+        measured = " ".join(dict.fromkeys(launch.measured_on() for launch, _ in chosen)) or "none."
         return self._written("table_3", "Table 3: subsets", frame, subsets.subset_table(frame, measured))
 
     def _shows_table_3(self) -> bool:
         """Not where a single question on other images was asked."""
-        on_leaves = any(gathered.dataset == subsets.DATASET for gathered in self.found.values())
+        on_leaves = any(launch.dataset == subsets.DATASET for launch in self.found.values())
         return on_leaves or "subsets" in self.found or PARTS.keys() <= self.found.keys()
 
-    def _written(self, name: str, title: str, frame: pd.DataFrame, block: Block, *of: Gathered) -> Block:
+    def _written(self, name: str, title: str, frame: pd.DataFrame, block: Block, *of: LaunchResults) -> Block:
         frame.to_csv(self.folder / f"{name}.csv", index=False)
-        missing = list(dict.fromkeys(sentence for gathered in of for sentence in gathered.missing))
+        missing = list(dict.fromkeys(sentence for launch in of for sentence in launch.missing))
         return heading(title) + block + remarks("Missing here:", missing)
 
 
-def _rows_of_table_2(gathered: Gathered) -> pd.DataFrame:
+def _rows_of_table_2(launch: LaunchResults) -> pd.DataFrame:
     """The rows of one of the two ablations, with all settings that the table shows, and their numbers in the paper."""
-    ablation = gathered.ablation
+    ablation = launch.ablation
     default = {
         "loss.constraints": "local",
         "network.name": "wnet",
         "network.embedding_dim": 8,
         "clustering.method": "angular",
     }
-    frame = score_frame(gathered, ablation.variants())
+    frame = score_frame(launch, ablation.variants())
     frame["control"] = [variant == ablation.control for variant in ablation.variants()]
     if ablation.name == "constraints":
         numbers = [_ROWS.get((row["loss.constraints"], row["network.embedding_dim"])) for row in ablation.variants()]

@@ -8,7 +8,15 @@ import pandas as pd
 
 from study import figures
 from study.ablation.design import Ablation
-from study.ablation.statistics import answer, contrasts, contrasts_found, found, pooled_components, what_can_be_told
+from study.ablation.statistics import (
+    contrasts,
+    contrasts_to_markdown,
+    pooled_components,
+    summarize,
+    to_markdown,
+    what_can_be_told,
+)
+from study.metrics import headline
 from study.runs.environment import mixed_environments
 from study.runs.job import Result, variant_name
 from study.tracking import TrackedRun
@@ -30,7 +38,7 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
     note : str
         What was asked; what was found is written below it.
     """
-    table = answer(ablation, results)
+    table = summarize(ablation, results)
     parent.log_table(table, "answer")
     _log_figures(parent, ablation, results, table, caption)
     contrasted = contrasts(ablation, results)
@@ -41,10 +49,10 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
         parent.set_tags(components.to_tags())
     compared = [seeds for seeds in table["paired_seeds"].tolist() if seeds]
     seeds = min((seeds for seeds in compared if seeds > 1), default=1)
-    told = what_can_be_told(components, seeds, min(table["images"].tolist()), len(compared))
+    told = what_can_be_told(components, seeds, min(table["images"].tolist()), len(compared), headline(table).label)
     mixed = mixed_environments([text for result in results for text in result.environments])
-    begin = [part for part in (note, mixed, found(ablation, table)) if part]
-    parent.set_note(_joined(begin, contrasts_found(contrasted), told))
+    begin = [part for part in (note, mixed, to_markdown(ablation, table)) if part]
+    parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), told))
 
 
 def _joined(begin: Sequence[str], contrasted: Sequence[str], told: str) -> str:

@@ -21,6 +21,7 @@ from study.data.content import in_two_splits
 from study.data.settings import Data
 from study.device import choose_device
 from study.errors import StudyError
+from study.metrics import headline, summary_scores
 from study.runs.commands import threads_for
 from study.runs.job import Failure, Job, Result, Task, variant_name
 from study.runs.monitor import PICTURES
@@ -156,7 +157,7 @@ def _plan_in_words(
         f"{sum(job in known for job in jobs)} are known from before; {len(to_train)} trainings to do: "
         f"{cost_of([job.planned.settings for job in to_train], dataset)}"
     )
-    return "\n".join([*lines, *known.passed_over(to_train), *_what_can_be_told(questions, dataset)])
+    return "\n".join([*lines, *known.skipped(to_train), *_what_can_be_told(questions, dataset)])
 
 
 def _what_can_be_told(questions: Sequence[Question], dataset: Dataset) -> list[str]:
@@ -254,7 +255,10 @@ def _outcome_per_job(outcomes: list[Result | Failure] | Exception, task: Task) -
 
 
 def _score_or_reason(outcome: Result | Failure) -> str:
-    return f"SBD {outcome.table['sbd'].mean():.3f}" if isinstance(outcome, Result) else f"FAILED: {outcome.reason}"
+    if isinstance(outcome, Failure):
+        return f"FAILED: {outcome.reason}"
+    score = headline(outcome.table)
+    return f"{score.label} {outcome.table[score.key].mean():{score.form}}"
 
 
 def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str:
@@ -264,6 +268,7 @@ def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str
     pictures = [tracking.picture_key(record.name) for record in dataset.splits["val"][:PICTURES]]
     pictures = pictures[: training.validation_images]
     assert question.parent is not None
-    view = shared_view(question.parent.run_id, question.ablation.names(), pictures, last)
+    shown = summary_scores({column for result in question.results for column in result.table})
+    view = shared_view(question.parent.run_id, question.ablation.names(), pictures, last, shown)
     links = tracking.share_view(experiment, name, view)
     return f"{name}: {len(question.results)} of {len(question.jobs)} runs finished; look at them with\n{links}"

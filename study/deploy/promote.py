@@ -12,10 +12,8 @@ from study import tracking
 from study.deploy.package import load_package, save_package
 from study.deploy.segmenter import Segmenter
 from study.errors import StudyError
+from study.metrics import drawn_scores, headline
 from study.tracking import StoredRun
-
-CHOSEN_BY = "val/sbd"
-_SHOWN = ("val/sbd", "test/sbd", "test/map")  # scores that a model carries along
 
 
 def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
@@ -26,7 +24,8 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
     run_id : str
         A finished run; empty for the best one of an ablation.
     ablation : str
-        Of its newest launch that run is taken which has the highest SBD on validation images; test scores play no part.
+        Of its newest launch that run is taken which has the best headline score on validation data; test scores play
+        no part.
     name : str
         Of the model; empty for `pixel-embedding-` and the name of the data set.
     alias : str
@@ -45,7 +44,7 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
     name = name or re.sub(r"[^\w-]+", "-", f"pixel-embedding-{trained.settings.data.name}")
     facts = {key: run.tags[key] for key in ("dataset", "data_digest", "system", "study_version") if key in run.tags}
     facts |= {"run_id": run.run_id, "training_digest": trained.training_digest}
-    facts |= {score: f"{run.metrics[score]:.4f}" for score in _SHOWN if score in run.metrics}
+    facts |= {name: f"{run.metrics[name]:.4f}" for name in _shown(run)}
     uri = f"models:/{name}@{alias}"
     note = (
         f"{run.name} on {trained.settings.data.name}: network, {trained.settings.clustering.method} clustering and its "
@@ -58,7 +57,9 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
             settings = settings.with_({"training.precision": "auto"})
         save_package(folder, trained.weights, settings, trained.channels, facts)
         version = tracking.register_model(folder, run.run_id, name, alias, note, facts)
-    score = f", validation SBD {run.metrics[CHOSEN_BY]:.3f}" if CHOSEN_BY in run.metrics else ""
+    by = headline(run.metrics, "val/")
+    value = run.metrics.get(f"val/{by.key}")
+    score = "" if value is None else f", validation {by.label} {value:{by.form}}"
     place = f"{run.run_id}, experiment {tracking.experiment_of(run)}"
     tqdm.write(f"run {run.name} ({place}{score}) is version {version} of {name}: {uri}")
     if trained.settings.clustering.foreground == "truth":
@@ -71,7 +72,7 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
 
 
 def best_run(ablation: str) -> StoredRun:
-    """The run with the highest validation SBD of the newest launch of an ablation in any experiment.
+    """The run with the best headline score on validation data of the newest launch of an ablation in any experiment.
 
     Of equals the first.
 
@@ -88,10 +89,19 @@ def best_run(ablation: str) -> StoredRun:
             f"no launch of ablation {ablation!r} in {tracking.current_store()}: "
             f"there are {', '.join(sorted(known)) or 'none'}"
         )
-    runs = [run for run in tracking.children_of(newest) if run.state == "FINISHED" and CHOSEN_BY in run.metrics]
+    finished = [run for run in tracking.children_of(newest) if run.state == "FINISHED"]
+    by = headline({name for run in finished for name in run.metrics}, "val/")
+    runs = [run for run in finished if f"val/{by.key}" in run.metrics]
     if not runs:
         raise StudyError(f"no run of the newest launch of {ablation} has finished with validation scores")
-    return max(runs, key=lambda run: run.metrics[CHOSEN_BY])
+    return max(runs, key=lambda run: by.sign * run.metrics[f"val/{by.key}"])
+
+
+def _shown(run: StoredRun) -> list[str]:
+    """The metrics of a run that its model carries along."""
+    scores = drawn_scores({name.partition("/")[2] for name in run.metrics})
+    names = [f"{split}/{score.key}" for split in ("val", "test") for score in scores]
+    return [name for name in names if name in run.metrics]
 
 
 def load_model(uri: str, device: str = "auto") -> Segmenter:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
+from study.config import is_number
 from study.settings import spec_of
 
 NETWORK_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of Okabe and Ito, for colour-blind eyes
 
-_SCORES = {"sbd": "SBD", "fbd": "foreground Dice", "map": "mAP", "abs_dic": "|DiC|"}
 _VALUES = {
     ("system", "wnet"): "W-Net",
     ("system", "unet"): "U-Net",
@@ -26,20 +25,10 @@ _VALUES = {
 }
 
 
-def is_number(value: Any) -> bool:
-    """Whether it has a size; true and false have none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def setting_label(name: str) -> str:
     """Title of an axis: in words, or the dotted name."""
     spec = spec_of(name)
     return spec.metadata.get("label") or name if spec else name
-
-
-def score_label(name: str) -> str:
-    """Title of an axis with the score of that name."""
-    return _SCORES[name]
 
 
 def value_label(name: str, value: Any) -> str:

@@ -77,7 +77,7 @@ def folded(strip: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     strip : (M', 5 N' + 16, 3) uint8 array
-        As of `panel`.
+        See `panel`.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) 
 
     Parameters
     ----------
-    rows : sequence of (name of the variant, panels as of `panel`)
+    rows : sequence of (name of the variant, panels, see `panel`)
     title : str
     """
     columns = max(len(panels) for _, panels in rows)
@@ -168,7 +168,7 @@ def embedding_figure(
     variants : sequence of dict
         Dotted name -> value.
     panels : sequence of the same length
-        For each variant its panels as of `panel`, of the same images.
+        For each variant its panels, see `panel`, of the same images.
     caption : str
         What is shown: data set, seed.
     """

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from study.figures.names import NETWORK_COLOURS
 from study.figures.panels import TILES, tile_of, wrapped
-from study.figures.style import COLOURS, DPI, WIDTH, print_style
+from study.figures.style import COLOURS, DPI, WIDTH
 
 _PALE = "0.55"
 
@@ -25,7 +25,7 @@ def prediction_figure(images: Sequence[tuple[str, Mapping[str, np.ndarray]]]) ->
     Parameters
     ----------
     images : sequence of (name, {title: strip})
-        Strips as of `study.figures.panel`, all of that image; where one is missing, its place stays white.
+        Strips of `study.figures.panel`, all of that image; where one is missing, its place stays white.
     """
     titles = list(dict.fromkeys(title for _, strips in images for title in strips))
     columns = 2 + len(titles)
@@ -49,7 +49,7 @@ def prediction_figure(images: Sequence[tuple[str, Mapping[str, np.ndarray]]]) ->
 
 
 def strip_figure(rows: Sequence[tuple[str, np.ndarray]], map_name: str = "distance") -> Figure:
-    """Whole strips as of `study.figures.panel`, one below the other, each with a line of words above it.
+    """Whole strips of `study.figures.panel`, one below the other, each with a line of words above it.
 
     Parameters
     ----------
@@ -86,7 +86,6 @@ def precision_figure(curves: pd.DataFrame) -> Figure:
     curves : DataFrame
         Columns `network` (unet, wnet), `label`, `iou`, `ap`, `low`, `high` (interval).
     """
-    print_style()
     figure = Figure(figsize=(0.55 * WIDTH, 2.7), layout="constrained", dpi=DPI)
     axis = figure.subplots()
     for label, rows in curves.groupby("label", sort=False):
@@ -107,7 +106,6 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
     losses, scores : mapping of DataFrame
         Name -> columns `step` and `value`.
     """
-    print_style()
     drawn = [(losses, ""), (scores, "o")] if scores else [(losses, "")]
     figure = Figure(figsize=(WIDTH if scores else 0.8 * WIDTH, 2.6), layout="constrained", dpi=DPI)
     axes = figure.subplots(1, len(drawn), squeeze=False)[0]
@@ -123,7 +121,8 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
         axes[0].yaxis.set_minor_formatter(_few_of_a_decade)
     axes[0].set(ylabel="training loss")
     if scores:
-        axes[1].set(ylabel="validation score", ylim=(0, 1))
+        shares = all((curve["value"] <= 1).all() for curve in scores.values())
+        axes[1].set(ylabel="validation score", ylim=(0, 1 if shares else None))
     else:  # there is room beside the curves
         sns.move_legend(axes[0], "center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
@@ -139,7 +138,6 @@ def angle_figure(curves: pd.DataFrame, colour: str, style: str | None = None) ->
     colour, style : str
         Columns whose values have a colour and a kind of line each; they are the titles in the legend.
     """
-    print_style()
     figure = Figure(figsize=(0.9 * WIDTH, 2.9), layout="constrained", dpi=DPI)
     axis = figure.subplots()
     palette = list(COLOURS[: len(set(curves[colour]))])
@@ -167,7 +165,6 @@ def spread_figure(scores: Sequence[float], label: str) -> Figure:
     label : str
         Name of the score.
     """
-    print_style()
     values = np.asarray(scores, float)
     figure = Figure(figsize=(0.6 * WIDTH, 2.5), layout="constrained", dpi=DPI)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -197,7 +194,6 @@ def paired_figure(pairs: Mapping[str, pd.DataFrame], first: str, label: str) -> 
     label : str
         Name of the score.
     """
-    print_style()
     columns = min(3, len(pairs))
     lines = -(-len(pairs) // columns)
     side = WIDTH / 3

@@ -11,26 +11,28 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.figures.names import NETWORK_COLOURS, is_number, setting_label, value_label, variant_label
-from study.figures.style import COLOURS, DPI, WIDTH, print_style
+from study.config import is_number
+from study.figures.names import NETWORK_COLOURS, setting_label, value_label, variant_label
+from study.figures.style import COLOURS, DPI, WIDTH
+from study.metrics import Score, drawn_scores, headline, score_of
 
 _OTHER = "0.3"
-_TITLES = {"sbd": "SBD", "sbd_legacy": "legacy mSBD\n(leaderboard before 2022)", "map": "mAP"}
+_PRINTED = "sbd_legacy"  # the score of which files of printed values hold values
 _STARS = " Stars: the paper's values, on its own images."
 
 
 def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd.DataFrame | None = None) -> Figure:
     """Score against one varied setting, a line per value of another: Wu et al. 2020, Fig. 6.
 
-    Left the symmetric best Dice, right the mean average precision; with printed values the legacy score of the
-    leaderboard: only beside that may they stand.
+    A panel for each score that the registry has figures draw, the headline score on the left; with printed values the
+    headline and the legacy score of the leaderboard: only beside that may they stand.
 
     Parameters
     ----------
     table : DataFrame
-        A row per variant: the columns `x` and `hue`, and for `sbd` and the score on the right (`map` or `sbd_legacy`)
-        the columns `{score}` (mean), `{score}_low`, `{score}_high` (interval) and `{score}_seeds` (list: mean of each
-        seed). A variant without a value of `x` is a level line, named by its `system`.
+        A row per variant: the columns `x` and `hue`, and for each score that is drawn the columns `{score}` (mean),
+        `{score}_low`, `{score}_high` (interval) and `{score}_seeds` (list: mean of each seed). A variant without a
+        value of `x` is a level line, named by its `system`.
     x, hue : str
         Dotted names of the varied settings. The values of `x` stand at equal distances, numbers by size before words.
     caption : str
@@ -38,14 +40,13 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     printed : DataFrame, optional
         Printed values: columns `x`, `hue`, `value`.
     """
-    print_style()
-    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained", dpi=DPI)
-    axes = figure.subplots(1, 2, sharey=printed is not None)
-    scores = _scores(printed)
+    scores = _scores(table, printed)
+    figure = Figure(figsize=(_width(scores), 3.3), layout="constrained", dpi=DPI)
+    axes = figure.subplots(1, len(scores), sharey=printed is not None, squeeze=False)[0]
     level = [row for row in table.to_dict("records") if pd.isna(row[x])]
     along = table.dropna(subset=[x])
     ticks, groups = _in_order(along[x]), list(along.groupby(hue, sort=False))
-    for axis, score in zip(axes, scores, strict=True):
+    for axis, score in zip(axes, (score.key for score in scores), strict=True):
         for i, (value, rows) in enumerate(groups):
             places = np.array([ticks.index(v) for v in rows[x]]) + 0.12 * (i - (len(groups) - 1) / 2)
             colour = NETWORK_COLOURS.get(str(value), COLOURS[i % len(COLOURS)])
@@ -56,16 +57,16 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
         axis.set(xticks=range(len(ticks)), xlim=(-0.5, max(1, len(ticks)) - 0.5), xlabel=setting_label(x))
         axis.set_xticklabels([f"{tick:g}" if is_number(tick) else str(tick) for tick in ticks])
     for axis, score in zip(axes, scores, strict=True):
-        axis.set(ylabel=_TITLES[score], ylim=(max(0, axis.get_ylim()[0]), 1))  # of two seeds, intervals may be long
+        axis.set(ylabel=score.label, ylim=_limits(score, *axis.get_ylim()))  # of two seeds, intervals may be long
     note = "Squares: means, bars: their intervals; circles: seeds."
     if printed is not None:
         note += _STARS
         for value, rows in printed[printed[x].isin(ticks)].groupby(hue, sort=False):
             colour, label = NETWORK_COLOURS.get(str(value), _OTHER), f"{value_label(hue, value)}, printed"
             places = [ticks.index(v) for v in rows[x]]
-            axes[1].plot(places, rows["value"], "*", ms=12, mfc=colour, mec="black", mew=0.6, zorder=4, label=label)
+            axes[-1].plot(places, rows["value"], "*", ms=12, mfc=colour, mec="black", mew=0.6, zorder=4, label=label)
     if level:  # so many lines that a legend would cover them
-        axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     else:
         for axis in axes:
             axis.legend(frameon=True)
@@ -73,9 +74,22 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     return figure
 
 
-def _scores(printed: pd.DataFrame | None) -> tuple[str, str]:
-    """What is drawn left and right."""
-    return "sbd", "map" if printed is None else "sbd_legacy"
+def _scores(table: pd.DataFrame, printed: pd.DataFrame | None) -> list[Score]:
+    """The scores of the panels from the left."""
+    return drawn_scores(table) if printed is None else [headline(table), score_of(_PRINTED)]
+
+
+def _width(scores: Sequence[Score]) -> float:
+    """Of the figure in inches: the page has room for two panels."""
+    return WIDTH * max(1, len(scores) / 2)
+
+
+def _limits(score: Score, low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis: within the bounds of the score, and to the best value where there is one."""
+    lower, upper = score.bounds
+    if score.higher_is_better is False:
+        return low if lower is None else lower, high if upper is None else min(upper, high)
+    return low if lower is None else max(lower, low), high if upper is None else upper
 
 
 def _in_order(values: Iterable[Any]) -> list:
@@ -105,13 +119,12 @@ def score_rows(
 ) -> Figure:
     """A row per variant with its scores: Wu et al. 2020, Tables 1 and 2.
 
-    Left the symmetric best Dice, beside it the mean average precision; with printed values the legacy score of the
-    leaderboard: only there may they stand.
+    Panels as in `score_curve`.
 
     Parameters
     ----------
     table : DataFrame
-        A row per variant: the columns `varied`, and those of both scores, as in `score_curve`.
+        A row per variant: the columns `varied`, and those of the scores, as in `score_curve`.
     varied : sequence of str
         Dotted names of the varied settings; a variant that does not name one has NaN there.
     control : dict
@@ -121,29 +134,28 @@ def score_rows(
     printed : DataFrame, optional
         Printed values: columns `varied` and `value`.
     """
-    print_style()
     variants = [_named(row, varied) for row in table.to_dict("records")]
-    size = (WIDTH, 0.26 * len(table) + 1.3)
+    scores = _scores(table, printed)
+    size = (_width(scores), 0.26 * len(table) + 1.3)
     figure = Figure(figsize=size, layout="constrained", dpi=DPI)
-    axes = figure.subplots(1, 2, sharey=True)
+    axes = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
     if printed is not None:
         axes[0].sharex(axes[1])
-    scores = _scores(printed)
     colours = [NETWORK_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
     for axis, score in zip(axes, scores, strict=True):
-        _draw_rows(axis, table, score, colours)
+        _draw_rows(axis, table, score.key, colours)
     note = "Squares: means, bars: their intervals; circles: seeds."
     if control in variants:
         _mark_control(axes, table, scores, variants.index(control))
         note += " Shaded: the control."
     stars = [] if printed is None else _rows_of(printed, variants)
     for place, value in stars:
-        axes[1].plot(value, place - 0.2, "*", ms=11, mfc=colours[place], mec="black", mew=0.6, zorder=4)
+        axes[-1].plot(value, place - 0.2, "*", ms=11, mfc=colours[place], mec="black", mew=0.6, zorder=4)
     note += _STARS if stars else ""
     axes[0].set(yticks=range(len(variants)), ylim=(len(variants) - 0.5, -0.5))
     axes[0].set_yticklabels([variant_label(variant) for variant in variants])
     for axis, score in zip(axes, scores, strict=True):
-        axis.set(xlabel=_TITLES[score], xlim=(max(0, axis.get_xlim()[0]), 1))
+        axis.set(xlabel=score.label, xlim=_limits(score, *axis.get_xlim()))
     write_under(figure, f"{note} {caption}")
     return figure
 
@@ -162,12 +174,12 @@ def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[st
         axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
 
 
-def _mark_control(axes: Sequence[Axes], table: pd.DataFrame, scores: Sequence[str], place: int) -> None:
+def _mark_control(axes: Sequence[Axes], table: pd.DataFrame, scores: Sequence[Score], place: int) -> None:
     """Shade the row of the control, and draw a line through its means."""
     for axis in axes:
         axis.axhspan(place - 0.5, place + 0.5, color="0.93", zorder=0)
     for axis, score in zip(axes, scores, strict=True):
-        axis.axvline(table[score].iloc[place], color="0.4", ls=":", lw=1.2, zorder=1)
+        axis.axvline(table[score.key].iloc[place], color="0.4", ls=":", lw=1.2, zorder=1)
 
 
 def _rows_of(printed: pd.DataFrame, variants: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:

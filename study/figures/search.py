@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.figures.names import score_label, setting_label
+from study.figures.names import setting_label
 from study.figures.scores import write_under
-from study.figures.style import WIDTH, print_style
+from study.figures.style import WIDTH
+from study.metrics import score_of
 
 _STAGES = {  # in the order of a search: label, colour (Okabe-Ito), marker, size
     "search": ("proposed", "#56B4E9", "o", 22),
@@ -39,10 +40,10 @@ def search_history(trials: pd.DataFrame, importance: dict[str, float], objective
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _scatter(left, trials, "trial", objective)
     complete = trials.loc[trials["state"] == "complete"]
-    better = np.minimum if objective == "abs_dic" else np.maximum
+    better = np.maximum if score_of(objective).sign > 0 else np.minimum
     so_far = better.accumulate(complete[objective].to_numpy(float))
     left.step(complete["trial"], so_far, where="post", color=_BEST, lw=1.5, label="best so far", zorder=1)
-    left.set(xlabel="trial", ylabel=f"{score_label(objective)}, validation images")
+    left.set(xlabel="trial", ylabel=f"{score_of(objective).label}, validation images")
     left.legend(frameon=True, fontsize=7)
     names = sorted(importance, key=lambda name: importance[name])
     right.barh([setting_label(f"clustering.{name}") for name in names], [importance[name] for name in names],
@@ -82,7 +83,7 @@ def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, ca
     for axis in axes.flat[len(names) :]:
         axis.set_visible(False)
     for axis in axes[:, 0]:
-        axis.set(ylabel=score_label(objective))
+        axis.set(ylabel=score_of(objective).label)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=7.5, frameon=False)
     note = "Circle: the optimum; line: the other settings kept at it."
@@ -106,7 +107,7 @@ def search_contour(trials: pd.DataFrame, names: Sequence[str], objective: str, c
     x, y, score = means.to_numpy(float).T
     if _spans_an_area(x, y):
         filled = axis.tricontourf(x, y, score, levels=12, cmap="viridis", zorder=0)
-        figure.colorbar(filled, label=score_label(objective))
+        figure.colorbar(filled, label=score_of(objective).label)
     _scatter(axis, trials, *names)
     best = trials[trials["front"]].iloc[0]
     axis.plot(best[names[0]], best[names[1]], "o", ms=11, mfc="none", mec=_BEST, mew=1.8, zorder=5)
@@ -134,14 +135,13 @@ def search_front(trials: pd.DataFrame, objectives: Sequence[str], caption: str) 
     axis.plot(
         front[objectives[0]], front[objectives[1]], "o-", color=_BEST, ms=9, mfc="none", lw=1.3, label="Pareto front"
     )
-    axis.set(xlabel=score_label(objectives[0]), ylabel=score_label(objectives[1]))
+    axis.set(xlabel=score_of(objectives[0]).label, ylabel=score_of(objectives[1]).label)
     axis.legend(frameon=True, fontsize=8)
     write_under(figure, caption)
     return figure
 
 
 def _figure(width: float, height: float) -> Figure:
-    print_style()
     return Figure(figsize=(width, height), layout="constrained", dpi=150)
 
 

@@ -12,9 +12,8 @@ DPI = 220
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 
 
-def print_style() -> None:
-    """Letters of 8 to 9 points, light grids, and text that stays text in PDF files."""
-    sns.set_theme(style="whitegrid", context="paper", font_scale=0.9, rc={"pdf.fonttype": 42})
+# for the whole process, and only here: letters of 8 to 9 points, light grids, and text that stays text in PDF files
+sns.set_theme(style="whitegrid", context="paper", font_scale=0.9, rc={"pdf.fonttype": 42})
 
 
 def save(figure: Figure, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from study.metrics import cell, cost, count, detection, embedding, leaf, neuron
 from study.metrics.cell import PanopticQuality, aggregated_jaccard, panoptic_quality
 from study.metrics.contingency import Contingency
 from study.metrics.detection import THRESHOLDS, average_precision, mean_average_precision
@@ -14,65 +15,84 @@ from study.metrics.leaf import (
     symmetric_best_dice_legacy,
 )
 from study.metrics.neuron import VariationOfInformation, adapted_rand_error, variation_of_information
+from study.metrics.registry import (
+    KINDS,
+    Metric,
+    Score,
+    described,
+    drawn_scores,
+    headline,
+    kind_of,
+    objectives,
+    register,
+    score_of,
+    summary_scores,
+    values_of,
+)
 
 __all__ = [
+    "KINDS",
     "THRESHOLDS",
     "Contingency",
+    "Metric",
     "PanopticQuality",
+    "Score",
     "VariationOfInformation",
     "adapted_rand_error",
     "aggregated_jaccard",
     "average_precision",
     "best_dice",
     "count_difference",
+    "described",
+    "drawn_scores",
     "foreground_dice",
+    "headline",
+    "kind_of",
     "mean_average_precision",
     "neighbour_angle",
+    "objectives",
     "panoptic_quality",
+    "register",
+    "score_of",
     "scores",
+    "summary_scores",
     "symmetric_best_dice",
     "symmetric_best_dice_legacy",
     "variation_of_information",
 ]
 
+register(
+    leaf.METRIC,
+    detection.METRIC,
+    cell.METRIC,
+    neuron.METRIC,
+    count.METRIC,
+    embedding.METRIC,
+    cost.METRIC,
+)
 
-def scores(true: np.ndarray, pred: np.ndarray) -> dict[str, float]:
-    """Every score of one image, from one contingency table.
+
+def scores(true: np.ndarray, pred: np.ndarray, kind: str = "images") -> dict[str, float]:
+    """Every score of one image or volume, from one contingency table.
 
     Parameters
     ----------
-    true, pred : (M, N) int array
+    true, pred : (M, N) or (P, M, N) int array
         Label images, 0 = background.
+    kind : str
+        A key of `KINDS`.
 
     Returns
     -------
     dict of str to float
-        ``sbd``, ``sbd_legacy``, ``best_dice_true`` and ``best_dice_pred`` (means over the true and over the
-        predicted objects), ``fbd``, ``dic``, ``abs_dic``, ``ap_50`` to ``ap_90`` in steps of 5, ``map``,
-        ``aji``, ``pq``, ``sq``, ``rq``, ``n_true``, ``n_pred``. All finite; see the functions for empty images.
+        Of images ``sbd``, ``sbd_legacy``, ``best_dice_true`` and ``best_dice_pred`` (means over the true and over the
+        predicted objects), ``fbd``, ``dic``, ``abs_dic``, ``ap_50`` to ``ap_90`` in steps of 5, ``map``, ``aji``,
+        ``pq``, ``sq``, ``rq``; of volumes ``voi_split``, ``voi_merge``, ``voi``, ``arand``; of both ``n_true``,
+        ``n_pred``. All are finite; for empty images see the functions.
 
     Raises
     ------
     ValueError
         If the shapes differ, or labels are negative or not of an integer type.
     """
-    table = Contingency.of(true, pred)
-    of_true, of_pred = best_dice(table), best_dice(table.transposed)
-    difference = float(count_difference(table))
-    precision = average_precision(table)
-    panoptic = panoptic_quality(table)
-    return {
-        "sbd": min(of_true, of_pred),
-        "sbd_legacy": max(of_true, of_pred),
-        "best_dice_true": of_true,
-        "best_dice_pred": of_pred,
-        "fbd": foreground_dice(table),
-        "dic": difference,
-        "abs_dic": abs(difference),
-        **{f"ap_{round(100 * t)}": float(value) for t, value in zip(THRESHOLDS, precision, strict=True)},
-        "map": float(precision.mean()),
-        "aji": aggregated_jaccard(table),
-        **panoptic._asdict(),
-        "n_true": float(table.true_area.size),
-        "n_pred": float(table.pred_area.size),
-    }
+    return values_of(Contingency.of(true, pred), kind)

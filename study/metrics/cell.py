@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from study.metrics.contingency import Contingency
+from study.metrics.registry import Metric, Score
 
 
 def aggregated_jaccard(true: np.ndarray | Contingency, pred: np.ndarray | None = None) -> float:
@@ -70,3 +71,14 @@ def panoptic_quality(true: np.ndarray | Contingency, pred: np.ndarray | None = N
         return PanopticQuality(0.0, 0.0, 0.0)
     sq, rq = float(iou.mean()), 2 * iou.size / count
     return PanopticQuality(sq * rq, sq, rq)
+
+
+METRIC = Metric(
+    (
+        Score("aji", "AJI", "aggregated Jaccard index", summary=False),
+        Score("pq", "PQ", "panoptic quality", summary=False),
+        Score("sq", "SQ", "segmentation quality", summary=False),
+        Score("rq", "RQ", "recognition quality", summary=False),
+    ),
+    lambda table: (aggregated_jaccard(table), *panoptic_quality(table)),
+)

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from study.metrics.contingency import Contingency
+from study.metrics.registry import Metric, Score
 
 THRESHOLDS = tuple(percent / 100 for percent in range(50, 91, 5))  # .50, .55, ..., .90
 _SAME = 1e-9  # an IoU this close to a threshold equals it: .6 made by float steps is .6000000000000001
@@ -44,7 +45,7 @@ def average_precision(
     Raises
     ------
     ValueError
-        If a threshold is outside (0, 1], or as `Contingency.of` does.
+        If a threshold is outside (0, 1], or for what `Contingency.of` refuses.
     """
     limits = np.asarray(thresholds, dtype=np.float64)
     if limits.ndim != 1 or not np.all((limits > 0) & (limits <= 1)):
@@ -73,3 +74,15 @@ def _matched(table: Contingency, limit: float) -> int:
     pairs = (table.true_index[passes], table.pred_index[passes])
     graph = csr_array((np.ones(passes.sum(), bool), pairs), shape=(table.true_area.size, table.pred_area.size))
     return int((maximum_bipartite_matching(graph) >= 0).sum())
+
+
+def _values(table: Contingency) -> tuple[float, ...]:
+    precision = average_precision(table)
+    return (*precision.tolist(), float(precision.mean()))
+
+
+_SINGLE = [
+    Score(f"ap_{percent}", f"AP.{percent}", f"average precision at an IoU of .{percent}", summary=False)
+    for percent in (round(100 * threshold) for threshold in THRESHOLDS)
+]
+METRIC = Metric((*_SINGLE, Score("map", "mAP", "mean average precision over IoU of .50 to .90", drawn=True)), _values)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from study.metrics.registry import Metric, Score
+
 
 def neighbour_angle(embedding: np.ndarray, labels: np.ndarray, neighbours: np.ndarray) -> float:
     """Mean angle between the mean directions of neighbouring objects, in degrees (Chen et al. 2019, Fig. 1).
 
     90 where neighbours are orthogonal, as the loss wants them, 0 where they share a direction. Every pair counts once,
-    the background is no object. Passed over are objects that `labels` lacks, and objects without a direction: their
+    the background is no object. Skipped are objects that `labels` lacks, and objects without a direction: their
     embeddings cancel out, are zero or are not finite.
 
     Parameters
@@ -47,3 +49,7 @@ def neighbour_angle(embedding: np.ndarray, labels: np.ndarray, neighbours: np.nd
         return float("nan")
     cosines = (sums[first] * sums[second]).sum(axis=1) / (lengths[first] * lengths[second])
     return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
+
+
+_NAME = "mean angle between the embeddings of neighbours"
+METRIC = Metric((Score("neighbour_angle", "angle between neighbours, °", _NAME, None, ".1f", bounds=(0, 180)),))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from study.metrics.contingency import Contingency
+from study.metrics.registry import LEGACY, TRUE, Metric, Score
 
 
 def best_dice(a: np.ndarray | Contingency, b: np.ndarray | None = None) -> float:
@@ -62,3 +63,24 @@ def count_difference(true: np.ndarray | Contingency, pred: np.ndarray | None = N
     """DiC, objects in `pred` minus objects in `true`; distinct ids are counted, whatever their pieces and gaps."""
     table = Contingency.of(true, pred)
     return table.pred_area.size - table.true_area.size
+
+
+def _values(table: Contingency) -> tuple[float, ...]:
+    of_true, of_pred = best_dice(table), best_dice(table.transposed)
+    difference = count_difference(table)
+    scores = (min(of_true, of_pred), max(of_true, of_pred), of_true, of_pred)
+    return (*scores, foreground_dice(table), difference, abs(difference))
+
+
+METRIC = Metric(
+    (
+        Score("sbd", "SBD", "symmetric best Dice, the smaller best Dice of an image", group=TRUE, drawn=True),
+        Score("sbd_legacy", "legacy SBD", "the larger best Dice, the leaderboard's SBD until 2022", group=LEGACY),
+        Score("best_dice_true", "best Dice of true objects", "mean over the true objects", summary=False),
+        Score("best_dice_pred", "best Dice of found objects", "mean over the found objects", summary=False),
+        Score("fbd", "FBD", "Dice of the foreground"),
+        Score("dic", "DiC", "objects found less true ones", None, "+.2f", bounds=(None, None), summary=False),
+        Score("abs_dic", "|DiC|", "size of the difference in count", False, ".2f", bounds=(0, None)),
+    ),
+    _values,
+)

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from skimage import metrics
 
 from study.metrics.contingency import Contingency
+from study.metrics.registry import ERRORS, Metric, Score
 
 
 class VariationOfInformation(NamedTuple):
@@ -63,3 +64,20 @@ def _counts(table: Contingency) -> csr_array:
     counts = csr_array((pixels, (rows, columns)), shape=(table.true_area.size, table.pred_area.size + 1))
     counts.eliminate_zeros()
     return counts
+
+
+def _values(table: Contingency) -> tuple[float, ...]:
+    split, merge = variation_of_information(table)
+    return split, merge, split + merge, adapted_rand_error(table)
+
+
+METRIC = Metric(
+    (
+        Score("voi_split", "VOI split", "bits lost by cuts through objects", False, group=ERRORS, bounds=(0, None)),
+        Score("voi_merge", "VOI merge", "bits lost by merged objects", False, group=ERRORS, bounds=(0, None)),
+        Score("voi", "VOI", "variation of information, their sum", False, group=ERRORS, bounds=(0, None), drawn=True),
+        Score("arand", "ARAND", "adapted Rand error", False, group=ERRORS, drawn=True),
+    ),
+    _values,
+    kinds=("volumes",),
+)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from study.code_digest import CodeDigest, code_digest
+from study.config import is_number
 from study.data import Dataset
 from study.runs.resources import asked_for, resolve
 from study.settings import Settings
@@ -65,17 +66,9 @@ def variant_name(variant: dict[str, Any]) -> str:
     for name, value in variant.items():
         last = name.rpartition(".")[2]
         parts.append(
-            str(value)
-            if last in ("name", "system")
-            else f"{last} {value:g}"
-            if _is_number(value)
-            else f"{last} {value}"
+            str(value) if last in ("name", "system") else f"{last} {value:g}" if is_number(value) else f"{last} {value}"
         )
     return ", ".join(parts)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

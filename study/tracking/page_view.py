@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-SCORES = ("test/sbd", "test/sbd_paper_thresholds", "test/sbd_legacy", "test/abs_dic", "test/map")
+from study.metrics import Score
+
 _SECTIONS = ("test", "val", "train", "perf")  # of the chart view, below the pictures: the first parts of metrics' names
 
 
-def shared_view(launch: str, varied: Sequence[str], pictures: Sequence[str], step: int) -> dict[str, Any]:
+def shared_view(
+    launch: str, varied: Sequence[str], pictures: Sequence[str], step: int, scores: Sequence[Score]
+) -> dict[str, Any]:
     """State of the experiment page, in a format of its own that MLflow does not document (seen in 3.17).
 
     Left to itself, the page puts three narrow cards in a row, writes the params of each run above its picture, and
@@ -25,6 +28,8 @@ def shared_view(launch: str, varied: Sequence[str], pictures: Sequence[str], ste
         Keys of logged pictures: a card each, with the picture of every run.
     step : int
         Where the slider of the pictures stands.
+    scores : sequence of Score
+        Columns of the table, the headline score first: the table is sorted by it.
     """
     # so high that a row of pictures and the slider are seen at once in a window of 1000 px
     sections = [{"name": "images", "columns": 1, "cardHeight": 500}, *({"name": name} for name in _SECTIONS)]
@@ -32,11 +37,12 @@ def shared_view(launch: str, varied: Sequence[str], pictures: Sequence[str], ste
     return {
         "searchFilter": f"tags.launch = '{launch}'",
         "selectedColumns": [
-            *(f"metrics.`{name}`" for name in SCORES),
+            *(f"metrics.`test/{score.key}`" for score in scores),
             *(f"params.`{name}`" for name in (*varied, "seed")),
         ],
-        "orderByKey": f"metrics.`{SCORES[0]}`",  # sorted by a metric, children stand in the table like their parent
-        "orderByAsc": False,
+        # sorted by a metric, children stand in the table like their parent
+        "orderByKey": f"metrics.`test/{scores[0].key}`",
+        "orderByAsc": scores[0].higher_is_better is False,
         "isAccordionReordered": True,  # keeps the order of the sections
         "compareRunSections": [{"uuid": section["name"], "display": True, **section} for section in sections],
         "compareRunCharts": [

@@ -56,6 +56,11 @@ class StoredRun:
         return self.tags.get(_PARENT)
 
     @property
+    def is_launch(self) -> bool:
+        """Whether it is the parent run of an ablation."""
+        return self.parent_id is None and "control" in self.tags
+
+    @property
     def note(self) -> str:
         """Its description, in Markdown."""
         return self.tags.get("mlflow.note.content", "")

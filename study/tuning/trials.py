@@ -20,6 +20,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from study import metrics
 from study.clustering import Clustering
 from study.errors import StudyError, unknown_name
 from study.settings import Tuning
@@ -28,10 +29,9 @@ from study.tuning.space import nearest, on_grid, space_of, starts
 
 # direction of the scores that can be searched for
 OBJECTIVES = {
-    "sbd": StudyDirection.MAXIMIZE,
-    "fbd": StudyDirection.MAXIMIZE,
-    "map": StudyDirection.MAXIMIZE,
-    "abs_dic": StudyDirection.MINIMIZE,
+    key: StudyDirection.MAXIMIZE if score.higher_is_better else StudyDirection.MINIMIZE
+    for kind in metrics.KINDS
+    for key, score in metrics.objectives(kind).items()
 }
 
 _AT_ONCE = 4  # images scored between two decisions to go on; not the number of threads, on which no result may depend
@@ -71,11 +71,12 @@ class SearchResult:
     importance: dict[str, float]
 
 
-def check_objectives(objectives: Sequence[str]) -> None:
-    """Raise a StudyError for a score that is unknown, or named twice."""
+def check_objectives(objectives: Sequence[str], kind: str = "images") -> None:
+    """Raise a StudyError for a score that is not computed of this kind of data, or named twice."""
+    known = metrics.objectives(kind)
     for objective in objectives:
-        if objective not in OBJECTIVES:
-            raise unknown_name("objective", objective, OBJECTIVES)
+        if objective not in known:
+            raise unknown_name("objective", objective, known)
     if len(set(objectives)) < len(objectives):
         raise StudyError(f"--objectives names a score twice: {','.join(objectives)}")
 
@@ -186,7 +187,7 @@ class _Trials:
             pruned = alone and stage == "search" and len(scored) < len(self.order) and trial.should_prune()
             if pruned:
                 break
-        means = {name: float(np.mean([found[name] for found in scored])) for name in OBJECTIVES}
+        means = {name: float(np.mean([found[name] for found in scored])) for name in OBJECTIVES if name in scored[0]}
         trial.set_user_attr("means", means)
         trial.set_user_attr("images", len(scored))
         if pruned:

@@ -11,11 +11,11 @@ from study.ablation.answer import log_answer
 from study.ablation.design import Ablation
 from study.ablation.statistics import (
     Components,
-    answer,
     contrasts,
-    contrasts_found,
-    found,
+    contrasts_to_markdown,
     pooled_components,
+    summarize,
+    to_markdown,
     what_can_be_told,
 )
 from study.runs.job import Result
@@ -91,7 +91,7 @@ def test_a_curve_and_pictures():
     parent = logged(CURVE, results)
     assert parent.tables.keys() == {"answer", "contrasts"}
     pd.testing.assert_frame_equal(parent.tables["contrasts"], contrasts(CURVE, results))
-    pd.testing.assert_frame_equal(parent.tables["answer"], answer(CURVE, results))
+    pd.testing.assert_frame_equal(parent.tables["answer"], summarize(CURVE, results))
     assert len(parent.tables["answer"]) == 8
     assert parent.figures.keys() == {"weights.png", "contact_sheet.png", "figure_a.png", "figure_b.png"}
     assert len(parent.figures["contact_sheet.png"].axes) == 8 * 3  # of one seed
@@ -160,7 +160,9 @@ def test_a_variant_that_the_first_seed_lacks_is_in_no_picture():
 def test_what_was_found_stands_below_what_was_asked():
     results = [result(variant) for variant in ROWS.variants()]
     parent = logged(ROWS, results, "**What?**\n\n3 runs")
-    assert parent.note.startswith(f"**What?**\n\n3 runs\n\n{found(ROWS, answer(ROWS, results))}\n\nWith one seed it")
+    assert parent.note.startswith(
+        f"**What?**\n\n3 runs\n\n{to_markdown(ROWS, summarize(ROWS, results))}\n\nWith one seed it"
+    )
     assert parent.tags == {}
 
 
@@ -170,7 +172,7 @@ def test_contrasts_and_what_could_be_told_end_the_answer():
     components = pooled_components(CURVE, results)
     assert Components.from_tags(parent.tags) == Components.from_tags(components.to_tags())
     told = what_can_be_told(components, 2, 3, 7)
-    contrasted = "\n\n".join(contrasts_found(contrasts(CURVE, results)))
+    contrasted = "\n\n".join(contrasts_to_markdown(contrasts(CURVE, results)))
     assert parent.note.endswith(f"\n\n{contrasted}\n\n{told}")
     assert "wnet minus others, paired:\n\n| minus | at |" in parent.note
 
@@ -198,7 +200,7 @@ def test_contrasts_that_the_description_has_no_room_for_are_in_their_table_alone
 def test_some_contrasts_stay_where_there_is_room_for_some():
     results = [result(variant, seed) for seed in (0, 1) for variant in CURVE.variants()]
     whole = logged(CURVE, results).note
-    first, second = contrasts_found(contrasts(CURVE, results))
+    first, second = contrasts_to_markdown(contrasts(CURVE, results))
     note = logged(CURVE, results, "x" * (7500 - len(whole) + 100)).note
     assert first in note
     assert second not in note

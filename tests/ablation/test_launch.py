@@ -15,7 +15,7 @@ from study.ablation import launch, question
 from study.ablation.design import Ablation
 from study.ablation.executors import ExecutorOptions
 from study.ablation.launch import run_ablations
-from study.ablation.statistics import Components, answer
+from study.ablation.statistics import Components, summarize
 from study.code_digest import CodeDigest
 from study.errors import StudyError
 from study.profiles import load_settings
@@ -115,7 +115,7 @@ def test_the_parent_holds_the_answer(asked):
         scores = mlflow.artifacts.load_text(f"runs:/{child.info.run_id}/scores_test.csv")
         variant = {"network.name": name, "loss.inter_weight": 1.0}
         results.append(Result(variant, 0, pd.read_csv(io.StringIO(scores)), []))
-    wanted = answer(asked.ablation, results)
+    wanted = summarize(asked.ablation, results)
     assert list(table.columns) == list(wanted.columns)
     numbers = wanted.select_dtypes("number").columns
     pd.testing.assert_frame_equal(table[numbers], wanted[numbers], check_dtype=False)

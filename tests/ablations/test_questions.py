@@ -10,9 +10,9 @@ from PIL import Image
 import ablations
 from ablations import asked_by, find_ablations, find_questions
 from ablations.__main__ import main
+from reports.blocks.launch_results import load_launches
 from reports.blocks.subsets import group_scores, subset_results
 from reports.build.choosing import newest_launches
-from reports.launch_results import gather
 from study.ablation.design import plan
 from study.profiles import load_settings
 from study.runs import pipeline
@@ -181,7 +181,7 @@ def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_pat
     options = ["--profile", "smoke", "--data_root", str(tmp_path), "--executor", "inline"]
     ended = CliRunner().invoke(main, ["subsets", *options, "--report", "0", "--set", tiny])
     assert ended.exit_code == 0, ended.output
-    found = subset_results(gather(newest_launches()))
+    found = subset_results(load_launches(newest_launches()))
     assert found.keys() == {"unet", "wnet"}
     for _, results in found.values():
         table = results[0].table

@@ -5,7 +5,7 @@ from study.deploy.promote import best_run, load_model, promote
 from study.errors import StudyError
 from study.runs.commands import search_run
 from study.runs.resources import opened
-from study.tracking import Point, load_run, read_scores, start_run
+from study.tracking import Point, connect, load_run, read_scores, start_run
 
 NAME = "pixel-embedding-synthetic-leaves"
 
@@ -66,6 +66,18 @@ def test_the_newest_launch_counts_wherever_it_is(asked):
     finally:
         for run in (child, launch):
             asked.client.delete_run(run.run_id)
+
+
+@pytest.mark.usefixtures("store")
+def test_the_best_run_has_the_lowest_error_where_lower_is_better():
+    launch = start_run(connect(), "em", "", {"ablation": "em", "control": "c"})
+    runs = []
+    for error in (0.4, 0.2, 0.3):
+        child = start_run(connect(), "child", "", {}, parent_id=launch.run_id)
+        child.log_metrics(Point(0, {"val/arand": error, "val/voi": 1.0}))
+        child.end("FINISHED")
+        runs.append(child.run_id)
+    assert best_run("em").run_id == runs[1]
 
 
 def test_a_version_by_number_and_a_folder(asked, tmp_path):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from study.figures.names import is_number, setting_label, value_label, variant_label
+from study.config import is_number
+from study.figures.names import setting_label, value_label, variant_label
 
 
 @pytest.mark.parametrize(

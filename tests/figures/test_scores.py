@@ -211,3 +211,15 @@ def test_the_parts_of_score_rows_do_not_meet(count):
     assert boxes[0].x0 >= 0
     assert boxes[-1].x1 <= figure.bbox.x1
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_errors_begin_at_zero_and_stand_in_place_of_shares():
+    errors = table(3).rename(columns=lambda name: name.replace("sbd_legacy", "voi").replace("sbd", "arand"))
+    for figure, axes in ((curve(errors), "y"), (rows_of(errors), "x")):
+        arand, *others = figure.axes
+        assert getattr(arand, f"get_{axes}label")() == "ARAND"
+        assert "VOI" in [getattr(axis, f"get_{axes}label")() for axis in others]
+        for axis in figure.axes:
+            low, high = getattr(axis, f"get_{axes}lim")()
+            assert low == 0 or getattr(axis, f"get_{axes}label")() == "mAP"
+            assert high >= 0.8

@@ -59,9 +59,7 @@ def test_the_truth_has_perfect_scores(store, tmp_path, foreground, capsys):
     assert metrics["dic"] == metrics["abs_dic"] == 0
     assert metrics["n_true"] == metrics["n_pred"] > 3
     told = capsys.readouterr().out.splitlines()
-    assert told == [
-        f"4 test images: SBD 1.000, foreground Dice 1.000, |DiC| 0.000, mAP 1.000; foreground: {foreground}"
-    ]
+    assert told == [f"4 test images: SBD 1.000, FBD 1.000, |DiC| 0.00, mAP 1.000; foreground: {foreground}"]
 
 
 @pytest.mark.parametrize("foreground", ["truth", "none"])

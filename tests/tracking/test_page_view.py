@@ -1,8 +1,9 @@
+from study.metrics import score_of
 from study.tracking.page_view import shared_view
 
 
 def test_pictures_stand_first_at_the_last_step_without_params():
-    view = shared_view("abc", ["network.name"], ["images/val a", "images/val A1/b"], 60)
+    view = shared_view("abc", ["network.name"], ["images/val a", "images/val A1/b"], 60, [score_of("sbd")])
     assert view["compareRunSections"][0]["uuid"] == "images"
     assert [card["imageKeys"] for card in view["compareRunCharts"]] == [["images/val a"], ["images/val A1/b"]]
     for card in view["compareRunCharts"]:
@@ -14,7 +15,10 @@ def test_pictures_stand_first_at_the_last_step_without_params():
 
 
 def test_the_table_has_scores_and_what_is_varied():
-    view = shared_view("abc", ["network.name", "loss.inter_weight"], [], 0)
+    view = shared_view("abc", ["network.name", "loss.inter_weight"], [], 0, [score_of("sbd"), score_of("map")])
     assert view["selectedColumns"][0] == view["orderByKey"] == "metrics.`test/sbd`"
+    assert view["selectedColumns"][1] == "metrics.`test/map`"
+    assert not view["orderByAsc"]
+    assert shared_view("abc", [], [], 0, [score_of("arand")])["orderByAsc"]
     assert view["selectedColumns"][-3:] == ["params.`network.name`", "params.`loss.inter_weight`", "params.`seed`"]
     assert view["searchFilter"] == "tags.launch = 'abc'"

@@ -9,6 +9,7 @@ import pytest
 
 from study import tracking
 from study.errors import StudyError
+from study.metrics import score_of
 from study.tracking import connect, share_view
 from study.tracking.page_view import shared_view
 
@@ -158,7 +159,7 @@ def test_a_store_that_another_process_reads_is_taken(store, tmp_path):
 @pytest.mark.parametrize("server", ["", "http://tracking.example:8080"])
 def test_a_view_is_kept_and_its_address_told(server, store, monkeypatch):
     experiment = connect()
-    view = shared_view("abc", ["network.name"], [], 0)
+    view = shared_view("abc", ["network.name"], [], 0, [score_of("sbd")])
     monkeypatch.setattr(tracking.store, "current_store", lambda: server or "sqlite:///mlflow.db")
     told = share_view(experiment, "lambda", view).splitlines()
     assert json.loads(store.get_experiment(experiment).tags["mlflow.sharedViewState.lambda"]) == view

@@ -11,9 +11,10 @@ import pandas as pd
 from study.ablation.design import Ablation
 from study.ablation.statistics.moderation import intervals
 from study.ablation.statistics.paired import differences, holm, of_variant, paired_seeds
+from study.metrics import headline
+from study.metrics.registry import PAPER_THRESHOLDS
 from study.runs.job import Result, variant_name
 
-CONTRASTED = ("sbd", "sbd_paper_thresholds")
 _COLUMNS = (
     "factor",
     "level",
@@ -43,12 +44,15 @@ def contrasts(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
     DataFrame
         Empty where fewer than two settings are varied. A row for each contrast that has paired seeds, those of
         `network.name` first: `factor`, the setting; `level` and `minus`, the control's value and the other one; `at`,
-        the values of the other settings in words; `score`, one of `CONTRASTED`; `seeds` (paired) and `images`; `over`,
-        as of `Interval.kind`; `diff` with its 95 % interval `low`, `high`; `p`, and `p_adjusted` by Holm over the
-        contrasts of the factor and score. Both p are NaN with a single seed.
+        the values of the other settings in words; `score`, the headline score with tuned or with the paper's
+        thresholds; `seeds` (paired) and `images`; `over`, see `Interval.kind`; `diff` with its 95 % interval `low`,
+        `high`; `p`, and `p_adjusted` by Holm over the contrasts of the factor and score. Both p are NaN with a single
+        seed.
     """
     rows = []
-    scores = [score for score in CONTRASTED if any(score in result.table for result in results)]
+    there = {column for result in results for column in result.table}
+    first = headline(there).key
+    scores = [score for score in (first, f"{first}{PAPER_THRESHOLDS}") if score in there]
     for factor, pairs in itertools.groupby(_pairs(ablation), key=lambda pair: pair[0]):
         compared = []
         for _, level, minus, others in pairs:

@@ -49,6 +49,15 @@ class Interval:
     images: float = _NAN
     rest: float = _NAN
 
+    def columns(self, name: str) -> dict[str, float]:
+        """Mean and interval as cells of a table, in the columns of `interval_columns`."""
+        return dict(zip(interval_columns(name), (self.mean, self.low, self.high), strict=True))
+
+
+def interval_columns(name: str) -> tuple[str, str, str]:
+    """Names of the columns that hold a mean and the ends of its interval."""
+    return name, f"{name}_low", f"{name}_high"
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -107,7 +116,7 @@ def interval(*blocks: np.ndarray, trainings: tuple[float, float] | None = None) 
     ----------
     *blocks : (S, I_k) float arrays
         A row per seed, the same in all blocks; a column per image of the block. NaN where there is no score: an image
-        without any is passed over, and a single cell is filled by what its seed and its image predict.
+        without any is skipped, and a single cell is filled by what its seed and its image predict.
     trainings : tuple of two floats, optional
         Variance of the means of seeds and its degrees of freedom, where they are known better than from the blocks;
         they do not enter the components.

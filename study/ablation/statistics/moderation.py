@@ -30,7 +30,7 @@ def intervals(family: Sequence[np.ndarray]) -> list[Interval]:
     Parameters
     ----------
     family : sequence of (S, I) float arrays
-        As of `differences`. Those of fewer than two seeds with scores have no spread of trainings and do not count.
+        See `differences`. Those of fewer than two seeds with scores have no spread of trainings and do not count.
     """
     own = [variance_of_seeds(values) for values in family]
     there = [place for place, (_, degrees) in enumerate(own) if degrees]

@@ -13,11 +13,12 @@ from study.ablation.design import Ablation
 from study.ablation.statistics.intervals import SEEDS_AND_IMAGES, Spread, interval
 from study.ablation.statistics.moderation import moderated
 from study.ablation.statistics.paired import differences, of_variant
+from study.metrics import headline
 from study.runs.job import Result
 
 ALPHA, POWER = 0.05, 0.8
 WANTED = (0.01, 0.02)  # differences whose cost is told
-_DRAWS = 4000  # of the mean squares that a launch may find
+_SAMPLES = 4000  # of the mean squares that a launch may find
 _ALL_SEEDS = 10_000  # as good as any number
 _TAG = "variance."
 
@@ -51,12 +52,13 @@ class Components:
         return cls(*(float(tags[name]) for name in names)) if all(name in tags for name in names) else None
 
 
-def pooled_components(ablation: Ablation, results: Sequence[Result], score: str = "sbd") -> Components | None:
+def pooled_components(ablation: Ablation, results: Sequence[Result]) -> Components | None:
     """Components of the differences to the control, averaged over the variants that have two paired seeds or more.
 
-    Averaged as they were estimated, and only then not taken below 0: else they would be too large on average. None
-    where no variant has two paired seeds and two images.
+    The differences are those of the headline score. Averaged as they were estimated, and only then not taken below 0:
+    else they would be too large on average. None where no variant has two paired seeds and two images.
     """
+    score = headline(column for result in results for column in result.table).key
     control = of_variant(results, ablation.control)
     others = [variant for variant in ablation.variants() if variant != ablation.control]
     found = [interval(differences(of_variant(results, variant), control, score)) for variant in others]
@@ -99,7 +101,7 @@ def _trainings(degrees: int, comparisons: int, rng: np.random.Generator) -> tupl
 
     Both (families, comparisons), moderated. All differences share a control, and all variants spread alike.
     """
-    families = -(-_DRAWS // comparisons)
+    families = -(-_SAMPLES // comparisons)
     control = rng.chisquare(degrees, (families, 1))
     both = rng.noncentral_chisquare(degrees, control, (families, comparisons)) / 2
     return moderated(both / degrees, np.full(both.shape, float(degrees)))
@@ -112,7 +114,7 @@ def _expected(components: Components, seeds: int, images: int) -> tuple[float, f
 
 
 def seeds_needed(components: Components, difference: float, images: int, comparisons: int = 1) -> int | None:
-    """The least number of seeds with which `difference` can be told; None where no number suffices."""
+    """The smallest number of seeds with which `difference` can be told; None where no number suffices."""
 
     def suffices(seeds: int) -> bool:
         return smallest_difference(components, seeds, images, comparisons) <= difference
@@ -128,8 +130,10 @@ def seeds_needed(components: Components, difference: float, images: int, compari
     return high
 
 
-def what_can_be_told(components: Components | None, seeds: int, images: int, comparisons: int) -> str:
-    """Sentences on the differences in SBD that a launch can tell.
+def what_can_be_told(
+    components: Components | None, seeds: int, images: int, comparisons: int, score: str = "SBD"
+) -> str:
+    """Sentences on the differences in a score that a launch can tell.
 
     Parameters
     ----------
@@ -139,6 +143,8 @@ def what_can_be_told(components: Components | None, seeds: int, images: int, com
         Of the launch.
     comparisons : int
         Number of variants that are compared with the control.
+    score : str
+        Label of the score.
     """
     if comparisons < 1:
         return "What could be told is unknown: nothing is compared with the control."
@@ -158,7 +164,7 @@ def what_can_be_told(components: Components | None, seeds: int, images: int, com
     level = f"{ALPHA:g}/{comparisons}" if comparisons > 1 else f"{ALPHA:g}"
     compared = f", for the first of {comparisons} comparisons by Holm" if comparisons > 1 else ""
     return (
-        f"What can be told: with {seeds} seeds and {images} images, a difference in SBD of {smallest:.3f} or more "
+        f"What can be told: with {seeds} seeds and {images} images, a difference in {score} of {smallest:.3f} or more "
         f"(in 80 % of launches, at a level of {level}{compared}). {needs}"
     )
 

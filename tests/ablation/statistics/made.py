@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from study.ablation.design import Ablation
-from study.ablation.statistics import SCORES
 from study.runs.job import Result
+
+SCORES = ("sbd", "sbd_legacy", "fbd", "abs_dic", "map")
 
 ABLATION = Ablation(
     name="x",

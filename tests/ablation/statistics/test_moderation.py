@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from study.ablation.statistics import answer, contrasts, interval, intervals, moderated
+from study.ablation.statistics import contrasts, interval, intervals, moderated, summarize
 from study.ablation.statistics.paired import differences
 from tests.ablation.statistics.made import ABLATION, noisy
 from tests.benchmarks.bench_intervals import EQUAL, families, spreads
@@ -112,7 +112,7 @@ def variance_of(values):
 def test_answers_pool_all_differences_of_a_score_and_plain_means_stay():
     several = [result for variant in ABLATION.variants() for result in noisy(variant, 0.0)]
     of = {str(variant): [r for r in several if r.variant == variant] for variant in ABLATION.variants()}
-    table = answer(ABLATION, several)
+    table = summarize(ABLATION, several)
     wanted = intervals([differences(of[str(v)], of[str(WNET)], "sbd") for v in (UNET, UNET_ONLY, WNET_ONLY)])
     rows = [row for row in table.to_dict("records") if row["paired_seeds"]]
     found = [[row[f"sbd_diff{end}"] for end in ("_low", "_high", "_p")] for row in rows]

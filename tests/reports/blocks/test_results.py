@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from ablations import find_ablations
+from reports.blocks.launch_results import load_launch
 from reports.blocks.results import result_frame
-from reports.launch_results import gather_one
 from reports.pages.chen_tables import ChenTables
 from reports.pages.loss_comparison import LossComparison
 from reports.pages.systems import Systems
@@ -35,7 +35,7 @@ def test_a_launch_without_results_has_words_for_everything(name, tmp_path, table
 
 
 def test_a_frame_has_a_row_for_every_variant(made):
-    frame = result_frame(gather_one([made.broken_losses.id], "loss"), further=("ap_50",))
+    frame = result_frame(load_launch([made.broken_losses.id], "loss"), further=("ap_50",))
     variants = find_ablations()["loss"].variants()
     settings = frame[["loss.constraints", "clustering.method", "system"]].to_dict("records")
     assert [{name: value for name, value in row.items() if pd.notna(value)} for row in settings] == variants

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.blocks.launch_results import load_launches
 from reports.blocks.subsets import GROUPS, group_scores, subset_frame
-from reports.launch_results import gather
 from reports.pages.wnet_tables import WnetTables
 from study.ablation.statistics import interval
 
@@ -49,11 +49,11 @@ def test_the_interval_keeps_subsets_apart():
 
 
 def test_ours_stand_below_the_printed_methods(made):
-    frame = subset_frame(gather([made.on_cvppp.id, made.concat_layer.id])).set_index("method")
+    frame = subset_frame(load_launches([made.on_cvppp.id, made.concat_layer.id])).set_index("method")
     assert list(frame.index[-2:]) == ["our U-Net", "our W-Net"]
-    gathered = gather([made.on_cvppp.id])["clustering"]
+    launch = load_launches([made.on_cvppp.id])["clustering"]
     for network in ("unet", "wnet"):
-        (result,) = gathered.of({"clustering.method": "angular", "network.name": network})
+        (result,) = launch.of({"clustering.method": "angular", "network.name": network})
         row = frame.loc[{"unet": "our U-Net", "wnet": "our W-Net"}[network]]
         assert row["legacy_A1"] == pytest.approx(result.table["sbd_legacy"].mean())
         assert row["true_sbd_A1"] == pytest.approx(result.table["sbd"].mean())
@@ -63,13 +63,13 @@ def test_ours_stand_below_the_printed_methods(made):
 
 def test_printed_true_scores_stand_apart(made):
     """Three methods' values were taken over from Chen et al. 2019, who measured true SBD."""
-    frame = subset_frame(gather([made.on_cvppp.id])).set_index("method")
+    frame = subset_frame(load_launches([made.on_cvppp.id])).set_index("method")
     assert frame["printed_true_sbd_A1-3"].dropna().to_dict() == {"Mask R-CNN": 0.797, "StarDist": 0.802, "E-LC": 0.831}
     assert frame.loc[["Mask R-CNN", "StarDist", "E-LC"], "printed_legacy_A1-3"].isna().all()
 
 
 def test_other_images_than_leaves_have_no_subsets(made):
-    frame = subset_frame(gather([made.concat_layer.id]))
+    frame = subset_frame(load_launches([made.concat_layer.id]))
     assert frame["missing"].tolist()[-2:] == ["missing: the data set is leaves, not cvppp2017"] * 2
     assert WnetTables(made.store, made.concat_layer.id, str(made.folder)).table_3() is None
     assert WnetTables(made.store, made.on_cvppp.id, str(made.folder)).table_3() is not None

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from reports.pages.chen_tables import _PRINTED, COUNTS, PRECISIONS, ChenTables
+from reports.blocks.printed import read_printed
+from reports.pages.chen_tables import COUNTS, PRECISIONS, ChenTables
 from study.errors import StudyError
 
 E_LC = [(16, 10), (16, 30), (16, 100), (4, 10), (4, 30), (4, 100)]
@@ -143,7 +144,7 @@ def test_a_launch_of_another_ablation_is_refused(made):
 
 
 def test_printed_values_fit_together():
-    one, two = (pd.read_csv(_PRINTED / f"chen_table{k}.csv") for k in (1, 2))
+    one, two = (read_printed(f"chen_table{k}") for k in (1, 2))
     names = ["method", "network.embedding_dim", "loss.neighbour_distance"]
     pd.testing.assert_frame_equal(one[names], two[names])
     assert list(map(tuple, one[names[1:]].dropna().to_numpy())) == E_LC

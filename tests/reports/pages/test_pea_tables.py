@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ablations import find_ablations
+from reports.blocks.printed import printed_key, read_printed
 from reports.pages.pea_tables import PARTS, PeaTables
 from study.runs.job import variant_name
 
@@ -45,12 +46,10 @@ def test_printed_values_of_leaves_stay_away_from_cells(made):
 
 @pytest.mark.parametrize("name", [name for name in PARTS if name not in ("pea", "pea_ranges")])
 def test_printed_values_belong_to_variants(name):
-    from reports.pages.pea_tables import _PRINTED, _key
-
     ablation = find_ablations()[name]
-    rows = pd.read_csv(_PRINTED / f"{PARTS[name][1]}.csv", dtype=str, keep_default_na=False).to_dict("records")
+    rows = read_printed(PARTS[name][1], dtype=str, keep_default_na=False).to_dict("records")
     given = [column for column in rows[0] if column not in ("sbd", "abs_dic", "source")]
     assert given == ablation.names()
-    variants = {_key(variant, given) for variant in ablation.variants()}
+    variants = {printed_key(variant, given) for variant in ablation.variants()}
     printed = {tuple(row[column] for column in given) for row in rows}
     assert printed <= variants

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from study.ablation.design import Ablation
-from study.ablation.statistics import FURTHER_SCORES, SCORES, answer, holm, interval
+from study.ablation.statistics import holm, interval, summarize
 from study.runs.job import Result
-from tests.ablation.statistics.made import ABLATION, made_up, noisy
+from tests.ablation.statistics.made import ABLATION, SCORES, made_up, noisy
+
+FURTHER_SCORES = ("sbd_paper_thresholds", "sbd_legacy_paper_thresholds", "neighbour_angle")
 
 VARIANTS = ABLATION.variants()
 CONTROL = VARIANTS[2]
@@ -21,7 +23,7 @@ def test_a_row_for_each_variant_with_results():
         made_up(VARIANTS[0], 1, [0.4, 0.8]),
         made_up(VARIANTS[0], 0, [0.1, 0.3]),
     ]
-    table = answer(ABLATION, results)
+    table = summarize(ABLATION, results)
     settings = table[list(ABLATION.varied)].to_dict("records")
     assert settings == [VARIANTS[0], VARIANTS[3]]  # in the order of the variants
     first, last = table.to_dict("records")
@@ -33,7 +35,7 @@ def test_a_row_for_each_variant_with_results():
     assert (first["fbd"], first["fbd_low"], first["fbd_high"]) == (1, 1, 1)
     for score in SCORES:
         assert {score, f"{score}_low", f"{score}_high", f"{score}_seeds"} <= set(table.columns)
-    assert answer(ABLATION, []).empty
+    assert summarize(ABLATION, []).empty
 
 
 def test_differences_pair_seeds_and_images():
@@ -45,7 +47,7 @@ def test_differences_pair_seeds_and_images():
         made_up(VARIANTS[0], 2, [0.4, 1.0]),
         made_up(VARIANTS[0], 7, [1.0, 1.0]),  # of a seed that the control lacks
     ]
-    row = row_of(answer(ABLATION, results), VARIANTS[0])
+    row = row_of(summarize(ABLATION, results), VARIANTS[0])
     assert (row["seeds"], row["paired_seeds"], row["difference_over"]) == (3, 2, "seeds and images")
     found = interval(np.array([[0.1, 0.3], [0.1, 0.1]]))
     given = [row[f"sbd_diff{end}"] for end in ("", "_low", "_high", "_p")]
@@ -55,7 +57,7 @@ def test_differences_pair_seeds_and_images():
 
 def test_p_is_adjusted_over_the_variants_of_each_score():
     results = [r for v, shift in zip(VARIANTS, (0.02, 0.004, 0, 0.01), strict=True) for r in noisy(v, shift)]
-    table = answer(ABLATION, results)
+    table = summarize(ABLATION, results)
     p = table["sbd_diff_p"].to_numpy()
     assert np.isnan(p).tolist() == [False, False, True, False]  # none of the control
     assert table["sbd_diff_p_adjusted"].tolist() == pytest.approx(holm(p).tolist(), nan_ok=True)
@@ -65,7 +67,7 @@ def test_p_is_adjusted_over_the_variants_of_each_score():
 
 def test_a_single_paired_seed_has_no_p():
     results = [*noisy(CONTROL, 0, (0,)), *noisy(VARIANTS[0], 0.3, (0,)), *noisy(VARIANTS[1], 0.3, (0, 1))]
-    table = answer(ABLATION, results)
+    table = summarize(ABLATION, results)
     assert table[["sbd_diff_p", "sbd_diff_p_adjusted"]].isna().all(axis=None)
     row = row_of(table, VARIANTS[1])
     assert (row["seeds"], row["paired_seeds"], row["difference_over"]) == (2, 1, "images only")
@@ -75,14 +77,14 @@ def test_a_single_paired_seed_has_no_p():
 def test_what_is_hard_for_both_cancels_out():
     hard = np.random.default_rng(0).random(30)
     results = [made_up(CONTROL, 0, 0.5 * hard), made_up(VARIANTS[0], 0, 0.5 * hard + 0.01)]
-    row = row_of(answer(ABLATION, results), VARIANTS[0])
+    row = row_of(summarize(ABLATION, results), VARIANTS[0])
     assert (row["sbd_diff"], row["sbd_diff_low"], row["sbd_diff_high"]) == pytest.approx((0.01, 0.01, 0.01))
     assert row["sbd_high"] - row["sbd_low"] > 0.1
 
 
 @pytest.mark.parametrize("others", [[], [made_up(CONTROL, 5, [0.3])]])
 def test_no_difference_without_paired_seeds(others):
-    table = answer(ABLATION, [made_up(VARIANTS[0], 0, [0.2]), *others])
+    table = summarize(ABLATION, [made_up(VARIANTS[0], 0, [0.2]), *others])
     ends = ("", "_low", "_high", "_p", "_p_adjusted")
     for row in table.to_dict("records"):  # the control's own one too
         assert row["paired_seeds"] == 0
@@ -96,7 +98,7 @@ def test_further_scores_of_images_that_have_them(name):
         made_up(VARIANTS[0], 0, [0.5, 0.5, 0.5], **{name: [81.0, np.nan, 91.0]}),
         made_up(VARIANTS[1], 0, [0.5, 0.5, 0.5], **{name: [np.nan] * 3}),
     ]
-    table = answer(ABLATION, results)
+    table = summarize(ABLATION, results)
     row = row_of(table, VARIANTS[0])
     assert (row[name], row[f"{name}_seeds"]) == (86, [86])
     assert [row[f"{name}_diff{end}"] for end in ("", "_low", "_high")] == [1, 1, 1]
@@ -114,7 +116,7 @@ def test_a_score_that_some_results_lack_is_nan_there(name, lacking):
     results = [
         Result(r.variant, r.seed, r.table.drop(columns=name), []) if r.variant == lacking else r for r in results
     ]
-    table = answer(ABLATION, results)
+    table = summarize(ABLATION, results)
     without, other = row_of(table, lacking), row_of(table, VARIANTS[1])
     assert np.isnan([without[name], *without[f"{name}_seeds"], without[f"{name}_diff"]]).all()
     assert other[name] > 0.3
@@ -124,6 +126,6 @@ def test_a_score_that_some_results_lack_is_nan_there(name, lacking):
 def test_settings_that_no_variant_with_results_names_have_a_column():
     beside = {"system": "three-class"}
     ablation = Ablation("x", "Which?", ABLATION.varied, CONTROL, extra_variants=[beside])
-    table = answer(ablation, [made_up(beside, 0, [0.5])])
+    table = summarize(ablation, [made_up(beside, 0, [0.5])])
     assert table["system"].tolist() == ["three-class"]
     assert table[["network.name", "loss.inter_weight"]].isna().all(axis=None)

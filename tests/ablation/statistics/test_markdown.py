@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from study.ablation.statistics import ABOUT_TRAININGS, answer, contrasts, contrasts_found, found
+from study.ablation.statistics import ABOUT_TRAININGS, contrasts, contrasts_to_markdown, summarize, to_markdown
 from study.runs.job import intervals_over
 from tests.ablation.statistics.made import ABLATION, made_up, noisy
 
@@ -14,14 +14,14 @@ VERDICTS = r"better|worse|told apart|beyond|verdict depends|significant"
 
 def words_of(*results):
     """The words before the table, and its rows with the titles first."""
-    text = found(ABLATION, answer(ABLATION, results))
+    text = to_markdown(ABLATION, summarize(ABLATION, results))
     return text.partition("| variant")[0], [row[2:-2].split(" | ") for row in text.splitlines() if row.startswith("|")]
 
 
 def test_what_was_asked_and_which_variants_differ():
     words, table = words_of(*THREE)
     assert words.startswith("Asked: SBD by network and inter_weight; control: `wnet, inter_weight 1`. ")
-    assert "highest mean of 4 is that of **unet, inter_weight 1**; its difference to the control is +0.20" in words
+    assert "best mean of 4 is that of **unet, inter_weight 1**; its difference to the control is +0.20" in words
     assert ", adjusted p = 0.0" in words or ", adjusted p < 0.001" in words
     assert "- better than the control: unet, inter_weight 1\n" in words
     assert "- worse than the control: wnet, inter_weight only\n" in words
@@ -37,7 +37,7 @@ def test_what_was_asked_and_which_variants_differ():
 
 
 def test_p_values_are_the_adjusted_ones():
-    table = answer(ABLATION, THREE)
+    table = summarize(ABLATION, THREE)
     _, shown = words_of(*THREE)
     cells = ["" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in table["sbd_diff_p_adjusted"]]
     assert [row[3] for row in shown[2:]] == cells
@@ -53,15 +53,15 @@ def test_p_values_are_the_adjusted_ones():
     ],
 )
 def test_a_difference_is_called_by_the_adjusted_p_alone(difference, p, group):
-    table = answer(ABLATION, THREE).assign(sbd_diff_p_adjusted=[p, np.nan, np.nan, np.nan], sbd_diff=difference)
-    lines = [line for line in found(ABLATION, table).splitlines() if line.startswith("- ")]
+    table = summarize(ABLATION, THREE).assign(sbd_diff_p_adjusted=[p, np.nan, np.nan, np.nan], sbd_diff=difference)
+    lines = [line for line in to_markdown(ABLATION, table).splitlines() if line.startswith("- ")]
     assert lines == [f"- {group} the control: unet, inter_weight 1"]
 
 
 @pytest.mark.parametrize("paper", [None, 0.3])
 def test_a_single_seed_gives_no_verdict(paper):
     one = [r for v, shift in ((UNET, 0.3), (WNET, 0), (WNET_ONLY, -0.3)) for r in noisy(v, shift, (0,), paper=paper)]
-    text = found(ABLATION, answer(ABLATION, one))
+    text = to_markdown(ABLATION, summarize(ABLATION, one))
     assert "With one seed there is no verdict: intervals are over images only, this training" in text
     assert "95 % intervals over images only, this training." in text
     assert not re.search(VERDICTS, text)
@@ -70,9 +70,9 @@ def test_a_single_seed_gives_no_verdict(paper):
 
 def test_that_the_spread_of_trainings_is_of_all_variants_is_told_where_it_is():
     told = f"over seeds and images. For differences, {ABOUT_TRAININGS}."
-    assert found(ABLATION, answer(ABLATION, THREE)).endswith(told)
+    assert to_markdown(ABLATION, summarize(ABLATION, THREE)).endswith(told)
     fewer = [r for r in THREE if r.variant != UNET or r.seed == 0]  # a third difference that has a single paired seed
-    assert ABOUT_TRAININGS not in found(ABLATION, answer(ABLATION, fewer))
+    assert ABOUT_TRAININGS not in to_markdown(ABLATION, summarize(ABLATION, fewer))
 
 
 def test_variants_of_a_single_seed_among_others():
@@ -91,9 +91,9 @@ def test_both_thresholds_stand_side_by_side_and_may_disagree():
     assert "- worse than the control, with the paper's thresholds: unet, inter_weight 1; wnet, inter_weight on" in words
     apart = "unet, inter_weight 1 (better with tuned thresholds, worse with the paper's)\n"
     assert f"- the verdict depends on the thresholds: {apart}" in words
-    place = table[0].index("difference, the paper's thresholds")
+    place = table[0].index("difference to the control, paper's thresholds")
     assert table[2][place].startswith("-0.2")
-    assert table[0][place + 1] == "adjusted p, the paper's thresholds"
+    assert table[0][place + 1] == "adjusted p, paper's thresholds"
     assert table[2][place + 1] == "< 0.001"
 
 
@@ -111,35 +111,33 @@ def test_how_the_best_stands_to_the_control(results, expected):
 def test_angles_where_they_are():
     _, table = words_of(*noisy(WNET, 0), *noisy(WNET_ONLY, 0))
     assert not any("angle" in title for title in table[0])
-    table = answer(
+    table = summarize(
         ABLATION, [made_up(WNET, 0, [0.5], neighbour_angle=88.04), made_up(WNET_ONLY, 0, [0.4], neighbour_angle=70.0)]
     )
-    lines = [line for line in found(ABLATION, table).splitlines() if line.startswith("|")]
+    lines = [line for line in to_markdown(ABLATION, table).splitlines() if line.startswith("|")]
     assert lines[0].endswith("| angle between neighbours, ° |")
     assert lines[2].endswith("| 88.0 |")
     assert lines[3].endswith("| 70.0 |")
 
 
 def test_a_variant_without_the_score_is_not_the_best():
-    table = answer(ABLATION, [*noisy(WNET, 0), *noisy(UNET, 0.1)])
+    table = summarize(ABLATION, [*noisy(WNET, 0), *noisy(UNET, 0.1)])
     table.loc[table["network.name"] == "unet", "sbd"] = np.nan
-    assert "highest mean of 1 is that of **wnet, inter_weight 1**" in found(ABLATION, table)
+    assert "best mean of 1 is that of **wnet, inter_weight 1**" in to_markdown(ABLATION, table)
 
 
 def test_contrasts_are_a_table_for_each_factor():
     several = [r for v in ABLATION.variants() for r in noisy(v, 0.25 * (v["network.name"] == "wnet"), paper=0.1)]
-    text = "\n\n".join(contrasts_found(contrasts(ABLATION, several)))
+    text = "\n\n".join(contrasts_to_markdown(contrasts(ABLATION, several)))
     first, second = text.split("inter_weight 1 minus others, paired:")
-    assert first.startswith(
-        "wnet minus others, paired:\n\n| minus | at | SBD | adjusted p | SBD, the paper's thresholds |"
-    )
+    assert first.startswith("wnet minus others, paired:\n\n| minus | at | SBD | adjusted p | SBD, paper's thresholds |")
     rows = [line.strip("| ").split(" | ") for line in first.splitlines() if line.startswith("| unet")]
     assert [row[:2] for row in rows] == [["unet", "inter_weight 1"], ["unet", "inter_weight only"]]
     assert all(row[2].startswith("+0.2") for row in rows)
     assert "| inter_weight only | wnet | " in second
-    one = "\n\n".join(contrasts_found(contrasts(ABLATION, [r for r in several if r.seed == 0])))
+    one = "\n\n".join(contrasts_to_markdown(contrasts(ABLATION, [r for r in several if r.seed == 0])))
     assert "adjusted p" not in one
-    assert contrasts_found(contrasts(ABLATION, [])) == []
+    assert contrasts_to_markdown(contrasts(ABLATION, [])) == []
 
 
 def test_what_intervals_are_over():

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from reports.launch_results import Gathered
+from reports.blocks.launch_results import LaunchResults
 from study import tracking
 from study.ablation.design import Ablation
-from study.ablation.statistics import answer
+from study.ablation.statistics import summarize
 from study.errors import StudyError
 from study.runs.job import Result
 
@@ -36,11 +36,11 @@ class Competitor:
     result: Result
 
 
-def competitors_of(gathered: Gathered) -> tuple[list[Competitor], list[str]]:
+def competitors_of(launch: LaunchResults) -> tuple[list[Competitor], list[str]]:
     """Imports on the test images of a launch, by name, and in sentences which of them cannot be read."""
     found: list[Competitor] = []
     missing: list[str] = []
-    digest = gathered.parent.tags.get("data_digest", "")
+    digest = launch.parent.tags.get("data_digest", "")
     runs = tracking.imported_runs(digest) if digest else []
     for run in sorted(runs, key=lambda run: run.tags["imported"].lower()):
         name = run.tags["imported"]
@@ -53,23 +53,23 @@ def competitors_of(gathered: Gathered) -> tuple[list[Competitor], list[str]]:
     return found, missing
 
 
-def competitor_table(gathered: Gathered, competitors: Sequence[Competitor]) -> pd.DataFrame:
-    """Rows of competitors as of `study.ablation.statistics.answer`; their differences are to the control of the launch.
+def competitor_table(launch: LaunchResults, competitors: Sequence[Competitor]) -> pd.DataFrame:
+    """Rows of competitors as `summarize` gives them; their differences are to the control of the launch.
 
     Labels have no seed: they are compared with the control of each seed, and the columns `seeds` and
     `{score}_seeds` are empty.
     """
     if not competitors:
         return pd.DataFrame()
-    ablation = gathered.ablation
-    control = gathered.of(ablation.control)
+    ablation = launch.ablation
+    control = launch.of(ablation.control)
     seeds = [result.seed for result in control] or [0]
     own = [replace(competitor.result, seed=seed) for competitor in competitors for seed in seeds]
     names = [competitor.result.variant["system"] for competitor in competitors]
     compared = Ablation(
         "others", ablation.question, {"system": names}, ablation.control, extra_variants=[ablation.control]
     )
-    table = answer(compared, [*control, *own])
+    table = summarize(compared, [*control, *own])
     table = table[table["system"].isin(names)].drop(columns="seeds")
     lists = [name for name in table if str(name).endswith("_seeds") and name != "paired_seeds"]
     return table.assign(**{name: [[] for _ in names] for name in lists})

@@ -13,15 +13,16 @@ import pandas as pd
 from ablations import find_ablations
 from study import tracking
 from study.ablation.design import Ablation
-from study.ablation.statistics import answer, of_variant
+from study.ablation.statistics import of_variant, summarize
 from study.errors import StudyError
+from study.metrics import kind_of, summary_scores
 from study.runs.environment import mixed_environments
 from study.runs.job import Result, variant_name
 from study.tracking import StoredRun
 
 
 @dataclass(frozen=True)
-class Gathered:
+class LaunchResults:
     """A launch of an ablation with its results.
 
     Attributes
@@ -55,8 +56,8 @@ class Gathered:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The answer, as of `study.ablation.statistics.answer`; empty without results."""
-        return answer(self.ablation, self.results) if self.results else pd.DataFrame()
+        """The summary of the results, see `study.ablation.statistics.summarize`; empty without results."""
+        return summarize(self.ablation, self.results) if self.results else pd.DataFrame()
 
     @cached_property
     def trainings(self) -> dict[tuple[str, int], StoredRun]:
@@ -82,7 +83,7 @@ class Gathered:
         return sorted({result.seed for result in self.results})
 
     def row(self, variant: dict[str, Any]) -> dict[str, Any]:
-        """The row of a variant in the answer; empty where it has no result."""
+        """The row of a variant in the summary; empty where it has no result."""
         return next((row for row in self.table.to_dict("records") if variant.items() <= row.items()), {})
 
     def of(self, variant: dict[str, Any]) -> list[Result]:
@@ -107,18 +108,19 @@ class Gathered:
             return f"{self.dataset}: no finished run."
         images = sorted({len(result.table) for result in self.results})
         counts = " or ".join(map(str, images))
+        item = kind_of(self.table).item
         note = self.parent.tags.get("split_note")
         split = f" ({note})" if note else ""
         seeds = ", ".join(map(str, self.seeds()))
         foreground = self.settings.get("clustering.foreground", "unknown")
         mixed = mixed_environments([text for result in self.results for text in result.environments])
         return (
-            f"{self.dataset}, {counts} test image{'s' * (images != [1])}{split}; "
+            f"{self.dataset}, {counts} test {item}{'s' * (images != [1])}{split}; "
             f"seed{'s' * (len(self.seeds()) > 1)} {seeds}; foreground at test time: {foreground}. {mixed}"
         ).strip()
 
 
-def gather(parent_ids: Sequence[str]) -> dict[str, Gathered]:
+def load_launches(parent_ids: Sequence[str]) -> dict[str, LaunchResults]:
     """Launches by the name of their ablation, in the order of the paper.
 
     Raises
@@ -126,17 +128,17 @@ def gather(parent_ids: Sequence[str]) -> dict[str, Gathered]:
     StudyError
         If an id is none of a launch, or two are of the same ablation.
     """
-    found: dict[str, Gathered] = {}
+    found: dict[str, LaunchResults] = {}
     for run_id in parent_ids:
         parent = tracking.stored_run(run_id)
         name = ablation_of(parent)
         if name in found:
             raise StudyError(f"--run_ids names two launches of the ablation {name!r}: a report shows one of each")
-        found[name] = _gathered(find_ablations()[name], parent)
+        found[name] = _results_of(find_ablations()[name], parent)
     return {name: found[name] for name in find_ablations() if name in found}
 
 
-def gather_one(parent_ids: Sequence[str], name: str) -> Gathered:
+def load_launch(parent_ids: Sequence[str], name: str) -> LaunchResults:
     """The launch of the ablation `name`.
 
     Raises
@@ -144,7 +146,7 @@ def gather_one(parent_ids: Sequence[str], name: str) -> Gathered:
     StudyError
         If the ids are not those of one such launch.
     """
-    found = gather(parent_ids)
+    found = load_launches(parent_ids)
     if list(found) != [name]:
         raise StudyError(f"--run_ids: this report takes one launch of the ablation {name!r}, not of {', '.join(found)}")
     return found[name]
@@ -159,7 +161,7 @@ def ablation_of(run: StoredRun) -> str:
         If it is not the launch of a known ablation.
     """
     name = run.tags.get("ablation", "")
-    if run.parent_id is not None or name not in find_ablations():
+    if not run.is_launch or name not in find_ablations():
         kind = f"one run of the launch {run.parent_id}" if run.parent_id else "not the launch of a known ablation"
         raise StudyError(
             f"--run_ids: run {run.run_id} ({run.name}) is {kind}; this report takes the parent runs of ablations "
@@ -168,7 +170,7 @@ def ablation_of(run: StoredRun) -> str:
     return name
 
 
-def _gathered(ablation: Ablation, parent: StoredRun) -> Gathered:
+def _results_of(ablation: Ablation, parent: StoredRun) -> LaunchResults:
     variants = {variant_name(variant): variant for variant in ablation.variants()}
     children = tracking.children_of(parent)
     results: list[Result] = []
@@ -195,11 +197,11 @@ def _gathered(ablation: Ablation, parent: StoredRun) -> Gathered:
     if parent.state in ("RUNNING", "KILLED"):
         missing.insert(0, f"the launch itself: {parent.status_text()}")
     settings = tracking.stored_settings(next(iter(run_ids.values()))) if run_ids else {}
-    return Gathered(ablation, parent, results, run_ids, settings, missing, len(seeds))
+    return LaunchResults(ablation, parent, results, run_ids, settings, missing, len(seeds))
 
 
 def _result(variant: dict[str, Any], seed: int, child: StoredRun) -> Result:
     table, pictures = tracking.stored_scores(child.run_id, "test")
-    if "sbd" not in table:
+    if not summary_scores(table):
         raise StudyError(f"run {child.run_id} keeps no scores of test images")
     return Result(variant, seed, table, pictures, tracking.environments_in(child.tags))

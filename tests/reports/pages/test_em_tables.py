@@ -1,0 +1,106 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablations.__main__ import ABLATIONS
+from reports.pages.compare import Comparison
+from reports.pages.em_tables import EmTables
+from reports.pages.run_card import RunCard
+from study.ablation.answer import log_answer
+from study.ablation.design import Ablation
+from study.runs.job import Result
+from study.tracking import Point, StoredRun, TrackedRun, connect, current_store, start_run, stored_run
+
+EM = Ablation("em", "Which system finds neurons best?", {"system": ["pea", "ml-de"]}, {"system": "pea"})
+MEANS = {"pea": 0.2, "ml-de": 0.4}  # ARAND
+
+
+def table_of(system, seed):
+    """Scores of eight sub-volumes."""
+    rng = np.random.default_rng([seed, len(system)])
+    arand = MEANS[system] + rng.normal(0, 0.01, 8)
+    names = [f"planes {i}" for i in range(8)]
+    return pd.DataFrame(
+        {"image": names, "voi_split": 1.5, "voi_merge": 0.5, "voi": 2.0, "arand": arand, "n_true": 9.0, "n_pred": 8.0}
+    )
+
+
+@pytest.fixture
+def launch(store, monkeypatch):
+    """Makes a launch with made-up scores on a data set; gives its id and those of its runs."""
+    monkeypatch.setitem(ABLATIONS, "em", EM)
+
+    def make(dataset):
+        tags = {"ablation": "em", "dataset": dataset}
+        parent = start_run(connect(), "em", "", tags | {"control": "pea"})
+        runs = []
+        for system in MEANS:
+            for seed in (0, 1, 2):
+                tags |= {"variant": system, "seed": seed}
+                run = start_run(connect(), f"{system}, seed {seed}", "", tags, parent_id=parent.run_id)
+                run.log_scores("test", table_of(system, seed), [np.zeros((20, 116, 3), np.uint8)])
+                run.log_metrics(Point(5, {"train/loss": 1.0, "val/arand": 0.3, "val/voi": 2.5}))
+                run.end("FINISHED")
+                runs.append(run.run_id)
+        parent.end("FINISHED")
+        return parent.run_id, runs
+
+    return make
+
+
+def page(launched, tmp_path):
+    return EmTables(current_store(), launched[0], str(tmp_path))
+
+
+def test_printed_values_stand_beside_real_data(launch, tmp_path, tables_of):
+    text = page(launch("volume"), tmp_path).table().html
+    (columns,) = tables_of(text)
+    assert columns[0] == ["PEA", "ML-De", "SuperHuman", "MALA"]
+    assert columns[4] == ["0.094", "0.196", "0.122", "0.120"]
+    assert columns[5][2:] == ["–", "–"]
+    assert "another volume than ours, segmented by multicut" in text
+    assert "8 test sub-volumes" in text
+    assert "SBD" not in text
+
+
+def test_printed_values_stay_away_from_synthetic_data(launch, tmp_path, tables_of):
+    own = page(launch("neurites"), tmp_path)
+    text = own.table().html
+    assert tables_of(text)[0][0] == ["PEA", "ML-De"]
+    for word in ("0.094", "MALA", "multicut"):
+        assert word not in text
+    assert "ARAND" in text
+    assert "<img" in own.scores().html
+
+
+def test_the_answer_of_a_launch_prefers_the_lower_error(launch):
+    parent = TrackedRun(launch("neurites")[0])
+    results = [Result({"system": system}, seed, table_of(system, seed), []) for system in MEANS for seed in (0, 1, 2)]
+    results = [Result(r.variant, r.seed, r.table, [np.zeros((20, 116, 3), np.uint8)]) for r in results]
+    log_answer(parent, EM, results, "neurites", "")
+    stored: StoredRun = stored_run(parent.run_id)
+    assert "Asked: ARAND (lower is better) by system" in stored.note
+    assert "the best mean of 2 is that of **pea**, the control itself" in stored.note
+    assert "- worse than the control: ml-de" in stored.note
+    assert "a difference in ARAND of" in stored.note
+
+
+def test_the_card_of_a_run_on_volumes(launch, tmp_path, tables_of):
+    _, runs = launch("neurites")
+    card = RunCard(current_store(), runs[0], str(tmp_path))
+    table = table_of("pea", 0).sort_values("arand")
+    assert "ARAND of each sub-volume." in card.scores().html
+    (columns,) = tables_of(card.images(2).html)
+    assert columns[1] == [*table["image"][::-1][:2], *table["image"][:2]]  # the worst first
+    assert "validation sub-volumes" in card.curves().html
+    assert card.search() is None
+
+
+def test_runs_on_volumes_side_by_side(launch, tmp_path):
+    _, runs = launch("neurites")
+    own = Comparison(current_store(), f"{runs[0]},{runs[3]}", str(tmp_path))
+    own.scores()
+    frame = pd.read_csv(tmp_path / "scores.csv")
+    difference = table_of("ml-de", 0)["arand"] - table_of("pea", 0)["arand"]
+    assert frame["arand_diff"][1] == pytest.approx(difference.mean())
+    assert "higher, which is worse," in own.per_image().html
