@@ -76,14 +76,14 @@ def evaluate_command(
 
 @main.command("search_thresholds")
 @_run_id
-@click.option("--objectives", default="sbd", show_default=True, help="Scores, joined by commas: sbd,abs_dic.")
+@click.option("--objectives", default="", help="Scores, joined by commas: sbd,abs_dic; SBD, or ARAND, by default.")
 @data_root_option(words="Folder of the data set of the run, if it has moved.")
 @set_option("Single settings, joined by commas: clustering.method=mutex-watershed,tuning.trials=50.")
 @exits
 def search_command(run_id: str, objectives: str, data_root: str, overrides: str) -> int:
     """Search the thresholds of a finished run on its validation images; two objectives give their Pareto front."""
     changes = parse_overrides(overrides) | ({"data.root": data_root} if data_root else {})
-    return search_run(run_id, objectives.split(","), changes)
+    return search_run(run_id, [name for name in objectives.split(",") if name], changes)
 
 
 @main.command("import_labels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from study.errors import StudyError
 
@@ -25,6 +26,12 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     return "bfloat16" if _fast_bfloat16(device) else "float32"
+
+
+def on_device(network: nn.Module, device: torch.device, dims: int) -> nn.Module:
+    """A network of images (2) or volumes (3) on a device, its weights in the layout that convolutions like best."""
+    layout = torch.channels_last if dims == 2 else torch.channels_last_3d
+    return network.to(device, memory_format=layout)  # type: ignore[call-overload]
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

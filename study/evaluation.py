@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,15 +26,19 @@ class Evaluation:
     ----------
     table : DataFrame
         A row per image: `image`, the scores of `study.metrics.scores`, and `neighbour_angle` in degrees (NaN where
-        the embedding is not compared by angles).
-    labels : list of (M, N) int32 arrays
+        the embedding is not compared by angles); or a row per quarter of a volume, see `scores_of_volume`.
+    labels : list of (M, N) or (P, M, N) int32 arrays
     """
 
     table: pd.DataFrame
     labels: list[np.ndarray]
 
 
-REFERENCE_SCORES = ("sbd", "sbd_legacy")  # of these the value with the reference's thresholds stands in the table too
+REFERENCE_SCORES = (
+    "sbd",
+    "sbd_legacy",
+    "arand",
+)  # of these the value with the reference's thresholds stands in the table too
 
 
 def evaluate(
@@ -55,21 +60,45 @@ def evaluate(
         With the paper's thresholds: what these give stands in further columns `{score}_paper_thresholds`.
     """
 
-    def one(pair: tuple[ImageMaps, NetworkImage]) -> tuple[dict, np.ndarray]:
+    def one(pair: tuple[ImageMaps, NetworkImage]) -> tuple[list[dict], np.ndarray]:
         found, image = pair
         labels = label_image(found, image, settings)
+        if labels.ndim == 3:
+            return [
+                {"image": name, **values} for name, values in scores_of_volume(image.name, image.original, labels)
+            ], labels
         angles = found.metric == "angle"
         angle = neighbour_angle(found.embedding, image.labels, image.adjacent) if angles else np.nan
-        return {"image": image.name, **scores(image.original, labels), "neighbour_angle": angle}, labels
+        return [{"image": image.name, **scores(image.original, labels), "neighbour_angle": angle}], labels
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         results = list(pool.map(one, list(zip(maps, images, strict=True))))
-    table = pd.DataFrame([row for row, _ in results])
+    table = pd.DataFrame([row for rows, _ in results for row in rows])
     if reference is not None and len(table):
         other = table if reference == settings else evaluate(maps, images, reference, threads).table
-        for score in REFERENCE_SCORES:
+        for score in (score for score in REFERENCE_SCORES if score in table):
             table[f"{score}_paper_thresholds"] = other[score]
     return Evaluation(table, [labels for _, labels in results])
+
+
+def scores_of_volume(name: str, true: np.ndarray, labels: np.ndarray) -> list[tuple[str, dict[str, float]]]:
+    """Scores of the quarters of a volume along rows and columns, which intervals run over, with their names.
+
+    Quarters without a labelled voxel are left out.
+
+    Parameters
+    ----------
+    name : str
+    true, labels : (P, M, N) int arrays
+    """
+    halves = ([slice(0, -(-side // 2)), slice(-(-side // 2), side)] for side in true.shape[1:])
+    found = []
+    for rows, columns in itertools.product(*halves):
+        block = (slice(None), rows, columns)
+        if true[block].any():
+            place = f"rows {rows.start}-{rows.stop - 1}, columns {columns.start}-{columns.stop - 1}"
+            found.append((f"{name}, {place}", scores(true[block], labels[block], "volumes")))
+    return found
 
 
 def means(table: pd.DataFrame) -> dict[str, float]:

@@ -14,16 +14,17 @@ from study.data.batches import NetworkImage
 from study.device import autocast
 from study.maps import OBJECTNESS, ImageMaps
 from study.settings import Settings
+from study.volume_inference import maps_of_volume
 
 
 def predict_maps(network: nn.Module, images: Sequence[NetworkImage], settings: Settings) -> list[ImageMaps]:
-    """Maps of each image, see `maps_of_pixels`."""
+    """Maps of each image or volume, see `maps_of_pixels`."""
     return maps_of_pixels(network, [image.pixels for image in images], settings)
 
 
 @torch.no_grad()
 def maps_of_pixels(network: nn.Module, images: Sequence[np.ndarray], settings: Settings) -> list[ImageMaps]:
-    """Maps of each image, in evaluation mode.
+    """Maps of each image, in evaluation mode; volumes are predicted in tiles, see `study.volume_inference`.
 
     Images of one shape share a batch. Sizes are brought to multiples of 2 to the depth by reflection, and the maps are
     cut back.
@@ -31,7 +32,7 @@ def maps_of_pixels(network: nn.Module, images: Sequence[np.ndarray], settings: S
     Parameters
     ----------
     network : Module
-    images : sequence of (M, N, C) float16 arrays
+    images : sequence of (M, N, C) or (P, M, N, C) float16 arrays
         Standardised, at the network's scale.
     settings : Settings
     """
@@ -40,6 +41,10 @@ def maps_of_pixels(network: nn.Module, images: Sequence[np.ndarray], settings: S
     pixels_at_once = 2**21 if device.type == "cuda" else 2**17
     was_training = network.training
     network.eval()
+    if settings.dims == 3:
+        found = [maps_of_volume(network, pixels, settings, device) for pixels in images]
+        network.train(was_training)
+        return found
     maps: list[ImageMaps | None] = [None] * len(images)
     by_shape: dict[tuple, list[int]] = {}
     for i, image in enumerate(images):

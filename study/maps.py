@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-OBJECTNESS = ("distance", "foreground", "object_share")  # maps that tell where objects are, of which a network has one
+# maps that tell where objects are, of which a network has one
+OBJECTNESS = ("distance", "foreground", "object_share", "near_affinity")
 EMBEDDINGS = {"embedding": "angle", "euclidean_embedding": "euclidean", "affinities": "affinity"}  # map -> its metric
 
 
@@ -80,7 +81,8 @@ class ImageMaps:
     named : dict
         One of `OBJECTNESS`: a (*S) array, high inside of objects. `distance` is 1 at the middle of an object;
         `foreground` is a probability; `object_share` is the share of the object class in its sum with the likelier of
-        background and contour, so that it is above 1/2 where an object is likeliest.
+        background and contour, so that it is above 1/2 where an object is likeliest; `near_affinity`, of volumes, is
+        the mean affinity to the neighbours over faces.
         At most one of `EMBEDDINGS`: a (*S, E) array. `embedding` has unit vectors. `euclidean_embedding` has vectors in
         a unit in which objects that the loss is content with are at least the square root of 2 apart, as orthogonal
         unit vectors are. `affinities` has a channel for each offset.

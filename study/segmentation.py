@@ -31,11 +31,9 @@ def label_image(maps: ImageMaps, image: NetworkImage, settings: Clustering) -> n
 
 
 def labels_of_maps(
-    maps: ImageMaps, shape: tuple[int, int], settings: Clustering, foreground: np.ndarray | None = None
+    maps: ImageMaps, shape: tuple[int, ...], settings: Clustering, foreground: np.ndarray | None = None
 ) -> np.ndarray:
     """Labels at the size `shape` of an image, see `label_image`, inside of a mask of that size where there is one."""
-    rows, columns = maps.shape
-    mask = None if foreground is None else resize_labels(foreground, (rows, columns))
-    labels = segment(maps, settings, mask)
-    labels = resize_labels(labels, shape)
+    mask = None if foreground is None else resize_labels(foreground, maps.shape)
+    labels = resize_labels(segment(maps, settings, mask), shape)
     return labels if foreground is None else relabel_sequential(np.where(foreground, labels, 0))

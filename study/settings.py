@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from study.clustering import CLUSTERERS, Clustering
 from study.clustering.angular import Angular
 from study.config import Component, checked, fields_of, setting
+from study.data.sets.opening import VOLUMES
 from study.data.settings import Data
 from study.errors import StudyError, unknown_name
 from study.losses import LOSSES, Loss
@@ -71,18 +72,45 @@ class Settings:
     seed: int = setting(0, low=0, high=2**31 - 1)
 
     @property
+    def kind(self) -> str:
+        """What the data set holds: `images` or `volumes`, a key of `study.metrics.registry.KINDS`."""
+        return "volumes" if self.data.name in VOLUMES else "images"
+
+    @property
+    def dims(self) -> int:
+        """Dimensions of an image (2) or a volume (3)."""
+        return 3 if self.kind == "volumes" else 2
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Heads of the network on this kind of data."""
+        return self.network.heads_of(self.dims)
+
+    @property
     def embedding_metric(self) -> str:
-        """By what two pixels are compared: `angle`, `euclidean`, `affinity`, or `none` (`ImageMaps.metric`)."""
-        if "affinities" in self.network.heads:
+        """By what two pixels are compared: `angle`, `euclidean`, `affinity`, or `none` (`ImageMaps.metric`).
+
+        A volume is predicted in tiles, whose embeddings need not agree, so that its maps are affinities.
+        """
+        if "affinities" in self.heads or self.dims == 3:
             return "affinity"
-        return self.loss.metric if "embedding" in self.network.heads else "none"
+        return self.loss.metric if "embedding" in self.heads else "none"
 
     @property
     def map_channels(self) -> int:
-        """Channels of the maps of an image: where objects are, and the embedding or the affinities."""
-        if "affinities" in self.network.heads:
-            return 1 + self.loss.affinity_channels
+        """Channels of all maps of an image together, see `study.maps.ImageMaps`."""
+        if self.embedding_metric == "affinity":
+            return 1 + self.loss.affinity_channels(self.dims)
         return 1 + getattr(self.network, "embedding_dim", 0)
+
+    @property
+    def output_channels(self) -> int:
+        """Channels of the heads of the network that maps are made of."""
+        if "affinities" in self.heads:
+            channels = self.loss.affinity_channels(self.dims)
+        else:
+            channels = getattr(self.network, "embedding_dim", 0)
+        return channels + any(head in self.heads for head in ("distance", "foreground", "classes"))
 
     def names_of(self, group: str) -> list[str]:
         """Settings of a group that the run has, without the group's name; of a component, first the one that chose it.
@@ -95,7 +123,7 @@ class Settings:
         return chosen + [name for name, spec in specs.items() if self._has(spec.metadata.get("needs", ""))]
 
     def _has(self, need: str) -> bool:
-        return not need or need in self.network.heads
+        return not need or need in (self.kind, *self.heads)
 
     def flat(self) -> dict[str, Any]:
         """Dotted name -> value, in the order of definition."""
@@ -152,27 +180,40 @@ class Settings:
         """Raise a StudyError where settings contradict each other."""
         for component in (self.loss, self.network, self.clustering):
             component.check(self)
+        if self.dims not in self.network.dims:
+            raise StudyError(
+                f"network.name={self.network.key} does not take the {self.kind} of data.name={self.data.name}: set "
+                f"network.name={' or '.join(self.networks_that_fit())}"
+            )
         divisor = 2**self.network.depth
-        for name in ("image_size", "crop_size"):
+        if self.dims == 3 and self.data.crop_size < 2 * divisor:  # tiles overlap by half, in steps of the divisor
+            raise StudyError(f"setting data.crop_size must be at least {2 * divisor} (2 to the network.depth, twice)")
+        for name in ("image_size", "crop_size")[self.dims - 2 :]:
             if (size := getattr(self.data, name)) % divisor:
                 raise StudyError(
                     f"setting data.{name} must be a multiple of {divisor} (2 to the network.depth), not {size}"
                 )
-        if self.data.image_size and self.data.crop_size > self.data.image_size:
+        if self.dims == 2 and 0 < self.data.image_size < self.data.crop_size:
             raise StudyError("setting data.crop_size must not exceed data.image_size")
 
     def methods_that_fit(self) -> list[str]:
         """Keys of the clustering methods that can tell pixels apart by what network and loss give."""
-        return [key for key, method in CLUSTERERS.items() if self.embedding_metric in method.metrics]
+        fitting = (key for key, method in CLUSTERERS.items() if self.embedding_metric in method.metrics)
+        return [key for key in fitting if self.dims in CLUSTERERS[key].dims]
 
     def networks_that_fit(self) -> list[str]:
-        """Keys of the networks that have a head which the loss trains."""
-        return [key for key, network in NETWORKS.items() if set(self.loss.trains) & set(network.heads)]
+        """Keys of the networks that have a head which the loss trains, on this kind of data."""
+        fitting = (key for key, network in NETWORKS.items() if set(self.loss.trains) & set(network.heads))
+        return [key for key in fitting if self.dims in NETWORKS[key].dims]
+
+    def losses_that_fit(self) -> list[str]:
+        """Keys of the losses that take this kind of data."""
+        return [key for key, loss in LOSSES.items() if self.dims in loss.dims]
 
     def defaults(self) -> Settings:
         """The settings of the same components, each with its defaults."""
         groups = {group: type(getattr(self, group))() for group in GROUPS}
-        return Settings(system=self.system, **groups)
+        return Settings(system=self.system, data=Data(name=self.data.name), **groups)
 
     def digest(
         self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering", "tuning")
@@ -188,7 +229,7 @@ class Settings:
         current = dict(flat)
         if current.get("network.name") == "three-class":  # whose loss was not named
             current |= {"loss.name": "classes", "loss.balance": current.get("loss.balance", "none") != "none"}
-        settings = cls().with_components(current)
+        settings = cls(data=Data(name=str(current.get("data.name", Data.name)))).with_components(current)
         keys = [getattr(settings, group).key for group in GROUPS]
         current |= {new: flat[old] for old, (key, new) in RENAMED.items() if old in flat and key in keys}
         return cls().with_({name: value for name, value in current.items() if name in settings.flat()})

@@ -11,7 +11,7 @@ import torch
 
 from study.data import Dataset
 from study.data.batches import Batch
-from study.device import autocast, choose_device
+from study.device import autocast, choose_device, on_device
 from study.networks import build_network
 from study.settings import Settings
 from study.training.loop import number_of_steps
@@ -65,21 +65,22 @@ def cost_of(trainings: Sequence[Settings], dataset: Dataset) -> Cost:
             timed[kind] = _seconds_per_step(settings, shape)
         per_step, parameters = timed[kind]
         seconds += per_step * number_of_steps(settings.training, len(dataset.splits["train"]))
-        pixels = settings.data.image_size**2 or shape[0] * shape[1]
+        resized = (settings.data.image_size,) * 2 if settings.dims == 2 and settings.data.image_size else shape[:-1]
         kept = len(dataset.splits["val"]) + len(dataset.splits["test"])
-        disk += 2 * 4 * parameters + kept * pixels * 2 * (
-            1 + getattr(settings.network, "embedding_dim", settings.loss.affinity_channels)
-        )
+        disk += 2 * 4 * parameters + kept * math.prod(resized) * 2 * settings.map_channels
     return Cost(seconds, disk)
 
 
 def _seconds_per_step(settings: Settings, shape: tuple[int, ...]) -> tuple[float, int]:
     """Time of a training step, and the number of parameters of the network."""
     device, divisor = choose_device(settings.training.device), 2**settings.network.depth
-    side = settings.data.crop_size or settings.data.image_size
-    rows, columns = (side, side) if side else (-(-n // divisor) * divisor for n in shape[:2])
-    network = build_network(shape[2], settings.network, settings.loss).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = torch.randn(settings.training.batch_size, shape[2], rows, columns, device=device)
+    side = settings.data.crop_size or (settings.data.image_size if settings.dims == 2 else 0)
+    sides = [side, side] if side else [-(-n // divisor) * divisor for n in shape[-3:-1]]
+    if settings.dims == 3:
+        sides.insert(0, settings.data.crop_planes)
+    network = build_network(shape[-1], settings.network, settings.loss, settings.dims)
+    network = on_device(network, device, settings.dims)
+    images = torch.randn(settings.training.batch_size, shape[-1], *sides, device=device)
     labels = torch.zeros(images[:, 0].shape, dtype=torch.int64, device=device)
     neighbours = torch.zeros((len(images), 1, 1), dtype=torch.bool, device=device)
     batch = Batch(images, labels.float(), labels, neighbours)

@@ -24,7 +24,7 @@ from study.errors import StudyError
 from study.metrics import headline, summary_scores
 from study.runs.commands import threads_for
 from study.runs.job import Failure, Job, Result, Task, variant_name
-from study.runs.monitor import PICTURES
+from study.runs.monitor import picture_names
 from study.runs.pipeline import log_dataset, run_task
 from study.runs.resources import contents, opened
 from study.runs.result_lookup import ResultLookup
@@ -263,10 +263,10 @@ def _score_or_reason(outcome: Result | Failure) -> str:
 
 def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str:
     """Keep a view of the runs of a question on the MLflow page, and tell how to open it."""
-    name, training = question.ablation.name, question.jobs[0].planned.settings.training
-    last = number_of_steps(training, len(dataset.splits["train"]))
-    pictures = [tracking.picture_key(record.name) for record in dataset.splits["val"][:PICTURES]]
-    pictures = pictures[: training.validation_images]
+    name, settings = question.ablation.name, question.jobs[0].planned.settings
+    last = number_of_steps(settings.training, len(dataset.splits["train"]))
+    shown_images = dataset.splits["val"][: settings.training.validation_images]
+    pictures = [tracking.picture_key(picture) for picture in picture_names(shown_images, settings.kind)]
     assert question.parent is not None
     shown = summary_scores({column for result in question.results for column in result.table})
     view = shared_view(question.parent.run_id, question.ablation.names(), pictures, last, shown)

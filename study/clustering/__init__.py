@@ -8,6 +8,7 @@ from study.clustering.affinity_watershed import AffinityWatershed
 from study.clustering.angular import Angular
 from study.clustering.base import Clustering, SeededClustering
 from study.clustering.components import Components
+from study.clustering.components_watershed import ComponentsWatershed
 from study.clustering.embedding import finite_embedding, unit_embedding
 from study.clustering.growing import Growing
 from study.clustering.hdbscan import Hdbscan
@@ -31,11 +32,13 @@ __all__ = [
     "segment",
 ]
 
-CLUSTERERS = registry(Angular, Growing, MutexWatershed, MeanShift, Hdbscan, AffinityWatershed, Components)
+CLUSTERERS = registry(
+    Angular, Growing, MutexWatershed, MeanShift, Hdbscan, AffinityWatershed, Components, ComponentsWatershed
+)
 
 
 def segment(maps: ImageMaps, settings: Clustering, foreground: np.ndarray | None = None) -> np.ndarray:
-    """Objects of an image from its maps.
+    """Objects of an image, or a volume, from its maps.
 
     Clusters are dropped if smaller than `min_size` px, or if their mean objectness is below `min_distance` times the
     map's maximum. Angular clustering and growing need no foreground, which is applied to their objects last, so that a
@@ -66,8 +69,8 @@ def segment(maps: ImageMaps, settings: Clustering, foreground: np.ndarray | None
         If the shapes do not fit.
     """
     objectness, embedding = maps.objectness, maps.embedding
-    if objectness.ndim != 2 or embedding.ndim != 3 or embedding.shape[:2] != objectness.shape:
-        raise ValueError(f"objectness {objectness.shape} and embedding {embedding.shape} must be (M, N) and (M, N, E)")
+    if objectness.ndim not in (2, 3) or embedding.shape[:-1] != objectness.shape:
+        raise ValueError(f"objectness {objectness.shape} and embedding {embedding.shape} must be (*S) and (*S, E)")
     if foreground is not None and foreground.shape != objectness.shape:
         raise ValueError(f"foreground {foreground.shape} and objectness {objectness.shape} differ in shape")
     check_foreground(settings, foreground)

@@ -12,6 +12,7 @@ from study.affinities import affinities, pair_offsets, parse_ranges
 from study.clustering.base import Clustering
 from study.clustering.mutex import segment_affinities
 from study.config import setting
+from study.errors import StudyError
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,14 @@ class AffinityWatershed(Clustering):
 
     key: ClassVar[str] = "affinity-watershed"
     metrics: ClassVar[tuple[str, ...]] = ("angle", "affinity")
+    dims: ClassVar[tuple[int, ...]] = (2, 3)
 
     # distances of the pairs, px; the first ones attract
     ranges: str = setting("1+3+5+9+27", check=parse_ranges, form="ranges {}")
     neighbourhood: int = setting(4, choices=(4, 8), form="N = {}")
+    axial: str = setting(
+        "1+2+3+4", check=parse_ranges, needs="volumes", form="axial ranges {}"
+    )  # in planes of a volume
     # repulsive pairs start on every so many rows and columns
     stride: int = setting(5, low=1, high=500, search=(1, 10, 1), label="repulsive stride, px")
     # added to the weight of repulsive pairs: above 0 objects part
@@ -39,13 +44,25 @@ class AffinityWatershed(Clustering):
     def window_step(self) -> int:
         return self.stride
 
+    def check(self, settings) -> None:
+        super().check(settings)
+        if settings.embedding_metric != "affinity":
+            return
+        for name in ("ranges", "neighbourhood", *(["axial"] if settings.dims == 3 else [])):
+            if getattr(self, name) != (trained := getattr(settings.loss, name)):
+                raise StudyError(
+                    "the only affinities that are known are those that were trained, as the network predicts them or "
+                    f"as a volume is predicted in tiles: set clustering.{name}={trained}"
+                )
+
     def cluster(self, objectness: np.ndarray, embedding: np.ndarray, foreground: np.ndarray, metric: str) -> np.ndarray:
-        offsets = pair_offsets(parse_ranges(self.ranges), neighbourhood=self.neighbourhood)
+        axial = parse_ranges(self.axial) if objectness.ndim == 3 else None
+        offsets = pair_offsets(parse_ranges(self.ranges), neighbourhood=self.neighbourhood, axial=axial)
         known = foreground & np.isfinite(embedding[..., 0])
-        channels = np.moveaxis(np.where(known[..., None], embedding, 0), 2, 0)
+        channels = np.moveaxis(np.where(known[..., None], embedding, 0), -1, 0)
         if metric != "affinity":
             channels = affinities(torch.from_numpy(np.ascontiguousarray(channels))[None], offsets)[0].numpy()
-        strides = [self.stride] * 2
+        strides = [1] * (objectness.ndim - 2) + [self.stride] * 2
         return segment_affinities(
             channels, offsets, strides=strides, bias=self.bias, min_size=self.fragment_size, mask=known
         )

@@ -19,9 +19,12 @@ class Clustering(Component):
     ----------
     metrics : tuple of str
         By which embeddings the method can tell pixels apart, see `study.maps.ImageMaps.metric`.
+    dims : tuple of int
+        Whether it takes images (2), volumes (3) or both.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ()
+    dims: ClassVar[tuple[int, ...]] = (2,)
 
     min_size: int = setting(10, low=0, search=(0, 100, 5), label="minimum size, px")  # smaller objects are dropped, px
     # objects of smaller mean objectness are dropped, relative to the image's maximum
@@ -43,6 +46,11 @@ class Clustering(Component):
         return 1
 
     def check(self, settings) -> None:
+        if settings.dims not in self.dims:
+            raise StudyError(
+                f"clustering.method={self.key} does not take the {settings.kind} of data.name={settings.data.name}: "
+                f"choose {', '.join(settings.methods_that_fit())}"
+            )
         if settings.embedding_metric not in self.metrics:
             raise StudyError(
                 f"clustering.method={self.key} cannot tell pixels apart by what loss.name={settings.loss.key} with "
@@ -55,19 +63,19 @@ class Clustering(Component):
 
         Parameters
         ----------
-        objectness : (M, N) float32 array
-            Finite; high inside of objects.
-        embedding : (M, N, E) float32 array
+        objectness : (*S) float32 array
+            Finite; high inside of objects. `*S` are (rows, columns) or (planes, rows, columns).
+        embedding : (*S, E) float32 array
             Unit vectors where `metric` is `angle`, NaN where there is no direction; vectors of any length where it is
             `euclidean`; affinities of the trained offsets where it is `affinity`. E = 0 where it is `none`.
-        foreground : (M, N) bool array
+        foreground : (*S) bool array
             Pixels to cluster, for methods without seeds; those with seeds do not use it.
         metric : str
             One of `metrics`.
 
         Returns
         -------
-        (M, N) int32 array
+        (*S) int32 array
             0 = background, ids from 1, maybe with gaps.
         """
         raise NotImplementedError

@@ -27,7 +27,7 @@ class NetworkImage:
     Attributes
     ----------
     name : str
-    pixels : (M, N, C) float16 array
+    pixels : (M, N, C) or (P, M, N, C) float16 array
         Standardised: mean 0 and variance 1 over all pixels and channels.
     labels : (M, N) int32 array
         Ids 0, ..., K.
@@ -69,29 +69,28 @@ def resize_image(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return F.interpolate(tensor, shape, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
 
 
-def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """(M, N) labels at another `shape`: each pixel takes the label at its centre."""
+def resize_labels(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels at another `shape`: each pixel takes the label at its centre."""
     if labels.shape == shape:
         return labels
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, labels.shape, strict=True)
-    )
-    return labels[np.ix_(rows, columns)]
+    centres = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, labels.shape, strict=True))
+    return labels[np.ix_(*centres)]
 
 
 def network_pixels(image: np.ndarray, image_size: int) -> np.ndarray:
     """(M, N, C) image at the network's scale, standardised, in float16.
 
-    That is a square of `image_size` pixels, or the image's own size where that is 0.
+    That is a square of `image_size` pixels, or the image's own size where that is 0, or for a volume.
     """
-    shape = (image_size, image_size) if image_size else image.shape[:2]
-    return standardise(resize_image(image, shape)).astype(np.float16)
+    if image.ndim == 3 and image_size:
+        image = resize_image(image, (image_size, image_size))
+    return standardise(image).astype(np.float16)
 
 
 def network_image(sample: Sample, image_size: int) -> NetworkImage:
     """`sample` at the network's scale, as of `network_pixels`."""
     pixels = network_pixels(sample.image, image_size)
-    shape = pixels.shape[:2]
+    shape = pixels.shape[:-1]
     labels = relabel_sequential(resize_labels(sample.labels, shape))
     original = labels if shape == sample.labels.shape else sample.labels  # one array less in memory
     return NetworkImage(sample.name, pixels, labels, original)
@@ -99,7 +98,7 @@ def network_image(sample: Sample, image_size: int) -> NetworkImage:
 
 def check_channels(image: NetworkImage, channels: int) -> None:
     """Raise a StudyError if an image has other than `channels` channels."""
-    if (found := image.pixels.shape[2]) != channels:
+    if (found := image.pixels.shape[-1]) != channels:
         raise StudyError(
             f"{image.name} has {found} channel(s), but the network takes {channels}: make all images grey or all RGB"
         )
@@ -120,14 +119,21 @@ class Batch(NamedTuple):
     ----------
     images : (B, C, S, T) float32 tensor, channels last in memory
     distance : (B, S, T) float32 tensor in [0, 1]
+        Empty for volumes.
     labels : (B, S, T) int64 tensor
     neighbours : (B, K + 1, K + 1) bool tensor
+        Empty for volumes.
+    valid : (B, S, T) bool tensor or None
+        Pixels whose label is to be believed; None where all are.
+
+    Volumes have planes before rows: (B, C, R, S, T).
     """
 
     images: Tensor
     distance: Tensor
     labels: Tensor
     neighbours: Tensor
+    valid: Tensor | None = None
 
 
 class TrainingImages:
@@ -183,6 +189,11 @@ class TrainingImages:
         self.starts = torch.tensor([0, *np.cumsum(lengths)[:-1]], device=self.store)
         self.shapes = torch.tensor(shapes, device=self.store)
         self.side = (data.crop_size, data.crop_size) if data.crop_size else shapes[0]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.pixels.shape[1]
 
     def __len__(self) -> int:
         return len(self.starts)

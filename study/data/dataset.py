@@ -22,14 +22,14 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its instance labels.
+    """One image, or volume, with its instance labels.
 
     Attributes
     ----------
-    image : (M, N, C) array of uint8, uint16 or float32
+    image : (M, N, C) or (P, M, N, 1) array of uint8, uint16 or float32
         C is 1 or 3; finite values.
-    labels : (M, N) int32 array
-        0 is background; ids need not be consecutive, an object may have several pieces.
+    labels : (M, N) or (P, M, N) int32 array
+        0 is background, of volumes unlabelled; ids need not be consecutive, an object may have several pieces.
     name : str
         Unique in its data set.
     """
@@ -93,8 +93,8 @@ class Record:
         if self.fault:
             raise StudyError(self.fault)
         image, labels = self.read()
-        if image.shape[:2] != labels.shape:
-            sizes = ["{} x {} px".format(*array.shape[:2]) for array in (image, labels)]
+        if image.shape[:-1] != labels.shape:
+            sizes = [f"{' x '.join(map(str, shape))} px" for shape in (image.shape[:-1], labels.shape)]
             raise StudyError(
                 f"{self.name}: the image has {sizes[0]} but the labels have {sizes[1]}; "
                 f"mend or remove the pair {' and '.join(map(str, self.files))}"

@@ -34,11 +34,14 @@ class AffinityLoss(Loss):
 
     key: ClassVar[str] = "affinity"
     trains: ClassVar[tuple[str, ...]] = ("pyramid", "affinities")
+    dims: ClassVar[tuple[int, ...]] = (2, 3)
 
     embedding_weight: float = setting(1.0, low=0, high=1e6)  # of the loss of affinities, beside that of the foreground
     # pairs of pixels these distances apart, at the coarser scales without the largest ones ...
     ranges: str = setting("1+3+5+9+27", check=parse_ranges, form="ranges {}")
     neighbourhood: int = setting(4, choices=(4, 8))  # ... along rows and columns, or along diagonals too
+    # in planes of a volume; the paper does not say, these are of Lee et al. 2017, whose network it takes
+    axial: str = setting("1+2+3+4", check=parse_ranges, needs="volumes", form="axial ranges {}")
     # of the correlation with a second view
     cross_weight: float = setting(1.0, low=0, high=1e6, needs="pyramid", values={0.0: "no cross", 1.0: "cross"})
     cross_detach: bool = setting(False, needs="pyramid")  # the second view gets no gradient, and costs less
@@ -55,9 +58,13 @@ class AffinityLoss(Loss):
     def detaches_view(self) -> bool:
         return self.cross_detach
 
-    @property
-    def affinity_channels(self) -> int:
-        return len(parse_ranges(self.ranges)) * self.neighbourhood // 2
+    def offsets(self, dims: int) -> tuple[tuple[Offset, ...], ...]:
+        """Offsets of the pairs at each scale of an image (2) or a volume (3), the finest first."""
+        axial = parse_ranges(self.axial) if dims == 3 else None
+        return pyramid_offsets(parse_ranges(self.ranges), neighbourhood=self.neighbourhood, axial=axial)
+
+    def affinity_channels(self, dims: int) -> int:
+        return len(self.offsets(dims)[0])
 
     def check(self, settings) -> None:
         super().check(settings)
@@ -66,6 +73,17 @@ class AffinityLoss(Loss):
                 f"training.epsilon={settings.training.epsilon:g} swallows the gradients of the mean affinity loss, "
                 "which stops learning: set loss.scale=code, or a smaller training.epsilon"
             )
+        if settings.dims == 3:
+            self._check_tiles(settings.data)
+
+    def _check_tiles(self, data) -> None:
+        """Raise a StudyError for pairs that no tile of a volume holds, or no pair of tiles that overlap by half."""
+        for name, side, crop in (("ranges", data.crop_size, "crop_size"), ("axial", data.crop_planes, "crop_planes")):
+            if (longest := max(parse_ranges(getattr(self, name)))) > side // 2:
+                raise StudyError(
+                    f"setting loss.{name} reaches {longest}, but at most half of data.{crop}, {side // 2}, is allowed: "
+                    f"give shorter ranges, or raise data.{crop}"
+                )
 
     def second_view(self, batch: Batch, heads: tuple[str, ...], generator: torch.Generator) -> View | None:
         if not self.cross_weight or "pyramid" not in heads:
@@ -80,7 +98,7 @@ class AffinityLoss(Loss):
         )
 
     def terms(self, output: NetworkOutput, batch: Batch, other: Tensor | None = None) -> dict[str, Tensor]:
-        terms = self.affinity_terms(output, batch.labels, other)
+        terms = self.affinity_terms(output, batch, other)
         loss = torch.stack(list(terms.values())).sum()
         named = {f"loss_{name}": value for name, value in terms.items()}
         if output.foreground is None:
@@ -88,14 +106,14 @@ class AffinityLoss(Loss):
         first = foreground_loss(output.foreground, batch.labels)
         return {"loss": first + self.embedding_weight * loss, "loss_mask": first, **named}
 
-    def affinity_terms(self, output: NetworkOutput, labels: Tensor, other: Tensor | None) -> dict[str, Tensor]:
+    def affinity_terms(self, output: NetworkOutput, batch: Batch, other: Tensor | None) -> dict[str, Tensor]:
         """Weighted terms of the affinities: `self`, `cross`, `pyramid`.
 
         Of a network that predicts affinities, `self` is their own error, and there are no others.
         """
         how: dict[str, Any] = {"balance": self.pair_balance, "scale": self.scale}
-        finest, *coarser = pyramid_offsets(parse_ranges(self.ranges), neighbourhood=self.neighbourhood)
-        pairs = label_pairs(labels, finest)
+        finest, *coarser = self.offsets(batch.labels.ndim - 1)
+        pairs = label_pairs(batch.labels, finest, batch.valid)
         if output.affinities is not None:
             return {"self": affinity_loss(output.affinities, pairs, **how)}
         assert output.embedding is not None
@@ -105,7 +123,8 @@ class AffinityLoss(Loss):
             terms["cross"] = self.cross_weight * cross
         if self.pyramid_weight:
             coarser = coarser[: len(output.pyramid)]
-            pyramid = pyramid_loss(output.pyramid[: len(coarser)], labels, coarser, **how)
+            scales = output.pyramid[: len(coarser)]
+            pyramid = pyramid_loss(scales, batch.labels, coarser, batch.valid, **how)
             terms["pyramid"] = self.pyramid_weight * pyramid
         return terms
 

@@ -59,13 +59,17 @@ class Loss(Component):
         """Whether the second view gets no gradient."""
         return False
 
-    @property
-    def affinity_channels(self) -> int:
-        """Number of offsets whose affinities it trains."""
+    def affinity_channels(self, dims: int) -> int:
+        """Number of offsets of an image (2) or a volume (3) whose affinities it trains."""
         return 0
 
     def check(self, settings) -> None:
-        if not set(self.trains) & set(settings.network.heads):
+        if settings.dims not in self.dims:
+            raise StudyError(
+                f"loss.name={self.key} does not take the {settings.kind} of data.name={settings.data.name}: set "
+                f"loss.name={' or '.join(settings.losses_that_fit())}"
+            )
+        if not set(self.trains) & set(settings.heads):
             raise StudyError(
                 f"loss.name={self.key} trains {' or '.join(self.trains)}, which network.name={settings.network.key} "
                 f"does not have: set network.name={' or '.join(settings.networks_that_fit())}"

@@ -20,7 +20,7 @@ CONCAT_LAYERS = {  # what can be forwarded, in the order of Table 1 of Wu et al.
 }
 
 
-def build_network(channels: int, network: Network, loss: LossNeeds) -> nn.Module:
+def build_network(channels: int, network: Network, loss: LossNeeds, dims: int = 2) -> nn.Module:
     """A network with He-normal weights (Wu et al. 2020, section 4), drawn from torch's default generator.
 
     The biases are zero but for the distance head's, which starts at a tenth of the largest target: a head that starts
@@ -33,13 +33,15 @@ def build_network(channels: int, network: Network, loss: LossNeeds) -> nn.Module
     network : Network
     loss : LossNeeds
         A component of `study.losses`, which trains the network.
+    dims : 2 or 3
+        Images or volumes.
 
     Returns
     -------
     Module
-        (B, C, M, N) standardised images -> `NetworkOutput`.
+        (B, C, *S) standardised images or volumes -> `NetworkOutput`.
     """
-    module = network.build(channels, loss)
+    module = network.build(channels, loss, dims)
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

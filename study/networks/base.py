@@ -18,8 +18,7 @@ class LossNeeds(Protocol):
     @property
     def target_scale(self) -> float: ...
 
-    @property
-    def affinity_channels(self) -> int: ...
+    def affinity_channels(self, dims: int) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Network(Component):
     Attributes
     ----------
     heads : tuple of str
-        Fields of `NetworkOutput` that the network gives.
+        Fields of `NetworkOutput` that the network gives, see also `heads_of`.
     dims : tuple of int
         Whether it takes images (2), volumes (3) or both.
     """
@@ -50,7 +49,11 @@ class Network(Component):
         """Channels of each level, the finest first."""
         return [self.base_width * 2**level for level in range(self.depth + 1)]
 
-    def build(self, channels: int, loss: LossNeeds) -> nn.Module:
+    def heads_of(self, dims: int) -> tuple[str, ...]:
+        """The heads for images (2) or volumes (3), whose foreground is everything."""
+        return tuple(head for head in self.heads if dims == 2 or head != "foreground")
+
+    def build(self, channels: int, loss: LossNeeds, dims: int = 2) -> nn.Module:
         """An untrained network, drawn from torch's default generator.
 
         Parameters
@@ -59,6 +62,8 @@ class Network(Component):
             Channels of the images.
         loss : LossNeeds
             A component of `study.losses`.
+        dims : int
+            One of `self.dims`.
 
         Returns
         -------

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from study.affinities import unit_vectors
 from study.config import setting
-from study.errors import StudyError
 from study.maps import NetworkOutput
 from study.networks.base import LossNeeds, Network
 
@@ -35,17 +34,19 @@ class ResidualNetwork(Network):
 
     key: ClassVar[str] = "residual"
     heads: ClassVar[tuple[str, ...]] = ("foreground", "embedding", "pyramid")
+    dims: ClassVar[tuple[int, ...]] = (2, 3)
 
     base_width: int = setting(16, low=1, high=512)
     embedding_dim: int = setting(16, low=1, high=1024, label="dimensions of the embedding", form="{} dimensions")
 
-    def build(self, channels: int, loss: LossNeeds) -> ResidualUNet:
+    def build(self, channels: int, loss: LossNeeds, dims: int = 2) -> ResidualUNet:
         return ResidualUNet(
             channels,
+            dims=dims,
             widths=self.widths,
             embedding_dim=self.embedding_dim,
             unit=loss.metric == "angle",
-            foreground_head=True,
+            foreground_head=dims == 2,
         )
 
 
@@ -55,22 +56,18 @@ class AffinityNetwork(Network):
 
     key: ClassVar[str] = "affinity"
     heads: ClassVar[tuple[str, ...]] = ("foreground", "affinities")
+    dims: ClassVar[tuple[int, ...]] = (2, 3)
 
     base_width: int = setting(16, low=1, high=512)
 
-    def build(self, channels: int, loss: LossNeeds) -> ResidualUNet:
+    def build(self, channels: int, loss: LossNeeds, dims: int = 2) -> ResidualUNet:
         return ResidualUNet(
-            channels, widths=self.widths, affinity_channels=loss.affinity_channels, foreground_head=True
+            channels,
+            dims=dims,
+            widths=self.widths,
+            affinity_channels=loss.affinity_channels(dims),
+            foreground_head=dims == 2,
         )
-
-    def check(self, settings) -> None:
-        wanted = (settings.loss.ranges, settings.loss.neighbourhood)
-        clustering = settings.clustering
-        if clustering.key == "affinity-watershed" and (clustering.ranges, clustering.neighbourhood) != wanted:
-            raise StudyError(
-                "network.name=affinity knows only the affinities it was trained on: set clustering.ranges="
-                f"{wanted[0]} and clustering.neighbourhood={wanted[1]}"
-            )
 
 
 def _convolution(dims: int, inputs: int, width: int, kernel: Sequence[int], *, bias: bool = False) -> nn.Module:

@@ -19,7 +19,7 @@ class ThreeClassUNet(ConvolutionalNetwork):
     key: ClassVar[str] = "three-class"
     heads: ClassVar[tuple[str, ...]] = ("classes",)
 
-    def build(self, channels: int, loss: LossNeeds) -> ThreeClassModule:
+    def build(self, channels: int, loss: LossNeeds, dims: int = 2) -> ThreeClassModule:
         return ThreeClassModule(channels, self)
 
 

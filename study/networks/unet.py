@@ -48,7 +48,7 @@ class UNet(EmbeddingNetwork):
     )
     decoders: str = setting("shared", choices=("shared", "separate"))  # of the two heads
 
-    def build(self, channels: int, loss: LossNeeds) -> UNetModule:
+    def build(self, channels: int, loss: LossNeeds, dims: int = 2) -> UNetModule:
         return UNetModule(channels, self, normalised=loss.metric == "angle")
 
 

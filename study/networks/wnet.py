@@ -39,7 +39,7 @@ class WNet(EmbeddingNetwork):
                 "true, or a concat_layer with efeat"
             )
 
-    def build(self, channels: int, loss: LossNeeds) -> WNetModule:
+    def build(self, channels: int, loss: LossNeeds, dims: int = 2) -> WNetModule:
         return WNetModule(channels, self, normalised=loss.metric == "angle")
 
 

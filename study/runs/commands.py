@@ -20,6 +20,7 @@ from study.errors import StudyError
 from study.evaluation import in_words
 from study.inference import predict_maps
 from study.maps import ImageMaps
+from study.metrics.registry import KINDS
 from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Task, about, resolved_run
 from study.runs.overlap import seen_before
@@ -134,9 +135,10 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
         If there is no such run or objective, the data set has no validation images or is not the run's own, or a
         setting does not fit.
     """
-    check_objectives(objectives)
     experiment = tracking.connect()
     trained, own = tracking.load_run(run_id), tracking.stored_run(run_id).tags
+    objectives = objectives or [KINDS[trained.settings.kind].headline]
+    check_objectives(objectives, trained.settings.kind)
     settings = _changed(trained, changes, "data.root", "clustering", "tuning", "training")
     settings = resolve(settings, _searched_data(run_id, settings, own))
     process.use_threads(threads_for(settings, 1))

@@ -9,7 +9,9 @@ from torch import nn
 from tqdm import tqdm
 
 from study import figures
+from study.data import Record
 from study.data.batches import NetworkImage, resize_labels
+from study.data.targets import relabel_sequential
 from study.evaluation import Evaluation, evaluate, means
 from study.inference import predict_maps
 from study.maps import ImageMaps
@@ -18,22 +20,45 @@ from study.settings import Settings
 from study.tracking import Point, TrackedRun, picture_key
 from study.training.checkpoint import History
 
-PICTURES = 3  # images of a split that are drawn
+PICTURES = 3  # images of a split, or planes of a volume, that are drawn
+PLANE_SIDE = 256  # px, at most
 _DEAD = 1e-3  # a distance map that stays below it has no seed
 
 
 def panels(images: Sequence[NetworkImage], maps: Sequence[ImageMaps], labels: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Pictures of the first images, see `study.figures.panel`."""
+    """Pictures of the first images, or of planes of the first volume, see `study.figures.panel`."""
+    shown = list(zip(images[:PICTURES], maps, labels, strict=False))
+    if shown and shown[0][0].labels.ndim == 3:
+        return _panels_of_planes(*shown[0])
     return [
         figures.panel(i.pixels, i.labels, m.objectness, m.embedding, resize_labels(found, i.labels.shape))
-        for i, m, found in zip(images[:PICTURES], maps, labels, strict=False)
+        for i, m, found in shown
     ]
 
 
-def log_pictures(run: TrackedRun, images: Sequence[NetworkImage], pictures: Sequence[np.ndarray], step: int) -> None:
+def _panels_of_planes(volume: NetworkImage, maps: ImageMaps, labels: np.ndarray) -> list[np.ndarray]:
+    """Pictures of planes at each quarter of a volume, of their middle at most; affinities stand for the embedding."""
+    corner = [max(0, (side - PLANE_SIDE) // 2) for side in volume.labels.shape[1:]]
+    window = tuple(slice(start, start + PLANE_SIDE) for start in corner)
+    drawn = []
+    for quarter in range(1, PICTURES + 1):
+        place = (len(volume.labels) * quarter // (PICTURES + 1), *window)
+        true, found = (relabel_sequential(array[place]) for array in (volume.labels, labels))
+        drawn.append(figures.panel(volume.pixels[place], true, maps.objectness[place], maps.embedding[place], found))
+    return drawn
+
+
+def picture_names(records: Sequence[Record] | Sequence[NetworkImage], kind: str) -> list[str]:
+    """Names of the pictures that `panels` makes of images or volumes."""
+    if kind == "images":
+        return [record.name for record in records[:PICTURES]]
+    return [f"{record.name}, plane {i} of {PICTURES}" for record in records[:1] for i in range(1, PICTURES + 1)]
+
+
+def log_pictures(run: TrackedRun, names: Sequence[str], pictures: Sequence[np.ndarray], step: int) -> None:
     """Log pictures of the first validation images, which the page shows with a slider over the steps."""
-    for image, picture in zip(images, pictures, strict=False):
-        run.log_image(figures.folded(picture), picture_key(image.name), step)
+    for name, picture in zip(names, pictures, strict=False):
+        run.log_image(figures.folded(picture), picture_key(name), step)
 
 
 class RunMonitor:
@@ -56,6 +81,7 @@ class RunMonitor:
     def __init__(self, run: TrackedRun, settings: Settings, images: Sequence[NetworkImage], steps: int, name: str):
         self.run, self.settings = run, settings
         self.images = images[: settings.training.validation_images]
+        self.names = picture_names(self.images, settings.kind)
         self.waiting: list[Point] = []
         self.panels: list[np.ndarray] = []
         self.dead = False
@@ -73,7 +99,7 @@ class RunMonitor:
         """Log pictures of the untrained network: the page's slider starts at step 0."""
         images = self.images[:PICTURES]
         maps, found = self._evaluate(network, images)
-        log_pictures(self.run, images, panels(images, maps, found.labels), 0)
+        log_pictures(self.run, self.names, panels(images, maps, found.labels), 0)
 
     def resumed(self, history: History) -> None:
         """Log what the interrupted training had found until its checkpoint."""
@@ -90,7 +116,9 @@ class RunMonitor:
         """Scores of the validation images."""
         maps, found = self._evaluate(network, self.images)
         self.panels = panels(self.images, maps, found.labels)
-        self.dead = bool(maps) and max(float(m.objectness.max()) for m in maps) < _DEAD
+        self.dead = (
+            "distance" in self.settings.heads and bool(maps) and max(float(m.objectness.max()) for m in maps) < _DEAD
+        )
         return {f"val/{name}": value for name, value in means(found.table).items()}
 
     def _evaluate(self, network: nn.Module, images: Sequence[NetworkImage]) -> tuple[list[ImageMaps], Evaluation]:
@@ -101,7 +129,7 @@ class RunMonitor:
         """Log scores and pictures; warn of a distance head that gives nothing."""
         self.run.log_metrics(*self.waiting, Point(step, values))
         self.waiting = []
-        log_pictures(self.run, self.images, self.panels, step)
+        log_pictures(self.run, self.names, self.panels, step)
         if self.dead:
             message = "the distance head is dead: its map is zero on all validation images, so that no seed is found; "
             message += "lower training.learning_rate or set network.leaky_distance_gradient=true"

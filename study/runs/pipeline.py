@@ -20,10 +20,11 @@ from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import predict_maps
 from study.maps import ImageMaps
+from study.metrics.registry import KINDS
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
 from study.runs.job import Failure, Job, Result, Task
-from study.runs.monitor import RunMonitor, log_pictures, panels
+from study.runs.monitor import RunMonitor, log_pictures, panels, picture_names
 from study.runs.resources import channels_of, contents, data_digest, images_to_train, network_images, opened
 from study.runs.threshold_search import search_thresholds
 from study.runs.trained import TrainedNetwork
@@ -31,8 +32,6 @@ from study.settings import Settings
 from study.tracking import Point, TrackedRun
 from study.training.loop import number_of_steps, train
 from study.tuning import paper_thresholds
-
-OBJECTIVES = ("sbd",)  # of the search that is a part of every run
 
 
 def run_task(task: Task) -> list[Result | Failure]:
@@ -130,7 +129,8 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     _, pictures = score_split(maps, settings, run, "val", last_step)
     del maps  # those of the test images need the memory
     if trained.shown_by != run.run_id:  # which has shown them while it trained
-        log_pictures(run, training.images("val")[: settings.training.validation_images], pictures, training.steps)
+        names = picture_names(training.images("val")[: settings.training.validation_images], settings.kind)
+        log_pictures(run, names, pictures, training.steps)
     # at step 0 the page shows bars, one per run, not curves of a single point
     scored = score_split(training.maps("test", trained, run), settings, run, "test", 0, reference)
     if holds_network:
@@ -163,9 +163,10 @@ def _with_thresholds(
     """Settings with the thresholds that are best on validation maps, and the paper's, where a search is asked for."""
     if not settings.tuning.trials or not maps:
         return settings, None
-    file = training.cache.search_file(settings, OBJECTIVES)
+    objectives = (KINDS[settings.kind].headline,)
+    file = training.cache.search_file(settings, objectives)
     # no other images are at hand here
-    found = search_thresholds(maps, training.images("val"), settings, run, file, OBJECTIVES)
+    found = search_thresholds(maps, training.images("val"), settings, run, file, objectives)
     return found, paper_thresholds(settings.clustering)
 
 

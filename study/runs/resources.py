@@ -12,7 +12,8 @@ from study.data import Dataset, open_dataset
 from study.data.batches import NetworkImage, TrainingImages, check_channels, network_image
 from study.data.content import ImageContent
 from study.data.settings import Data
-from study.device import choose_device, choose_precision
+from study.data.volume_batches import TrainingVolumes, check_volume
+from study.device import choose_device, choose_precision, on_device
 from study.errors import StudyError
 from study.networks import build_network
 from study.settings import Settings
@@ -21,13 +22,13 @@ from study.settings import Settings
 def resolve(settings: Settings, dataset: Dataset) -> Settings:
     """Settings with each `auto` that bears on a result replaced by what it becomes here.
 
-    `clustering.foreground` becomes the truth where a challenge gives it, else predicted; `training.precision` becomes
-    what is fast on the device.
+    `clustering.foreground` becomes the truth where a challenge gives it, else predicted, and none for volumes;
+    `training.precision` becomes what is fast on the device.
     """
     precision = choose_precision(settings.training.precision, choose_device(settings.training.device))
     foreground = settings.clustering.foreground
-    if foreground == "auto":
-        foreground = "truth" if dataset.foreground_given else "predicted"
+    if foreground == "auto":  # of a volume, every voxel belongs to an object
+        foreground = "none" if settings.dims == 3 else "truth" if dataset.foreground_given else "predicted"
     return settings.with_({"clustering.foreground": foreground, "training.precision": precision})
 
 
@@ -66,7 +67,7 @@ def channels_of(data: Data) -> int:
     """Channels of the images of a data set, by the first one."""
     splits = opened(data).splits
     split = next(split for split in ("test", "val", "train") if splits[split])
-    return splits[split][0].load().image.shape[2]
+    return splits[split][0].load().image.shape[-1]
 
 
 def _listed(data: Data) -> tuple[Dataset, str]:
@@ -126,34 +127,45 @@ def _training_images(data: Data, reach: int, device: torch.device, state: str) -
     return TrainingImages(images, data, reach, device)
 
 
+@lru_cache(maxsize=1)
+def _training_volumes(data: Data, device: torch.device, state: str) -> TrainingVolumes:
+    records = opened(data).records("train", "train on")
+    return TrainingVolumes((network_image(record.load(), 0) for record in records), data, device)
+
+
 def rebuilt_network(weights: dict[str, Tensor], channels: int, settings: Settings) -> nn.Module:
     """A trained network for images of that many channels, in evaluation mode on its device.
 
     In the memory format of the training, so that maps are the same to the last digit.
     """
-    network = build_network(channels, settings.network, settings.loss)
+    network = build_network(channels, settings.network, settings.loss, settings.dims)
     network.load_state_dict(weights)
-    device = choose_device(settings.training.device)
-    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return on_device(network, choose_device(settings.training.device), settings.dims).eval()
 
 
-def images_to_train(settings: Settings, device: torch.device) -> TrainingImages:
+def images_to_train(settings: Settings, device: torch.device) -> TrainingImages | TrainingVolumes:
     """Training images, once they are known to fit the network, and the images of the other splits to fit them.
 
     Raises
     ------
     StudyError
-        If whole images make no batch, or do not halve as often as the network pools; if images differ in channels.
+        If whole images make no batch, or do not halve as often as the network pools; if images differ in channels, or
+        volumes are too small.
     """
-    images = training_images(settings.data, settings.loss.reach, device)
     divisor = 2**settings.network.depth
-    shapes = images.shapes.unique(dim=0).tolist()
-    if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in shapes[0])):
-        raise StudyError(
-            f"training images must be of one size, a multiple of {divisor} px (2 to the network.depth): "
-            "set data.image_size or data.crop_size"
-        )
+    if settings.dims == 3:
+        images = _training_volumes(settings.data, device, _listed(settings.data)[1])
+    else:
+        images = training_images(settings.data, settings.loss.reach, device)
+        shapes = images.shapes.unique(dim=0).tolist()
+        if not settings.data.crop_size and (len(shapes) > 1 or any(side % divisor for side in shapes[0])):
+            raise StudyError(
+                f"training images must be of one size, a multiple of {divisor} px (2 to the network.depth): "
+                "set data.image_size or data.crop_size"
+            )
     for split in ("val", "test"):
         for image in network_images(settings.data, split):
-            check_channels(image, images.pixels.shape[1])
+            check_channels(image, images.channels)
+            if settings.dims == 3:
+                check_volume(image, (1, divisor, divisor), "the network")
     return images

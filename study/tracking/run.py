@@ -137,7 +137,8 @@ class TrackedRun:
         """Log the network as an exported program with its signature; weights are read back from it.
 
         The program takes standardised images (B, C, M, N), M and N multiples of 2 to the depth, and gives
-        (B, 1 + E, M, N): distance map and embedding. It is made from a copy: `network` stays where and as it is.
+        (B, 1 + E, M, N): distance map and embedding. One of volumes has planes before rows, and no distance map. It
+        is made from a copy: `network` stays where and as it is.
         """
         images, signature = _example(settings, channels)
         with warnings.catch_warnings():
@@ -178,14 +179,15 @@ def picture_key(image: str) -> str:
 
 
 def _example(settings: Settings, channels: int) -> tuple[np.ndarray, ModelSignature]:
-    """Images that a network can be exported with, and the shapes of its inputs and outputs."""
+    """Images or volumes that a network can be exported with, and the shapes of its inputs and outputs."""
     side = 4 * 2**settings.network.depth  # smaller examples freeze the size in the program
-    kind = np.dtype("float32")
+    sides = (side,) * 2 if settings.dims == 2 else (4, side, side)
+    kind, any_size = np.dtype("float32"), (-1,) * settings.dims
     signature = ModelSignature(
-        inputs=Schema([TensorSpec(kind, (-1, channels, -1, -1))]),
-        outputs=Schema([TensorSpec(kind, (-1, settings.map_channels, -1, -1))]),
+        inputs=Schema([TensorSpec(kind, (-1, channels, *any_size))]),
+        outputs=Schema([TensorSpec(kind, (-1, settings.output_channels, *any_size))]),
     )
-    return np.zeros((2, channels, side, side), np.float32), signature
+    return np.zeros((2, channels, *sides), np.float32), signature
 
 
 class _Stacked(nn.Module):

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from study.data.batches import Batch, TrainingImages
-from study.device import autocast
+from study.data.volume_batches import TrainingVolumes
+from study.device import autocast, on_device
 from study.maps import NetworkOutput
 from study.networks import build_network, centre_embeddings
 from study.settings import Settings, Training
@@ -39,7 +40,7 @@ class Monitor(Protocol):
 
 
 def train(
-    images: TrainingImages,
+    images: TrainingImages | TrainingVolumes,
     settings: Settings,
     monitor: Monitor,
     validate: Callable[[nn.Module], dict[str, float]],
@@ -49,7 +50,7 @@ def train(
 
     Parameters
     ----------
-    images : TrainingImages
+    images : TrainingImages or TrainingVolumes
     settings : Settings
     monitor : Monitor
     validate : callable
@@ -109,11 +110,11 @@ def train(
     return network.eval(), state.history
 
 
-def _untrained(images: TrainingImages, settings: Settings, first: Tensor) -> nn.Module:
+def _untrained(images: TrainingImages | TrainingVolumes, settings: Settings, first: Tensor) -> nn.Module:
     """The network before its first step; the seed, and with `network.centre_embedding` the first batch, decide it."""
     torch.manual_seed(settings.seed)
-    network = build_network(images.pixels.shape[1], settings.network, settings.loss)
-    network = network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build_network(images.channels, settings.network, settings.loss, settings.dims)
+    network = on_device(network, images.device, settings.dims)
     if getattr(settings.network, "centre_embedding", False):
         centre_embeddings(network, images.batch(first).images)
     return network
@@ -138,7 +139,7 @@ def _second_view(
     Drawn from seed and step alone, so that a training that was interrupted sees the same views.
     """
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-    view = settings.loss.second_view(batch, settings.network.heads, generator)
+    view = settings.loss.second_view(batch, settings.heads, generator)
     if view is None:
         return None
     with_gradient = not settings.loss.detaches_view

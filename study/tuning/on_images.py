@@ -58,6 +58,7 @@ def score_on(maps: Sequence[ImageMaps], images: Sequence[NetworkImage]) -> Score
     """Scores of images from their stored maps: the network is not needed again."""
 
     def score(clustering: Clustering, i: int) -> dict[str, float]:
-        return scores(images[i].original, label_image(maps[i], images[i], clustering))
+        true = images[i].original
+        return scores(true, label_image(maps[i], images[i], clustering), "volumes" if true.ndim == 3 else "images")
 
     return score

@@ -9,6 +9,7 @@ from study.data.sets.cvppp import open_cvppp2017
 from study.data.sets.folder import open_folder
 from study.data.sets.nuclei import open_bbbc006, open_bbbc039, open_dsb2018
 from study.data.sets.synthetic import open_synthetic
+from study.data.sets.volumes import open_neurites, open_volume
 from study.data.settings import Data
 from study.errors import unknown_name
 
@@ -20,7 +21,10 @@ DATASETS: dict[str, Callable[[Data], Dataset]] = {
     "bbbc039": open_bbbc039,
     "dsb2018": open_dsb2018,
     "folder": open_folder,
+    "neurites": open_neurites,
+    "volume": open_volume,
 }
+VOLUMES = ("neurites", "volume")  # those that hold volumes; all others hold images
 
 
 def open_dataset(data: Data) -> Dataset:
@@ -28,7 +32,7 @@ def open_dataset(data: Data) -> Dataset:
 
     Parameters
     ----------
-    data : study.config.Data
+    data : Data
         `name` is a key of `DATASETS`; with `all_test`, all images are test images; at most `images` records of each
         split are kept, evenly spread, if not 0.
 
