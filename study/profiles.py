@@ -262,8 +262,8 @@ def resolve(layers: list[Layer]) -> Resolved:
     choices = {name: value for layer in layers for name, value in layer.values.items() if name in choosers}
     asked = [layer for layer in layers if layer.source != "question"]
     own = {name: value for layer in asked for name, value in layer.values.items() if name in choosers}
-    data = {name: value for layer in layers for name, value in layer.values.items() if name == "data.name"}
-    start = Settings(data=Data(**{name.removeprefix("data."): str(value) for name, value in data.items()}))
+    names = [str(layer.values["data.name"]) for layer in layers if "data.name" in layer.values]
+    start = Settings(data=Data(name=(names or [Data.name])[-1]))
     settings, without_question = start.with_components(choices), start.with_components(own)
     sources: dict[str, str] = {}
     for layer in layers:

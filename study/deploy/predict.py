@@ -31,6 +31,11 @@ _Result = TypeVar("_Result")
 class Model(Protocol):
     """What `predict` asks of a model."""
 
+    @property
+    def volumes(self) -> bool:
+        """Whether the planes of a file are one volume; otherwise each is an image."""
+        ...
+
     def maps(self, image: np.ndarray) -> Any:
         """The network's part, in the thread that called `predict`."""
         ...
@@ -54,7 +59,7 @@ def predict(
 
     Images that have labels in `out` are left as they are, so that a call goes on where another was stopped; their part
     of the tables, and pictures that are missing, are made from these labels. The planes of a stack are segmented one by
-    one. What cannot be segmented leaves the rest alone.
+    one, or by a model of volumes as a whole. What cannot be segmented leaves the rest alone.
 
     A file is in memory as a whole, and so are its labels. Beside them wait smaller ones: files of 32 MiB on the disk,
     maps of 8 million pixels, and labels of as many.
@@ -127,16 +132,21 @@ class _Job(NamedTuple):
 
 
 class _Plane(NamedTuple):
-    """The plane `index` of an image."""
+    """The plane `index` of an image, or all of them, which are a volume."""
 
     job: _Job
     planes: Planes
-    index: int
+    index: int | None
 
     @property
     def cost(self) -> int:
         """Pixels."""
-        return self.planes.images[self.index].size
+        return self.pixels.size
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(M, N, C) plane, or (P, M, N, C) volume where `index` is None."""
+        return np.stack(self.planes.images) if self.index is None else self.planes.images[self.index]
 
 
 class _Segmented(NamedTuple):
@@ -179,14 +189,14 @@ class _Work:
             planes = self._outcome(job, future)
             if planes is None:
                 continue
-            for index in range(len(planes.images)):
+            for index in [None] if self.model.volumes else range(len(planes.images)):
                 if job not in self.failures:
                     yield _Plane(job, planes, index)
 
     def _labels(self, plane: _Plane, workers: ThreadPoolExecutor) -> Future[np.ndarray]:
         """Run the network, and have its maps clustered."""
         try:
-            maps = self.model.maps(plane.planes.images[plane.index])
+            maps = self.model.maps(plane.pixels)
         except Exception as error:
             if isinstance(error, StudyError):
                 error = StudyError(f"{plane.job.file}: {error}")
@@ -199,11 +209,11 @@ class _Work:
         """Images all of whose planes have labels; the planes of an image come in a row."""
         labels: list[np.ndarray] = []
         for (job, planes, index), future in labelled:
-            if index == 0:
+            if not index:
                 labels = []
             found = self._outcome(job, future)
             if found is not None:
-                labels.append(found)
+                labels += [found] if found.ndim == 2 else list(found)
             if len(labels) == len(planes.images):
                 yield _Segmented(job, planes, labels)
 

@@ -29,15 +29,15 @@ class ImageOutput(NamedTuple):
 
     Attributes
     ----------
-    shape : (M, N)
-        Of the image.
+    shape : (M, N) or (P, M, N)
+        Of the image or volume.
     maps : ImageMaps or None
         At the network's scale.
     labels : (M, N) int32 array or None
         In place of the maps: those of a large image are never in memory as a whole.
     """
 
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     maps: ImageMaps | None = None
     labels: np.ndarray | None = None
 
@@ -62,13 +62,18 @@ class Segmenter:
     ):
         self.network, self.settings, self.channels, self.facts = network, settings, channels, facts
 
+    @property
+    def volumes(self) -> bool:
+        """Whether it takes volumes in place of images."""
+        return self.settings.dims == 3
+
     def __call__(self, image: np.ndarray, foreground: np.ndarray | None = None) -> np.ndarray:
         """Objects of an image.
 
         Parameters
         ----------
         image : (M, N), (M, N, 1), (M, N, 3) or (M, N, 4) array
-            Grey, RGB or RGBA, of whole numbers or floats of any range.
+            Grey, RGB or RGBA, of whole numbers or floats of any range. Of a model of volumes a (P, M, N) array.
         foreground : (M, N) bool array, optional
             Where objects may be.
 
@@ -82,9 +87,11 @@ class Segmenter:
         StudyError
             If the array is no image, or has values that are not finite.
         """
-        image = as_image(np.asarray(image), "the image")
-        if foreground is not None and foreground.shape != image.shape[:2]:
-            raise StudyError(f"the foreground has shape {foreground.shape}, the image {image.shape[:2]}: give one mask")
+        image = as_volume(np.asarray(image)) if self.volumes else as_image(np.asarray(image), "the image")
+        if foreground is not None and foreground.shape != image.shape[:-1]:
+            raise StudyError(
+                f"the foreground has shape {foreground.shape}, the image {image.shape[:-1]}: give one mask"
+            )
         return self.labels(self.maps(image, foreground=foreground), foreground)
 
     def maps(self, image: np.ndarray, foreground: np.ndarray | None = None) -> ImageOutput:
@@ -97,10 +104,10 @@ class Segmenter:
         foreground : (M, N) bool array, optional
             Used for large images, which are clustered here.
         """
-        shape = image.shape[:2]
-        pixels = network_pixels(with_channels(image, self.channels), self.settings.data.image_size)
-        if self.settings.data.image_size or pixels[..., 0].size < LARGE:
-            return ImageOutput(shape, maps_of_pixels(self.network, [pixels], self.settings)[0])
+        shape, settings = image.shape[:-1], self.settings
+        pixels = network_pixels(with_channels(image, self.channels), settings.data.image_size)
+        if self.volumes or settings.data.image_size or pixels[..., 0].size < LARGE:
+            return ImageOutput(shape, maps_of_pixels(self.network, [pixels], settings)[0])
         clustering, multiple = self._clustering(foreground), 2**self.settings.network.depth
         labels = label_in_tiles(pixels, self._maps_of_tile, clustering, multiple=multiple, foreground=foreground)
         return ImageOutput(shape, labels=labels)
@@ -123,10 +130,26 @@ class Segmenter:
         return clustering
 
 
+def as_volume(pixels: np.ndarray) -> np.ndarray:
+    """A (P, M, N) array, or one with a channel of its own, as a (P, M, N, 1) volume.
+
+    Raises
+    ------
+    StudyError
+        If it is none, or a plane of it is no image, see `study.data.files.reading.as_image`.
+    """
+    if pixels.ndim == 4 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim != 3:
+        raise StudyError(f"a model of volumes takes (planes, rows, columns), not an array of shape {pixels.shape}")
+    tall = as_image(pixels.reshape(-1, pixels.shape[2]), "the volume")  # planes below each other are an image
+    return tall.reshape(*pixels.shape, 1)
+
+
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
-    """(M, N, C) image of 1 or 3 channels with as many as a network takes: grey repeated, or the luminance of RGB."""
-    if image.shape[2] == channels:
+    """(*S, C) image of 1 or 3 channels with as many as a network takes: grey repeated, or the luminance of RGB."""
+    if image.shape[-1] == channels:
         return image
     if channels == 3:
-        return np.repeat(image, 3, axis=2)
+        return np.repeat(image, 3, axis=-1)
     return rgb2gray(image.astype(np.float32))[..., None]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from study.affinities import Offset
 from study.config import Component
 from study.data.batches import Batch
 from study.data.views import View
@@ -62,6 +63,10 @@ class Loss(Component):
     def affinity_channels(self, dims: int) -> int:
         """Number of offsets of an image (2) or a volume (3) whose affinities it trains."""
         return 0
+
+    def offsets(self, dims: int) -> tuple[tuple[Offset, ...], ...]:
+        """Offsets of the pairs whose affinities it trains, at each scale; none where it trains no affinities."""
+        return ()
 
     def check(self, settings) -> None:
         if settings.dims not in self.dims:

@@ -1,4 +1,4 @@
-"""What a result was computed with besides the code of the study: the kind of device, and versions of libraries."""
+"""What a result was computed with: the kind of device, and versions of libraries."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from study.tracking import FinishedRun
 
 
 def seen_before(run_id: str, trained: FinishedRun, data_digest: str, data: Data, split: str) -> str:
-    """A sentence that names the images of a split which a run was made with, or says that this cannot be told.
+    """A sentence that names the images of a split which a run was made with, or says that this is unknown.
 
     A run was made with its training images, and with the validation images that its thresholds were searched on or,
     with `training.checkpoint=best`, its weights chosen. These may be scored where validation images are asked for.
@@ -46,7 +46,7 @@ def seen_before(run_id: str, trained: FinishedRun, data_digest: str, data: Data,
     try:
         used = _images_of(trained, data_digest, data.root)
     except StudyError as error:
-        return f"it cannot be told which images run {run_id} was trained on, since it keeps no {IMAGES} and {error}"
+        return f"it is unknown which images run {run_id} was trained on, since it keeps no {IMAGES} and {error}"
     chosen = trained.settings.tuning.trials or trained.settings.training.checkpoint == "best"
     refused = ("train", "val") if chosen and split != "val" else ("train",)
     first = {image.content: image for image in reversed(used) if image.split in refused}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,8 @@ from study.device import choose_device, choose_precision, on_device
 from study.errors import StudyError
 from study.networks import build_network
 from study.settings import Settings
+
+_Read = TypeVar("_Read", bound=Callable)
 
 
 def resolve(settings: Settings, dataset: Dataset) -> Settings:
@@ -43,33 +47,6 @@ def opened(data: Data) -> Dataset:
     return _listed(data)[0]
 
 
-def data_digest(data: Data) -> str:
-    """What `Dataset.digest` gives, whose files are read once per process, and again where they have changed since."""
-    return _digest(data, _listed(data)[1])
-
-
-def contents(data: Data) -> tuple[ImageContent, ...]:
-    """Split, name and content of all images, see `Dataset.contents`; read again only where files have changed."""
-    return _contents(data, _listed(data)[1])
-
-
-def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
-    """All images of a split at the network's scale; read again only where files have changed."""
-    return _network_images(data, split, _listed(data)[1])
-
-
-def training_images(data: Data, reach: int, device: torch.device) -> TrainingImages:
-    """Training images and targets on the device; made again only where files have changed."""
-    return _training_images(data, reach, device, _listed(data)[1])
-
-
-def channels_of(data: Data) -> int:
-    """Channels of the images of a data set, by the first one."""
-    splits = opened(data).splits
-    split = next(split for split in ("test", "val", "train") if splits[split])
-    return splits[split][0].load().image.shape[-1]
-
-
 def _listed(data: Data) -> tuple[Dataset, str]:
     """The data set and the state of its files."""
     dataset, state = _listing(data)
@@ -77,6 +54,12 @@ def _listed(data: Data) -> tuple[Dataset, str]:
         _listing.cache_clear()
         dataset, state = _listing(data)
     return dataset, state
+
+
+@lru_cache(maxsize=2)
+def _listing(data: Data) -> tuple[Dataset, str]:
+    dataset = open_dataset(data)
+    return dataset, _state_of(dataset)
 
 
 def _state_of(dataset: Dataset) -> str:
@@ -95,42 +78,55 @@ def _state_of(dataset: Dataset) -> str:
     return hashlib.sha256(repr(state).encode()).hexdigest()
 
 
-@lru_cache(maxsize=2)
-def _listing(data: Data) -> tuple[Dataset, str]:
-    dataset = open_dataset(data)
-    return dataset, _state_of(dataset)
+def _cached(maxsize: int) -> Callable[[_Read], _Read]:
+    """Let a function read a data set once for its arguments, and again where files have changed since."""
+
+    def decorate(read: _Read) -> _Read:
+        cached = lru_cache(maxsize)(lambda state, *given: read(*given))
+        return cast(_Read, wraps(read)(lambda data, *given: cached(_listed(data)[1], data, *given)))
+
+    return decorate
 
 
-# each keyed by the state of the files, too
-
-
-@lru_cache(maxsize=2)
-def _digest(data: Data, state: str) -> str:
+@_cached(maxsize=2)
+def data_digest(data: Data) -> str:
+    """What `Dataset.digest` gives."""
     return opened(data).digest()
 
 
-@lru_cache(maxsize=4)
-def _contents(data: Data, state: str) -> tuple[ImageContent, ...]:
+@_cached(maxsize=4)
+def contents(data: Data) -> tuple[ImageContent, ...]:
+    """Split, name and content of all images of the data set, see `Dataset.contents`."""
     return opened(data).contents()
 
 
-@lru_cache(maxsize=4)
-def _network_images(data: Data, split: str, state: str) -> tuple[NetworkImage, ...]:
+@_cached(maxsize=4)
+def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
+    """All images of a split at the network's scale."""
     records = opened(data).splits[split]
     return tuple(network_image(record.load(), data.image_size) for record in records)
 
 
-@lru_cache(maxsize=1)
-def _training_images(data: Data, reach: int, device: torch.device, state: str) -> TrainingImages:
+@_cached(maxsize=1)
+def training_images(data: Data, reach: int, device: torch.device) -> TrainingImages:
+    """Training images and targets on the device."""
     records = opened(data).records("train", "train on")
     images = (network_image(record.load(), data.image_size) for record in records)
     return TrainingImages(images, data, reach, device)
 
 
-@lru_cache(maxsize=1)
-def _training_volumes(data: Data, device: torch.device, state: str) -> TrainingVolumes:
+@_cached(maxsize=1)
+def training_volumes(data: Data, device: torch.device) -> TrainingVolumes:
+    """Training volumes on the device."""
     records = opened(data).records("train", "train on")
     return TrainingVolumes((network_image(record.load(), 0) for record in records), data, device)
+
+
+def channels_of(data: Data) -> int:
+    """Channels of the images of a data set, by the first one."""
+    splits = opened(data).splits
+    split = next(split for split in ("test", "val", "train") if splits[split])
+    return splits[split][0].load().image.shape[-1]
 
 
 def rebuilt_network(weights: dict[str, Tensor], channels: int, settings: Settings) -> nn.Module:
@@ -154,7 +150,7 @@ def images_to_train(settings: Settings, device: torch.device) -> TrainingImages 
     """
     divisor = 2**settings.network.depth
     if settings.dims == 3:
-        images = _training_volumes(settings.data, device, _listed(settings.data)[1])
+        images = training_volumes(settings.data, device)
     else:
         images = training_images(settings.data, settings.loss.reach, device)
         shapes = images.shapes.unique(dim=0).tolist()

@@ -18,7 +18,7 @@ from mlflow.models import get_model_info
 from mlflow.pytorch import load_model
 from torch import Tensor
 
-from study.errors import StudyError
+from study.errors import StudyError, first_line
 from study.settings import Settings
 from study.tracking.commit import commit_of
 from study.tracking.run import (
@@ -68,7 +68,7 @@ def finished_runs(settings_digest: str) -> list[MatchingRun]:
 
 
 def commits_of_unknown_code(data_digest: str) -> list[str]:
-    """The commit of each finished run on some data that is from before runs told the code which had made them."""
+    """The commit of each finished run on some data that is from before runs recorded the code that made them."""
     found = _search(
         f"tags.data_digest = '{data_digest}' and tags.training_digest != '' and tags.settings_digest IS NULL", 1000
     )
@@ -184,18 +184,21 @@ def load_run(run_id: str) -> FinishedRun:
     Raises
     ------
     StudyError
-        If there is no such run, or it keeps no network.
+        If there is no such run, or it keeps no network that can be read.
     """
     tags = get_run(run_id).data.tags
     holder = tags.get("network_from", run_id)
+    if HOLDS_NETWORK not in get_run(holder).data.tags:
+        raise StudyError(
+            f"run {run_id} keeps no network that can be used: finished trainings on images do, not the parent of an "
+            "ablation, nor a training on volumes"
+        )
     try:
         program = load_model(f"runs:/{holder}/{MODEL}")
         signature = get_model_info(f"runs:/{holder}/{MODEL}").signature
         settings = Settings.from_stored(load_dict(f"runs:/{run_id}/{SETTINGS}"))
     except (MlflowException, OSError) as error:
-        raise StudyError(
-            f"run {run_id} keeps no network: only finished runs of a single training do, not the parent of an ablation"
-        ) from error
+        raise StudyError(f"cannot read the network that run {holder} keeps ({first_line(error)})") from error
     weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
     channels = signature.inputs.inputs[0].shape[1]
     return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"], holder)

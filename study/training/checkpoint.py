@@ -115,21 +115,7 @@ class TrainingState:
     def log_losses(self, step: int, reading: Reading, size: int, unit: str, fix: str) -> dict[str, float]:
         """Add mean losses and speed to the history; gives them by the names under which they are logged.
 
-        Parameters
-        ----------
-        step : int
-        reading : Reading
-        size : int
-            Of what a step takes, in `unit`.
-        unit : str
-            Such as ``images``.
-        fix : str
-            What helps where a loss is not finite, for the sentence.
-
-        Raises
-        ------
-        StudyError
-            If a mean loss or a weight is no longer finite.
+        A step takes `size` of a `unit` such as ``images``. Raises as `check_finite` does, with `fix`.
         """
         self.history.seconds += reading.seconds
         self.check_finite(reading.losses, step, fix)

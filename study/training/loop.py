@@ -24,7 +24,7 @@ _FIX = "lower training.learning_rate or set training.gradient_clip"  # of a trai
 
 
 class Monitor(Protocol):
-    """What a training tells the outside."""
+    """What a training reports while it goes on."""
 
     def started(self, network: nn.Module) -> None:
         """The network before its first step."""

@@ -168,12 +168,10 @@ def test_a_run_of_earlier_versions(trained, tmp_path, monkeypatch):
     try:
         assert trained.refusal("train", root=moved).startswith("8 of the 8 train images")
         sentence = trained.refusal(root=copies)
-        assert sentence.startswith(
-            f"it cannot be told which images run {trained.run.info.run_id} was trained on, since"
-        )
+        assert sentence.startswith(f"it is unknown which images run {trained.run.info.run_id} was trained on, since")
         assert "keeps no images.csv and" in sentence
         assert f"the images of {copies} have changed since: score other images, or these" in sentence
-        assert trained.evaluate(allow=True, root=copies).data.tags["warning"].startswith("it cannot be told")
+        assert trained.evaluate(allow=True, root=copies).data.tags["warning"].startswith("it is unknown")
     finally:
         moved.rename(trained.root)
 

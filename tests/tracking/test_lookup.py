@@ -57,7 +57,9 @@ def test_only_runs_with_a_network_can_be_loaded(asked):
     with pytest.raises(StudyError, match="there is no run 'abc' in sqlite:"):
         load_run("abc")
     parent = asked.parent.info.run_id
-    with pytest.raises(StudyError, match=f"run {parent} keeps no network: .* not the parent of an ablation"):
+    with pytest.raises(
+        StudyError, match=f"run {parent} keeps no network that can be used: .* not the parent of an ablation"
+    ):
         load_run(parent)
 
 
@@ -90,6 +92,12 @@ def test_runs_of_all_experiments_are_known_that_are_not_deleted(store):
     assert finished_run("a") == run
     store.delete_experiment(other)
     assert finished_run("a") is None
+
+
+def test_a_network_that_is_not_where_its_run_says_is_told(store):
+    run = start_run(connect(), "run", "", {"holds_network": True})
+    with pytest.raises(StudyError, match=f"cannot read the network that run {run.run_id} keeps"):
+        load_run(run.run_id)
 
 
 def test_scores_are_read_as_they_were_logged(store):
