@@ -13,10 +13,13 @@ PRINTED = ("voi_split", "voi_merge", "voi", "arand")
 REAL = ("volume",)  # data sets beside which printed values may stand: not the synthetic ones
 
 
+SHOWS = ("em",)  # ablations
+
+
 class EmTables(OneLaunch):
     """The table."""
 
-    ABLATION = "em"
+    ABLATION = SHOWS[0]
 
     def table(self) -> Block:
         """VOI and ARAND of all systems, beside the printed values where the data are real."""
