@@ -60,7 +60,8 @@ def test_every_setting_that_a_system_accepts_is_read(system):
     """Every setting of the network and the loss changes the network, its loss, or the neighbours that it is given."""
     settings = load_settings(profile="smoke", system=system, overrides="training.epsilon=1e-6")
     if "loss.constraints" in settings.flat():  # under global ones, and means over objects, some others are the same
-        settings = settings.with_({"loss.constraints": "local", "loss.intra_reduction": "pixel"})
+        local = {"loss.constraints": "local", "loss.intra_reduction": "pixel"}
+        settings = settings.with_(local | {"loss.background_as_object": True})  # else there is nothing to balance
     base = _traces(settings)
     for name in (name for name in settings.flat() if name.split(".")[0] in ("network", "loss")):
         spec = fields_of(type(getattr(settings, name.split(".")[0]))).get(name.split(".")[1])

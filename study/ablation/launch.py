@@ -268,7 +268,7 @@ def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str
     shown_images = dataset.splits["val"][: settings.training.validation_images]
     pictures = [tracking.picture_key(picture) for picture in picture_names(shown_images, settings.kind)]
     assert question.parent is not None
-    shown = summary_scores({column for result in question.results for column in result.table})
+    shown = summary_scores({column for result in question.results for column in result.table}) or [headline(())]
     view = shared_view(question.parent.run_id, question.ablation.names(), pictures, last, shown)
     links = tracking.share_view(experiment, name, view)
     return f"{name}: {len(question.results)} of {len(question.jobs)} runs finished; look at them with\n{links}"
