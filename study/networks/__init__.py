@@ -12,8 +12,6 @@ from study.networks.three_class import ThreeClassUNet
 from study.networks.unet import DistanceHead, EmbeddingHead, UNet
 from study.networks.wnet import WNet
 
-__all__ = ["CONCAT_LAYERS", "NETWORKS", "Network", "build_network", "centre_embeddings"]
-
 NETWORKS = registry(UNet, WNet, ThreeClassUNet, ResidualNetwork, AffinityNetwork)
 CONCAT_LAYERS = {  # what can be forwarded, in the order of Table 1 of Wu et al. 2020 -> the network that has it
     layer: network.key for network in (UNet, WNet) for layer in fields_of(network)["concat_layer"].metadata["choices"]

@@ -15,7 +15,7 @@ from study.maps import ImageMaps
 from study.process import threads_in_use
 from study.settings import Settings
 from study.tracking import Point, TrackedRun
-from study.tuning import SearchResult, images_searched, search_on_images
+from study.tuning import SearchResult, score_on, search
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,9 +36,9 @@ def search_thresholds(
     Parameters
     ----------
     maps, images : sequences of the same length
-        Of validation images.
+        Of validation images, the first `tuning.images` of which are used, or all where that is 0.
     settings : Settings
-        Its `tuning` bounds the search.
+        Clustering to begin with, bounds of the search, and its seed.
     run : TrackedRun
     file : Path
         Where trials are kept.
@@ -50,10 +50,19 @@ def search_thresholds(
     StudyError
         If the file cannot be written.
     """
-    count = images_searched(len(images), settings)
+    count = min(len(images), settings.tuning.images or len(images))
     started = time.perf_counter()
     try:
-        found = search_on_images(maps, images, settings, objectives=objectives, file=file, threads=threads_in_use())
+        found = search(
+            score_on(maps, images),
+            count,
+            settings.clustering,
+            settings.tuning,
+            seed=settings.seed,
+            objectives=objectives,
+            file=file,
+            threads=threads_in_use(),
+        )
     except OSError as error:
         raise cannot_write(file, error) from error
     values = {f"clustering.{name}": getattr(found.best, name) for name in found.names}
