@@ -19,23 +19,10 @@ CONCAT_LAYERS = {  # what can be forwarded, in the order of Table 1 of Wu et al.
 
 
 def build_network(channels: int, network: Network, loss: LossNeeds) -> nn.Module:
-    """A network with He-normal weights (Wu et al. 2020, section 4), drawn from torch's default generator.
+    """A network with He-normal weights (Wu et al. 2020, section 4); see `Network.build`.
 
     The biases are zero but for the distance head's, which starts at a tenth of the largest target: a head that starts
     at or below zero everywhere would never learn.
-
-    Parameters
-    ----------
-    channels : int
-        Channels of the images.
-    network : Network
-    loss : LossNeeds
-        A component of `study.losses`, which trains the network.
-
-    Returns
-    -------
-    Module
-        (B, C, M, N) standardised images -> `NetworkOutput`.
     """
     module = network.build(channels, loss)
     for layer in module.modules():

@@ -89,8 +89,8 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
         log_dataset(run, dataset, digest, data.root)
         run.log_scores(split, table, pictures)
         run.log_metrics(Point(0, {f"{split}/{score}": value for score, value in means(table).items()}))
-    if found.passed_over:
-        tqdm.write(f"{found.passed_over} others in {labels} are of no {split} image and are skipped")
+    if found.skipped:
+        tqdm.write(f"{found.skipped} others in {labels} are of no {split} image and are skipped")
     tqdm.write(f"{in_words(table, split)}; foreground: {foreground}")
     return 0
 

@@ -198,10 +198,10 @@ def test_unknown_split_and_run(asked):
 
 def test_one_training_that_fails(store, monkeypatch):
     def train(*_):
-        raise StudyError("mend this")
+        raise StudyError("fix this")
 
     monkeypatch.setattr(pipeline, "train", train)
-    with pytest.raises(StudyError, match="mend this"):
+    with pytest.raises(StudyError, match="fix this"):
         train_one(tiny())
     (run,) = store.search_runs([connect()])
     assert run.info.status == "FAILED"
