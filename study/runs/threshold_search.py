@@ -67,20 +67,20 @@ def search_thresholds(
         raise cannot_write(file, error) from error
     values = {f"clustering.{name}": getattr(found.best, name) for name in found.names}
     caption = f"{count} validation images, {settings.clustering.method}, foreground {settings.clustering.foreground}."
-    run.log_search(values, found.trials, _drawn(found, caption))
+    run.log_search(values, found.trials, _figures(found, caption))
     run.log_metrics(Point(0, {"perf/search_seconds": time.perf_counter() - started}))
     return replace(settings, clustering=found.best)
 
 
-def _drawn(found: SearchResult, caption: str) -> dict[str, Figure]:
+def _figures(found: SearchResult, caption: str) -> dict[str, Figure]:
     """Figures of a search by the names of their files."""
     trials, objective = found.trials, found.objectives[0]
     ranked = sorted(found.names, key=lambda name: -found.importance.get(name, 0))
-    drawn = {
+    named = {
         "history": figures.search_history(trials, found.importance, objective, caption),
         "slices": figures.search_slices(trials, found.names, objective, caption),
         "contour": figures.search_contour(trials, ranked[:2], objective, caption),
     }
     if len(found.objectives) > 1:
-        drawn["front"] = figures.search_front(trials, found.objectives[:2], caption)
-    return drawn
+        named["front"] = figures.search_front(trials, found.objectives[:2], caption)
+    return named
