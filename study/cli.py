@@ -52,9 +52,9 @@ def main() -> None:
 @_seed("Seed of the initial weights, the order of the images and their augmentation.")
 @reuse_option
 @exits
-def train_command(seed: int, reuse: bool, **options: Any) -> int:
+def train_command(seed: int, reuse: bool, **options: Any) -> None:
     """Train one network, score it and log both to MLflow."""
-    return train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
+    train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
 
 
 @main.command("evaluate")
@@ -67,11 +67,11 @@ def train_command(seed: int, reuse: bool, **options: Any) -> int:
 @exits
 def evaluate_command(
     run_id: str, split: str, dataset: str, data_root: str, overrides: str, allow_training_images: bool
-) -> int:
+) -> None:
     """Score the network of a finished run, on its own or other images, none of which it was made with."""
     changes = parse_overrides(overrides)
     changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
-    return evaluate_run(run_id, split, changes, allow_training_images)
+    evaluate_run(run_id, split, changes, allow_training_images)
 
 
 @main.command("search_thresholds")
@@ -80,10 +80,10 @@ def evaluate_command(
 @data_root_option(words="Folder of the data set of the run, if it has moved.")
 @set_option("Single settings, joined by commas: clustering.method=mutex-watershed,tuning.trials=50.")
 @exits
-def search_command(run_id: str, objectives: str, data_root: str, overrides: str) -> int:
+def search_command(run_id: str, objectives: str, data_root: str, overrides: str) -> None:
     """Search the thresholds of a finished run on its validation images; two objectives give their Pareto front."""
     changes = parse_overrides(overrides) | ({"data.root": data_root} if data_root else {})
-    return search_run(run_id, [name for name in objectives.split(",") if name], changes)
+    search_run(run_id, [name for name in objectives.split(",") if name], changes)
 
 
 @main.command("import_labels")
@@ -102,10 +102,10 @@ def search_command(run_id: str, objectives: str, data_root: str, overrides: str)
 @exits
 def import_command(
     name: str, labels: str, dataset: str, data_root: str, split: str, foreground: str, overrides: str
-) -> int:
+) -> None:
     """Score label images that other software has made, as a run beside those of the study."""
     changes = {"data.name": dataset, "data.root": data_root} | parse_overrides(overrides)
-    return import_labels(name, labels, split, foreground, changes)
+    import_labels(name, labels, split, foreground, changes)
 
 
 @main.command("promote")
@@ -114,9 +114,9 @@ def import_command(
 @click.option("--name", default="", help="Name of the model; by default after the data set.")
 @click.option("--alias", default="best", show_default=True, help="Alias by which the model is found.")
 @exits
-def promote_command(**options: str) -> int:
+def promote_command(**options: str) -> None:
     """Register the network of a finished run, with its clustering and thresholds, as a model."""
-    return promote(**options)
+    promote(**options)
 
 
 @main.command("predict")

@@ -34,21 +34,11 @@ LEFT_OUT = ("study.errors", "study.version")  # neither a message nor a version 
 
 @dataclass(frozen=True)
 class CodeDigest:
-    """Digests of the parts of the code, 12 hexadecimal digits each.
+    """Digests of the parts of the code, 12 hexadecimal digits each: of all that a result of a kind depends on."""
 
-    Attributes
-    ----------
-    training : str
-        Of what the weights of a network depend on.
-    maps : str
-        Of what the maps depend on that a trained network gives.
-    scoring : str
-        Of what labels and scores depend on beside the weights.
-    """
-
-    training: str
-    maps: str
-    scoring: str
+    training: str  # the weights of a network
+    maps: str  # what a trained network gives for an image
+    scoring: str  # labels and scores, given the weights
 
 
 @lru_cache(maxsize=1)
@@ -58,14 +48,9 @@ def code_digest() -> CodeDigest:
 
 
 def digest_of(roots: Collection[str], package: Path | None = None) -> str:
-    """12 hexadecimal digits over the meaning of all modules of the package that some modules need.
+    """12 hexadecimal digits over the meaning of all modules that some modules of a package `study` need.
 
-    Parameters
-    ----------
-    roots : collection of str
-        Names such as `study.training.loop`.
-    package : Path, optional
-        The folder of the package `study`; that of the running one by default.
+    The package is that which runs, unless the folder of another is given.
 
     Raises
     ------
@@ -109,7 +94,7 @@ def _source(package: Path, name: str) -> _Source:
     try:
         tree = _WithoutWords().visit(ast.parse(path.read_text(encoding="utf-8")))
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        raise StudyError(f"cannot read the source {path} ({error}): mend the file") from error
+        raise StudyError(f"cannot read the source {path} ({error}): fix the file") from error
     named = (name for node in ast.walk(tree) for name in _imported(node))
     return _Source(_written(tree), frozenset(name for name in named if _path(package, name) is not None))
 

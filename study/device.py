@@ -9,13 +9,7 @@ from study.errors import StudyError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that `training.device` names; `auto` takes a GPU where there is one.
-
-    Raises
-    ------
-    StudyError
-        If a GPU is asked for and there is none.
-    """
+    """The device that `training.device` names: `auto` takes a GPU where there is one, `cuda` needs one (StudyError)."""
     if name == "cuda" and not torch.cuda.is_available():
         raise StudyError("training.device=cuda, but torch finds no GPU here: set training.device=cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

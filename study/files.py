@@ -50,12 +50,8 @@ def write_atomically(file: Path) -> Iterator[Path]:
     """A path to write to, which takes the name of `file` when the block has written all of it.
 
     A process that is killed leaves the old file or the new one, never a part of it. The folder of `file` is made where
-    it is missing. The path is a new one each time, so that two processes do not write into each other's file.
-
-    Raises
-    ------
-    WriteError
-        If it cannot be written.
+    it is missing. The path is a new one each time, so that two processes do not write into each other's file. A
+    WriteError tells that it cannot be written.
     """
     partial = file.with_name(f"{uuid4().hex}.partial")
     try:

@@ -74,8 +74,8 @@ reuse_option = click.option(
 )
 
 
-def exits(command: Callable[..., int]) -> Callable[..., None]:
-    """Let a command end with the number of failures as its status (at most 1), and a StudyError with its sentence."""
+def exits(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Let a command end with status 1 where it gives a number of failures, and a StudyError with its sentence."""
 
     @functools.wraps(command)
     def run(*args, **kwargs) -> None:
@@ -86,6 +86,6 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             raise SystemExit(130) from None
-        raise SystemExit(min(failed, 1))
+        raise SystemExit(min(failed or 0, 1))
 
     return run

@@ -139,7 +139,7 @@ def test_what_training_takes_from_settings_is_in_their_values():
 
 def test_a_source_that_cannot_be_parsed_or_is_not_there_is_told(copied):
     (copied / "losses" / "cosine.py").write_text("def loss(:\n")
-    with pytest.raises(StudyError, match=r"cannot read the source .*cosine\.py .*: mend the file"):
+    with pytest.raises(StudyError, match=r"cannot read the source .*cosine\.py .*: fix the file"):
         digest_of(TRAINING, copied)
     with pytest.raises(StudyError, match=r"holds no source of the module study\.nothing"):
         digest_of(["study.nothing"], copied)

@@ -6,17 +6,9 @@ import numpy as np
 
 
 def unit_embedding(embedding: np.ndarray) -> np.ndarray:
-    """`embedding` scaled to unit vectors along its last axis.
+    """`embedding` (..., E) scaled to unit vectors in float32, NaN where a vector is zero or not finite.
 
-    Parameters
-    ----------
-    embedding : (..., E) float array
-
-    Returns
-    -------
-    (..., E) float32 array
-        NaN where a vector is zero or not finite: every comparison with its cosine is false, so that a pixel without
-        a direction belongs to nothing.
+    Every comparison with the cosine of NaN is false, so that a pixel without a direction belongs to nothing.
     """
     vectors = np.asarray(embedding, dtype=np.float32)
     norm = np.sqrt(np.einsum("...e,...e->...", vectors, vectors))
@@ -24,16 +16,6 @@ def unit_embedding(embedding: np.ndarray) -> np.ndarray:
 
 
 def finite_embedding(embedding: np.ndarray) -> np.ndarray:
-    """`embedding` in its own lengths.
-
-    Parameters
-    ----------
-    embedding : (..., E) float array
-
-    Returns
-    -------
-    (..., E) float32 array
-        NaN where a vector is not finite.
-    """
+    """`embedding` (..., E) in float32, NaN where a vector is not finite."""
     vectors = np.asarray(embedding, dtype=np.float32)
     return np.where(np.isfinite(vectors).all(axis=-1, keepdims=True), vectors, np.float32(np.nan))

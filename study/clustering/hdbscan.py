@@ -22,7 +22,7 @@ _ROUNDING = 1e-6  # of distances between unit vectors: equal directions count as
 class Hdbscan(Clustering):
     """Objects as components of the dense regions of the foreground's directions (clusterer of Wu et al. 2020, Table 2).
 
-    Fitted are at most 20 000 foreground pixels, drawn by a fixed seed. Any other pixel goes to the cluster with the
+    At most 20 000 foreground pixels are fitted, sampled by a fixed seed. Any other pixel goes to the cluster with the
     nearest centre, or is noise if it is farther away than every fitted pixel of that cluster. Noise becomes
     background, and clusters are split into connected components as in mean shift.
 

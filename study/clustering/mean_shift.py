@@ -20,7 +20,7 @@ class MeanShift(Clustering):
     """Objects as components of the modes of the foreground's directions (clusterer of Wu et al. 2020, Table 2).
 
     A flat kernel of radius `bandwidth` climbs from directions in the 200 most populous cells of a grid as wide as the
-    radius, over at most 20 000 foreground pixels, drawn by a fixed seed. Every foreground pixel then goes to the
+    radius, over at most 20 000 foreground pixels, sampled by a fixed seed. Every foreground pixel then goes to the
     nearest mode. Local constraints let distant objects share a direction: they are told apart as connected components.
 
     Bounded for P foreground pixels and K <= 200 modes by O(20 000 E) time for each of the at most 200 x 300 steps and
@@ -43,10 +43,7 @@ class MeanShift(Clustering):
 
 
 def _populous(directions: np.ndarray, width: float) -> np.ndarray:
-    """One direction of each of the cells of a grid that hold the most.
-
-    A direction and not the cell's middle, which need not have anything within the bandwidth.
-    """
+    """One direction of each of the most populous cells of a grid; their middles may have none within the bandwidth."""
     cells = np.round(directions / width).astype(np.int64)  # embeddings that are no unit vectors have no bound
     _, first, count = np.unique(cells, axis=0, return_index=True, return_counts=True)
     return directions[first[np.argsort(-count, kind="stable")[:_MAX_SEEDS]]]

@@ -35,7 +35,7 @@ def segment_affinities(
         Of any range, 1 within an object and 0 between two; `*S` are (rows, columns) or (planes, rows, columns). What is
         not finite counts as 0.
     offsets : sequence of N offsets
-        As of `study.affinities.pair_offsets`. Diagonal ones of range 1 attract, too, so that objects may be connected
+        See `study.affinities.pair_offsets`. Diagonal ones of range 1 attract, too, so that objects may be connected
         over corners only.
     strides : sequence of int, optional
         Steps along each axis between the pixels whose repulsive pairs count, which saves time; default is 1.

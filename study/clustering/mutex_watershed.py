@@ -19,9 +19,8 @@ class MutexWatershed(Clustering):
     """Objects from the angles between the embeddings of pairs of pixels (clusterer of Wu et al. 2020, Table 2).
 
     With angles in radians, neighbours over an edge attract each other by 1 - angle; pixels that are `range` apart along
-    a row, a column or both (a diagonal) repel each other by angle - `bias`. All pairs are visited by falling weight: an
-    attractive pair merges the objects of its pixels unless they are parted, a repulsive one parts them for good if they
-    are still two (Wolf et al. 2018). So attraction wins where the two angles sum to less than 1 + `bias`, and touching
+    a row, a column or both (a diagonal) repel each other by angle - `bias`; `study.clustering.mutex.segment_affinities`
+    says what follows from that. So attraction wins where the two angles sum to less than 1 + `bias`, and touching
     objects too small to hold a repulsive pair between them are merged. The paper leaves pairs and weights open; these
     are our choice.
 

@@ -16,18 +16,10 @@ NO_DISTANCE = 1e-6  # a distance map that nowhere exceeds this has no objects
 
 @dataclass(frozen=True)
 class Seeds:
-    """Pixels from which objects grow.
+    """Pixels from which objects grow."""
 
-    Attributes
-    ----------
-    pixels : (K, 2) int64 array
-        Row and column.
-    directions : (K, E) float32 array
-        Unit embedding that the object is expected to have.
-    """
-
-    pixels: np.ndarray
-    directions: np.ndarray
+    pixels: np.ndarray  # (K, 2) int64: row and column
+    directions: np.ndarray  # (K, E) float32: unit embedding that the object is expected to have
 
 
 def find_peaks(distance: np.ndarray, embedding: np.ndarray, settings: SeededClustering, min_distance: int) -> Seeds:
@@ -53,7 +45,13 @@ def find_peaks(distance: np.ndarray, embedding: np.ndarray, settings: SeededClus
         Empty for a map that nowhere exceeds 1e-6.
     """
     smooth, above = _above(distance, settings)
-    return _peaks(smooth, above, embedding, min_distance)
+    highest = ndimage.maximum_filter(smooth, size=2 * min_distance + 1, mode="nearest")
+    peaks = above & (smooth == highest)
+    _, first = np.unique(connected_components(peaks, corners=True)[peaks], return_index=True)
+    pixels = np.argwhere(peaks)[first]
+    directions = embedding[tuple(pixels.T)]
+    known = np.isfinite(directions[:, 0])
+    return Seeds(pixels[known], directions[known])
 
 
 def region_seeds(distance: np.ndarray, embedding: np.ndarray, settings: SeededClustering) -> Seeds:
@@ -61,18 +59,19 @@ def region_seeds(distance: np.ndarray, embedding: np.ndarray, settings: SeededCl
 
     Parameters and result are those of `find_peaks` (Chen et al. 2019, section 2.2).
     """
-    return _representatives(seed_regions(distance, settings), embedding)
+    regions = seed_regions(distance, settings)
+    inside = regions > 0
+    region, directions = regions[inside] - 1, region_directions(regions, embedding)
+    similarity = np.einsum("ne,ne->n", embedding[inside], directions[region])
+    best_first = np.lexsort((-similarity, region))
+    best = best_first[np.searchsorted(region[best_first], np.arange(len(directions)))]
+    known = np.isfinite(directions[:, 0])
+    return Seeds(np.argwhere(inside)[best[known]], directions[known])
 
 
 def seed_regions(distance: np.ndarray, settings: SeededClustering) -> np.ndarray:
-    """Connected regions of the smoothed distance map above `seed_threshold` times its maximum.
-
-    Returns
-    -------
-    (M, N) int32 array
-        0 outside, 1, 2, ..., K in row-major order of each region's first pixel.
-    """
-    return _numbered(_above(distance, settings)[1])
+    """Connected regions of the smoothed distance map above `seed_threshold` times its maximum: (M, N) int32 ids."""
+    return connected_components(_above(distance, settings)[1]).astype(np.int32)
 
 
 def region_directions(regions: np.ndarray, embedding: np.ndarray) -> np.ndarray:
@@ -94,29 +93,3 @@ def _above(distance: np.ndarray, settings: SeededClustering) -> tuple[np.ndarray
     """The smoothed distance map, and where it is above the threshold."""
     smooth = smoothed(distance, settings)
     return smooth, smooth > max(settings.seed_threshold * float(smooth.max(initial=0)), NO_DISTANCE)
-
-
-def _numbered(above: np.ndarray) -> np.ndarray:
-    return connected_components(above).astype(np.int32)
-
-
-def _peaks(smooth: np.ndarray, above: np.ndarray, embedding: np.ndarray, min_distance: int) -> Seeds:
-    """Maxima of the square around them, one per plateau."""
-    highest = ndimage.maximum_filter(smooth, size=2 * min_distance + 1, mode="nearest")
-    peaks = above & (smooth == highest)
-    _, first = np.unique(connected_components(peaks, corners=True)[peaks], return_index=True)
-    pixels = np.argwhere(peaks)[first]
-    directions = embedding[tuple(pixels.T)]
-    known = np.isfinite(directions[:, 0])
-    return Seeds(pixels[known], directions[known])
-
-
-def _representatives(regions: np.ndarray, embedding: np.ndarray) -> Seeds:
-    """Regions, represented by their mean direction and the pixel closest to it."""
-    inside = regions > 0
-    region, directions = regions[inside] - 1, region_directions(regions, embedding)
-    similarity = np.einsum("ne,ne->n", embedding[inside], directions[region])
-    best_first = np.lexsort((-similarity, region))
-    best = best_first[np.searchsorted(region[best_first], np.arange(len(directions)))]
-    known = np.isfinite(directions[:, 0])
-    return Seeds(np.argwhere(inside)[best[known]], directions[known])

@@ -2,5 +2,3 @@
 
 from study.data.dataset import Dataset, Record, Sample
 from study.data.sets.opening import DATASETS, open_dataset
-
-__all__ = ["DATASETS", "Dataset", "Record", "Sample", "open_dataset"]

@@ -15,92 +15,69 @@ from study.data.dataset import Dataset, Record, Sample
 from study.errors import StudyError
 
 
+class ImageFacts(NamedTuple):
+    """What is counted of an image: (rows, columns), type and number of channels, ids, and those not 8-connected."""
+
+    size: tuple[int, int]
+    dtype: str
+    channels: int
+    objects: int
+    in_components: int
+
+    @classmethod
+    def of(cls, sample: Sample) -> ImageFacts:
+        """The facts of a sample."""
+        components = np.asarray(label(sample.labels, connectivity=2, background=0))
+        first_pixels = np.unique(components, return_index=True)[1]
+        id_of_component = sample.labels.ravel()[first_pixels]
+        components_of_id = np.unique(id_of_component[id_of_component > 0], return_counts=True)[1]
+        rows, cols, channels = sample.image.shape
+        in_components = int(np.count_nonzero(components_of_id > 1))
+        return cls((rows, cols), str(sample.image.dtype), channels, len(components_of_id), in_components)
+
+
 @dataclass(frozen=True)
 class SplitReport:
-    """What the readable images of one split hold.
-
-    Attributes
-    ----------
-    split : str
-        train, val or test.
-    records : int
-        Images listed; those that can be read are counted by `images`.
-    groups : int
-        Groups of the images listed; as many as these where each is alone.
-    smallest, largest : tuple of int
-        (rows, columns) of the image with the fewest and the most pixels; (0, 0) without images.
-    dtypes : tuple of str
-        Types of the pixels.
-    channels : tuple of int
-        Numbers of channels.
-    objects : tuple of int
-        Number of ids of each image.
-    in_pieces : int
-        Ids whose pixels are not 8-connected.
-    """
+    """The images that a split lists, and the facts of those that can be read."""
 
     split: str
-    records: int
-    groups: int
-    smallest: tuple[int, int]
-    largest: tuple[int, int]
-    dtypes: tuple[str, ...]
-    channels: tuple[int, ...]
-    objects: tuple[int, ...]
-    in_pieces: int
+    records: tuple[Record, ...]
+    facts: tuple[ImageFacts, ...]
 
-    @property
-    def images(self) -> int:
-        """Number of readable images."""
-        return len(self.objects)
-
-    def line(self) -> str:
-        """One line of text."""
-        if not self.images:
-            return f"{self.split:5} {self.records:5} images, none readable"
-        total = sum(self.objects)
-        sizes = " to ".join(dict.fromkeys("{} x {}".format(*size) for size in (self.smallest, self.largest)))
+    def __str__(self) -> str:
+        if not self.facts:
+            return f"{self.split:5} {len(self.records):5} images, none readable"
+        by_area = sorted((fact.size for fact in self.facts), key=math.prod)
+        sizes = " to ".join(dict.fromkeys("{} x {}".format(*size) for size in (by_area[0], by_area[-1])))
+        dtypes, channels = sorted({fact.dtype for fact in self.facts}), sorted({fact.channels for fact in self.facts})
+        objects = [fact.objects for fact in self.facts]
+        total, groups = sum(objects), len({record.group for record in self.records})
         return (
-            f"{self.split:5} {self.images:5} images of {sizes} px, {' or '.join(self.dtypes)}, "
-            f"{' or '.join(map(str, self.channels))} channel{'s' if max(self.channels) > 1 else ''}; "
-            f"{total} objects: {min(self.objects)} to {max(self.objects)} per image, mean {total / self.images:.1f}; "
-            f"{self.objects.count(0)} without objects; "
-            f"{self.in_pieces / max(total, 1):.1%} of the ids in several pieces"
-            + (f"; {self.groups} groups" if self.groups < self.records else "")
+            f"{self.split:5} {len(self.facts):5} images of {sizes} px, {' or '.join(dtypes)}, "
+            f"{' or '.join(map(str, channels))} channel{'s' if max(channels) > 1 else ''}; "
+            f"{total} objects: {min(objects)} to {max(objects)} per image, mean {total / len(objects):.1f}; "
+            f"{objects.count(0)} without objects; "
+            f"{sum(fact.in_components for fact in self.facts) / max(total, 1):.1%} of the ids in several components"
+            + (f"; {groups} groups" if groups < len(self.records) else "")
         )
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found; `str` gives it as text.
+    """What `check` found, a sentence for each defect; `str` gives it as text."""
 
-    Attributes
-    ----------
-    name, split_note : str
-        Of the data set.
-    splits : tuple of SplitReport
-        In the order train, val, test.
-    left_out : tuple of str
-        Of the data set.
-    defects : tuple of str
-        One sentence each.
-    """
-
-    name: str
-    split_note: str
+    dataset: Dataset
     splits: tuple[SplitReport, ...]
-    left_out: tuple[str, ...]
     defects: tuple[str, ...]
 
     def __str__(self) -> str:
-        images = sum(split.images for split in self.splits)
-        objects = sum(sum(split.objects) for split in self.splits)
+        facts = [fact for split in self.splits for fact in split.facts]
         return "\n".join(
             [
-                f"{self.name}: {images} images, {objects} objects",
-                *(split.line() for split in self.splits),
-                f"split: {self.split_note}",
-                *(f"left out: {item}" for item in self.left_out),
+                f"{self.dataset.name}: {len(facts)} images, {sum(fact.objects for fact in facts)} objects",
+                *map(str, self.splits),
+                f"split: {self.dataset.split_note}",
+                *(f"left out: {item}" for item in self.dataset.left_out),
                 *(f"defect: {sentence}" for sentence in self.defects),
                 f"{len(self.defects) or 'no'} defect{'' if len(self.defects) == 1 else 's'} found",
             ]
@@ -110,7 +87,7 @@ class Report:
 def check(dataset: Dataset) -> Report:
     """Read every image of a data set and list what is wrong with it; a defect does not end the check.
 
-    Beside what `Record.load` refuses, these are defects: a split without images, images of one value, equal images in
+    Besides what `Record.load` refuses, these are defects: a split without images, images of one value, equal images in
     two places (as in `study.data.content`), different numbers of channels, and labels with at most one id in every
     image.
     """
@@ -132,53 +109,19 @@ def check(dataset: Dataset) -> Report:
                 defects.append(f"{place} has the value {value} at every pixel: replace or remove the image")
             else:
                 contents.append(place)
-            facts.append(_ImageFacts.of(sample))
-        reports.append(_split_report(split, records, facts))
+            facts.append(ImageFacts.of(sample))
+        reports.append(SplitReport(split, records, tuple(facts)))
     defects += [f"{b} has the same pixels as {a}: remove one of them" for a, b in equal_images(contents)]
-    defects += _common_defects(reports)
-    return Report(dataset.name, dataset.split_note, tuple(reports), dataset.left_out, tuple(defects))
+    defects += _common_defects([fact for report in reports for fact in report.facts])
+    return Report(dataset, tuple(reports), tuple(defects))
 
 
-class _ImageFacts(NamedTuple):
-    size: tuple[int, int]
-    dtype: str
-    channels: int
-    objects: int
-    in_pieces: int
-
-    @classmethod
-    def of(cls, sample: Sample) -> _ImageFacts:
-        pieces = np.asarray(label(sample.labels, connectivity=2, background=0))
-        first_pixels = np.unique(pieces, return_index=True)[1]
-        id_of_piece = sample.labels.ravel()[first_pixels]
-        pieces_of_id = np.unique(id_of_piece[id_of_piece > 0], return_counts=True)[1]
-        rows, cols, channels = sample.image.shape
-        in_pieces = int(np.count_nonzero(pieces_of_id > 1))
-        return cls((rows, cols), str(sample.image.dtype), channels, len(pieces_of_id), in_pieces)
-
-
-def _split_report(split: str, records: Sequence[Record], facts: Sequence[_ImageFacts]) -> SplitReport:
-    sizes = sorted((fact.size for fact in facts), key=math.prod) or [(0, 0)]
-    return SplitReport(
-        split=split,
-        records=len(records),
-        groups=len({record.group for record in records}),
-        smallest=sizes[0],
-        largest=sizes[-1],
-        dtypes=tuple(sorted({fact.dtype for fact in facts})),
-        channels=tuple(sorted({fact.channels for fact in facts})),
-        objects=tuple(fact.objects for fact in facts),
-        in_pieces=sum(fact.in_pieces for fact in facts),
-    )
-
-
-def _common_defects(reports: Sequence[SplitReport]) -> list[str]:
+def _common_defects(facts: Sequence[ImageFacts]) -> list[str]:
     """Defects of all splits together."""
     defects = []
-    channels = sorted({number for report in reports for number in report.channels})
+    channels = sorted({fact.channels for fact in facts})
     if len(channels) > 1:
         defects.append(f"images have {' or '.join(map(str, channels))} channels: make all of them grey or all RGB")
-    objects = [number for report in reports for number in report.objects]
-    if len(objects) > 1 and max(objects) == 1:
+    if len(facts) > 1 and max(fact.objects for fact in facts) == 1:
         defects.append("no image has more than one id: these labels look like foreground masks, not objects")
     return defects

@@ -11,19 +11,11 @@ import numpy as np
 import pandas as pd
 
 IMAGES = "images.csv"  # the table of all images, among the artifacts of a run that has trained a network
-_TOLD = 5  # images that are named
+_NAMED = 5  # images that a sentence names
 
 
 class ImageContent(NamedTuple):
-    """An image of a data set and a digest of its pixels.
-
-    Attributes
-    ----------
-    split, name : str
-        Where it is.
-    content : str
-        16 hexadecimal digits, see `content_of`.
-    """
+    """Split and name of an image of a data set, and the digest of its pixels, see `content_of`."""
 
     split: str
     name: str
@@ -37,13 +29,8 @@ def content_of(image: np.ndarray) -> str:
     """16 hexadecimal digits over the shape and the values of an image.
 
     An image that is stored anew, in another format or type of pixels, has the same content.
-
-    Parameters
-    ----------
-    image : (M, N, C) array of uint8, uint16 or float32
-        As in `study.data.Sample`; each value is exact in float32.
     """
-    values = image.astype(np.float32) + np.float32(0)  # -0 becomes 0
+    values = image.astype(np.float32) + np.float32(0)  # exact for a `Sample`; -0 becomes 0
     digest = hashlib.sha256(repr(values.shape).encode())
     digest.update(values.tobytes())
     return digest.hexdigest()[:16]
@@ -66,8 +53,8 @@ def in_two_splits(contents: Iterable[ImageContent]) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """The first names, and how many others there are."""
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return ", ".join(names[:_TOLD]) + more
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def as_csv(contents: Iterable[ImageContent]) -> str:
@@ -76,12 +63,6 @@ def as_csv(contents: Iterable[ImageContent]) -> str:
 
 
 def from_csv(text: str) -> tuple[ImageContent, ...]:
-    """The images in a table as of `as_csv`.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If it is no such table.
-    """
+    """The images in a table that `as_csv` has made; a ValueError or KeyError if it is no such table."""
     table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)  # an image may be named NA
     return tuple(map(ImageContent._make, table[list(ImageContent._fields)].to_numpy()))

@@ -8,16 +8,7 @@ from skimage import segmentation
 
 
 def relabel_sequential(labels: np.ndarray) -> np.ndarray:
-    """Labels with ids 0, 1, ..., K in the order of the original ids; 0 stays the background.
-
-    Parameters
-    ----------
-    labels : int array of any shape
-
-    Returns
-    -------
-    int32 array of that shape
-    """
+    """int32 labels with ids 0, 1, ..., K in the order of the original ids; 0 stays the background."""
     return segmentation.relabel_sequential(labels)[0].astype(np.int32)
 
 
@@ -25,7 +16,8 @@ def distance_map(labels: np.ndarray) -> np.ndarray:
     """Distance of each object pixel to the nearest pixel outside its own object, divided by the object's maximum.
 
     The frame of the image is no boundary: an object that it cuts goes on outside. An object that fills the image has
-    no boundary at all and gets 1 everywhere.
+    no boundary at all and gets 1 everywhere (Wu et al. 2020, section 3). Computed per object, since touching objects
+    need a boundary between them.
 
     Parameters
     ----------
@@ -35,10 +27,6 @@ def distance_map(labels: np.ndarray) -> np.ndarray:
     Returns
     -------
     (M, N) float32 array in [0, 1]
-
-    Notes
-    -----
-    Wu et al. 2020, section 3. Computed per object, since touching objects need a boundary between them.
     """
     distance = np.zeros(labels.shape, np.float32)
     for i, box in enumerate(ndi.find_objects(labels), start=1):

@@ -54,9 +54,9 @@ def random_view(
     intensity: bool = True,
     cutout: bool = True,
 ) -> View:
-    """A random view of each image of a batch, all from one draw.
+    """A random view of each image of a batch, all from one sample of random numbers.
 
-    What is switched off leaves the draws of the others as they are.
+    What is switched off leaves the random numbers of the others as they are.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def random_view(
     """
     shape = images.shape[2:]
     counts = (len(shape), 1, 3, 2 * HOLES * len(shape))
-    draws = torch.rand((len(images), sum(counts)), generator=generator, device=generator.device)
-    flips, swaps, light, boxes = draws.to(images.device).split(counts, dim=1)
+    samples = torch.rand((len(images), sum(counts)), generator=generator, device=generator.device)
+    flips, swaps, light, boxes = samples.to(images.device).split(counts, dim=1)
     flips, swaps = flips < 0.5, swaps[:, 0] < 0.5
     if not turns:
         flips, swaps = torch.zeros_like(flips), torch.zeros_like(swaps)
@@ -113,9 +113,9 @@ def _swapped(maps: Tensor, swaps: Tensor) -> Tensor:
     return torch.where(_per_image(swaps, maps), maps.transpose(-2, -1), maps)
 
 
-def _relit(images: Tensor, draws: Tensor) -> Tensor:
-    """Images of other contrast, brightness and gamma, from draws (B, 3) in [0, 1)."""
-    contrast, brightness, gamma = (_per_image(values, images) for values in (2 * draws - 1).unbind(1))
+def _relit(images: Tensor, samples: Tensor) -> Tensor:
+    """Images of other contrast, brightness and gamma, from random numbers (B, 3) in [0, 1)."""
+    contrast, brightness, gamma = (_per_image(values, images) for values in (2 * samples - 1).unbind(1))
     axes = tuple(range(1, images.ndim))
     low, high = images.amin(axes, keepdim=True), images.amax(axes, keepdim=True)
     extent = high - low
@@ -124,14 +124,14 @@ def _relit(images: Tensor, draws: Tensor) -> Tensor:
     return low + extent * values.clamp(0, 1) ** (2 ** (_GAMMA * gamma))
 
 
-def _holes(shape: torch.Size, draws: Tensor) -> Tensor:
-    """(B, 1, *S) bool tensor, True in boxes from draws (B, K, D, 2) in [0, 1): side and place along each axis."""
+def _holes(shape: torch.Size, samples: Tensor) -> Tensor:
+    """(B, 1, *S) bool tensor, True in boxes from numbers (B, K, D, 2) in [0, 1): side and place along each axis."""
     smallest, largest = HOLE_SIDES
-    inside = torch.ones((), dtype=torch.bool, device=draws.device)
+    inside = torch.ones((), dtype=torch.bool, device=samples.device)
     for axis, size in enumerate(shape):
-        side = ((smallest + (largest - smallest) * draws[:, :, axis, 0]) * size).ceil()
-        start = (draws[:, :, axis, 1] * (size - side + 1)).floor()
-        at = torch.arange(size, device=draws.device)
+        side = ((smallest + (largest - smallest) * samples[:, :, axis, 0]) * size).ceil()
+        start = (samples[:, :, axis, 1] * (size - side + 1)).floor()
+        at = torch.arange(size, device=samples.device)
         along = (at >= start.unsqueeze(2)) & (at < (start + side).unsqueeze(2))
         inside = inside & along.view(*along.shape[:2], *(size if other == axis else 1 for other in range(len(shape))))
     return inside.any(1, keepdim=True)

@@ -1,5 +1,3 @@
 """A finished run as a tool: promote, predict, submit, serve."""
 
 from study.deploy.promote import load_model
-
-__all__ = ["load_model"]

@@ -21,7 +21,6 @@ from study.figures import outlined
 from study.files import check_writable, write_atomically
 
 FORMATS = ("png", "tif")
-_UINT16 = np.iinfo(np.uint16).max
 _AXES_OF_IMAGEJ = ("", "Z", "T", "TZ")  # a stack of other axes is written as slices
 _COLUMNS = {
     "centroid-0": "centroid_row",
@@ -77,11 +76,11 @@ class Outputs:
 
     def labels_of(self, name: str) -> Path | None:
         """The file with the labels of an image, if there is one."""
-        return _there(self.folder, name)
+        return _existing(self.folder, name)
 
     def has_overlay(self, name: str) -> bool:
         """Whether there is a picture of an image."""
-        return _there(self.overlays, name) is not None
+        return _existing(self.overlays, name) is not None
 
     def write_labels(self, name: str, labels: Sequence[np.ndarray], planes: Planes) -> None:
         """Write the labels of an image, in place of those that are there and of their picture.
@@ -130,7 +129,7 @@ class Outputs:
                     (outdated / f"{name}.{ending}").unlink(missing_ok=True)
 
 
-def _there(folder: Path, name: str) -> Path | None:
+def _existing(folder: Path, name: str) -> Path | None:
     return next((file for ending in FORMATS if (file := folder / f"{name}.{ending}").exists()), None)
 
 
@@ -149,13 +148,7 @@ def _write_tiff(file: Path, pixels: np.ndarray, stack: Planes, largest: int) -> 
 
 
 def read_labels_of(file: Path) -> list[np.ndarray]:
-    """Labels of the planes of a file that `Outputs.write_labels` has written, (M, N) int32 arrays.
-
-    Raises
-    ------
-    StudyError
-        If it cannot be read, or holds no labels.
-    """
+    """(M, N) int32 labels of the planes of a file that `Outputs.write_labels` has written, or a StudyError."""
     pixels, _ = read_stack(file, palette_index=True)
     return [as_labels(plane, file) for plane in pixels.reshape(-1, *pixels.shape[-3:])]
 
@@ -194,13 +187,7 @@ def tables_of(image: str, labels: Sequence[np.ndarray]) -> Tables:
 
 
 def write_tables(folder: Path, tables: Sequence[Tables]) -> None:
-    """Write ``objects.csv`` and ``counts.csv`` of many images.
-
-    Raises
-    ------
-    WriteError
-        If they cannot be written.
-    """
+    """Write ``objects.csv`` and ``counts.csv`` of many images; a WriteError if they cannot be written."""
     for name in Tables._fields:
         with write_atomically(folder / f"{name}.csv") as partial:
             pd.concat([getattr(table, name) for table in tables]).to_csv(partial, index=False)

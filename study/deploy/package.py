@@ -23,21 +23,7 @@ FORMAT = 1  # of model.json
 def save_package(
     folder: Path, weights: Mapping[str, Tensor], settings: Settings, channels: int, facts: Mapping[str, str]
 ) -> None:
-    """Write a model to a folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing.
-    weights : mapping of Tensor
-        State of the network.
-    settings : Settings
-        Of its run, with the thresholds that were found.
-    channels : int
-        Of its images.
-    facts : mapping of str
-        Where it is from.
-    """
+    """Write a model to a folder, which is made where it is missing; the parts are those of a `Segmenter`."""
     folder.mkdir(parents=True, exist_ok=True)
     flat = {name: value for name, value in settings.flat().items() if name != "data.root"}
     about = {
@@ -54,12 +40,7 @@ def save_package(
 
 
 def load_package(folder: Path, device: str = "auto") -> Segmenter:
-    """Read a model from a folder.
-
-    Parameters
-    ----------
-    folder : Path
-    device : `auto`, `cpu` or `cuda`
+    """Read a model from a folder, for a device as in `training.device`.
 
     Raises
     ------

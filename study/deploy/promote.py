@@ -16,8 +16,8 @@ from study.metrics import drawn_scores, headline
 from study.tracking import StoredRun
 
 
-def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
-    """Register a run, or the best one of an ablation; gives the exit status 0.
+def promote(run_id: str, ablation: str, name: str, alias: str) -> None:
+    """Register a run, or the best one of an ablation.
 
     Parameters
     ----------
@@ -68,7 +68,6 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> int:
             f"study search_thresholds --run_id {run.run_id} --set clustering.foreground=predicted, and promote what "
             "that gives"
         )
-    return 0
 
 
 def best_run(ablation: str) -> StoredRun:
@@ -107,17 +106,8 @@ def _shown(run: StoredRun) -> list[str]:
 def load_model(uri: str, device: str = "auto") -> Segmenter:
     """A model from the registry, or from a folder; it runs no code that is stored with it.
 
-    Parameters
-    ----------
-    uri : str
-        `models:/name@alias`, `models:/name/version`, or a folder. The store is that of `MLFLOW_TRACKING_URI`, or
-        `mlflow.db` in the current folder.
-    device : `auto`, `cpu` or `cuda`
-
-    Raises
-    ------
-    StudyError
-        If there is no such model, or it cannot be read.
+    The store is that of `MLFLOW_TRACKING_URI`, or `mlflow.db` in the current folder. `uri` is as in
+    `study.tracking.registry.fetch_model`, and `device` as in `training.device`. Errors are those of `load_package`.
     """
     if not Path(uri).is_dir():
         tracking.connect()

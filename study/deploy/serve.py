@@ -19,12 +19,7 @@ from study.errors import StudyError
 
 
 class Served:
-    """A model that takes the requests of a server.
-
-    Parameters
-    ----------
-    segmenter : Segmenter
-    """
+    """A model that takes the requests of a server."""
 
     def __init__(self, segmenter: Segmenter):
         self.segmenter = segmenter
@@ -49,13 +44,10 @@ class Served:
             If an item is no image; the server answers with its sentence.
         """
         try:
-            return [self._answer(decoded(item)) for item in items_of(model_input)]
+            found = [self.segmenter(decoded(item)) for item in items_of(model_input)]
         except StudyError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
-
-    def _answer(self, image: np.ndarray) -> dict[str, Any]:
-        labels = self.segmenter(image)
-        return {"labels": labels.tolist(), "objects": int(labels.max(initial=0))}
+        return [{"labels": labels.tolist(), "objects": int(labels.max(initial=0))} for labels in found]
 
 
 def items_of(model_input: Any) -> list[Any]:
@@ -72,13 +64,7 @@ def items_of(model_input: Any) -> list[Any]:
 
 
 def decoded(item: Any) -> np.ndarray:
-    """An image from base64 text of a picture file, or from rows of pixels.
-
-    Raises
-    ------
-    StudyError
-        If it is neither.
-    """
+    """An image from base64 text of a picture file, or from rows of pixels; a StudyError if it is neither."""
     if isinstance(item, str | bytes):
         try:
             with Image.open(io.BytesIO(base64.b64decode(item, validate=True))) as picture:

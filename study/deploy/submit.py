@@ -8,7 +8,7 @@ fails on floats. It tells nothing of this to who uploads, so that it is checked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -64,7 +64,10 @@ def submit(model: Callable[..., np.ndarray], images: Path, out: Path, *, subsets
     bar = tqdm(plants, desc="submit", unit="image", disable=None, leave=False, dynamic_ncols=True)
     # all in memory, a byte for each pixel, so that a fault of the model is not taken for one of the disk
     labels = [_labels(model, plant) if plant.subset in chosen else np.zeros(plant.size, np.uint8) for plant in bar]
-    _write(plants, labels, out)
+    with write_atomically(out) as partial, h5py.File(partial, "w") as file:
+        for plant, ids in zip(plants, labels, strict=True):
+            file.create_dataset(f"{plant.name}/label", data=ids, compression="gzip")
+            file[f"{plant.name}/label_filename"] = plant.label_filename
     defects = check_submission(out, images)
     for defect in defects:
         tqdm.write(f"defect: {defect}")
@@ -122,14 +125,6 @@ def _check_name(out: Path, images: Path) -> None:
         raise StudyError(f"cannot write {out}: name an HDF5 file, such as {example}")
     if out.is_file() and out.samefile(images):
         raise StudyError(f"cannot write {out}, which holds the test images: name another file")
-
-
-def _write(plants: Sequence[Plant], labels: Iterable[np.ndarray], out: Path) -> None:
-    """Write the labels of all test images."""
-    with write_atomically(out) as partial, h5py.File(partial, "w") as file:
-        for plant, ids in zip(plants, labels, strict=True):
-            file.create_dataset(f"{plant.name}/label", data=ids, compression="gzip")
-            file[f"{plant.name}/label_filename"] = plant.label_filename
 
 
 def _labels(model: Callable[..., np.ndarray], plant: Plant) -> np.ndarray:

@@ -65,7 +65,7 @@ def label_in_tiles(
     overlap : int
         Width of what neighbouring windows of the clustering share, px.
     foreground : (M, N) bool array, optional
-        As of `segment`.
+        See `segment`.
 
     Returns
     -------

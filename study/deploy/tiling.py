@@ -18,18 +18,10 @@ _CHUNK = bytes(2**20)
 
 
 class Tile(NamedTuple):
-    """A part of an image.
+    """A part of an image."""
 
-    Attributes
-    ----------
-    core : (slice, slice)
-        What the tile stands for; the cores of all tiles fill the image and do not overlap.
-    window : (slice, slice)
-        What is looked at for it: the core and a margin around it, as far as the image goes.
-    """
-
-    core: Area
-    window: Area
+    core: Area  # what the tile stands for; the cores of all tiles fill the image and do not overlap
+    window: Area  # what is looked at for it: the core and a margin around it, as far as the image goes
 
     @property
     def inner(self) -> Area:
@@ -71,10 +63,7 @@ def _along(size: int, longest: int, margin: int, multiple: int) -> list[tuple[sl
 def array_on_disk(shape: Sequence[int], dtype: type[np.generic]) -> np.memmap:
     """An array of zeros in a temporary file without a name, which is gone with the array however the program ends.
 
-    Raises
-    ------
-    StudyError
-        If there is no room for it.
+    A StudyError tells that there is no room for it.
     """
     size = prod(shape) * np.dtype(dtype).itemsize
     try:

@@ -8,6 +8,4 @@ from study.losses.discriminative import DiscriminativeLoss
 from study.losses.embedding import EmbeddingLoss
 from study.losses.three_class import ClassLoss
 
-__all__ = ["LOSSES", "EmbeddingLoss", "Loss"]
-
 LOSSES = registry(CosineLoss, DiscriminativeLoss, AffinityLoss, ClassLoss)

@@ -1,4 +1,4 @@
-"""Losses of an embedding beside a distance map (or a foreground): what they have in common."""
+"""Losses of an embedding and a distance map (or a foreground): what they have in common."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EmbeddingLoss(Loss):
     intra_reduction: str = setting("object", choices=("object", "pixel"))
     inter_reduction: str = setting("object", choices=("object", "pair"))
     background_as_object: bool = True
-    embedding_weight: float = setting(1.0, low=0, high=1e6)  # of the embedding loss, beside the distance loss
+    embedding_weight: float = setting(1.0, low=0, high=1e6)  # of the embedding loss; that of the distance loss is 1
     # give foreground and background equal weight, pixel by pixel: in the distance loss, in the embedding loss too
     # (where it has a mean over pixels), or nowhere
     balance: str = setting("none", choices=("none", "distance", "both"))
@@ -83,7 +83,7 @@ class EmbeddingLoss(Loss):
         raise NotImplementedError
 
     def extra_terms(self, terms: dict[str, Tensor]) -> Tensor | float:
-        """The weighted sum of the terms beside `inter` and `intra`."""
+        """The weighted sum of all terms but `inter` and `intra`."""
         return 0.0
 
     def distance_loss(self, distance: Tensor, target: Tensor) -> Tensor:

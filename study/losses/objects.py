@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,24 +10,8 @@ from scipy.sparse import csc_array
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-
-class Reductions(Protocol):
-    """Settings that say which objects count, and how their terms are averaged; see `EmbeddingLoss`."""
-
-    @property
-    def background_as_object(self) -> bool: ...
-
-    @property
-    def intra_reduction(self) -> str: ...
-
-    @property
-    def inter_reduction(self) -> str: ...
-
-    @property
-    def constraints(self) -> str: ...
-
-    @property
-    def balance(self) -> str: ...
+if TYPE_CHECKING:  # it is made of what is here
+    from study.losses.embedding import EmbeddingLoss
 
 
 def flat_index(labels: Tensor, count: int) -> Tensor:
@@ -37,20 +21,9 @@ def flat_index(labels: Tensor, count: int) -> Tensor:
 
 
 def object_sums(embedding: Tensor, labels: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Sum of the embeddings of each object, and its number of pixels.
+    """Sum of the embeddings of each object (B, count, E), and its number of pixels (B, count).
 
-    Parameters
-    ----------
-    embedding : (B, E, M, N) float tensor
-    labels : (B, M, N) int64 tensor
-        Ids 0, ..., `count` - 1.
-    count : int
-        Number of objects, the background included.
-
-    Returns
-    -------
-    sums : (B, count, E) float tensor
-    sizes : (B, count) float tensor
+    The embedding is (B, E, M, N), and the labels (B, M, N) are int64 ids 0, ..., `count` - 1.
     """
     batch, channels = embedding.shape[:2]
     rows = embedding.permute(0, 2, 3, 1).reshape(-1, channels)
@@ -110,14 +83,14 @@ class _Rows(torch.autograd.Function):
         return _sum_rows(grad.contiguous(), index, ctx.count), None
 
 
-def counted(sizes: Tensor, settings: Reductions) -> Tensor:
+def counted(sizes: Tensor, settings: EmbeddingLoss) -> Tensor:
     """`sizes` (B, K + 1), that of the background 0 where it is no object."""
     if settings.background_as_object:
         return sizes
     return torch.cat([torch.zeros_like(sizes[:, :1]), sizes[:, 1:]], dim=1)
 
 
-def within_mean(totals: Tensor, sizes: Tensor, settings: Reductions) -> Tensor:
+def within_mean(totals: Tensor, sizes: Tensor, settings: EmbeddingLoss) -> Tensor:
     """Within-instance term of each image, from the sum over the pixels of each object.
 
     `intra_reduction` = `object`: mean over objects of the mean over their pixels; `pixel`: mean over all pixels, with
@@ -128,7 +101,7 @@ def within_mean(totals: Tensor, sizes: Tensor, settings: Reductions) -> Tensor:
     ----------
     totals, sizes : (B, K + 1) float tensors
         Objects of size 0 are skipped.
-    settings : Reductions
+    settings : EmbeddingLoss
 
     Returns
     -------
@@ -155,7 +128,7 @@ def balancing_weight(part: Tensor, whole: Tensor) -> Tensor:
     return torch.where((part > 0) & (part < whole), whole / (2 * part.clamp(min=1)), 1)
 
 
-def between_mean(values: Tensor, present: Tensor, neighbours: Tensor, settings: Reductions) -> Tensor:
+def between_mean(values: Tensor, present: Tensor, neighbours: Tensor, settings: EmbeddingLoss) -> Tensor:
     """Between-instance term of each image, from a value for each pair of objects.
 
     `constraints` = `local` counts pairs of neighbours, `global` all. `inter_reduction` = `object`: mean over objects of
@@ -166,7 +139,7 @@ def between_mean(values: Tensor, present: Tensor, neighbours: Tensor, settings: 
     values : (B, K + 1, K + 1) float tensor
     present : (B, K + 1) bool tensor
     neighbours : (B, K + 1, K + 1) bool tensor
-    settings : Reductions
+    settings : EmbeddingLoss
 
     Returns
     -------

@@ -35,15 +35,7 @@ def contour_classes(labels: Tensor) -> Tensor:
     """Class of each pixel, with a contour two pixels wide: the pixels on both sides of every change of label.
 
     One of the two lies in the object, so that touching objects part; the frame of the image is no boundary.
-
-    Parameters
-    ----------
-    labels : (B, M, N) int64 tensor
-
-    Returns
-    -------
-    (B, M, N) int64 tensor
-        0 background, 1 object, 2 contour.
+    Labels (B, M, N) -> `BACKGROUND`, `OBJECT` or `CONTOUR`, int64.
     """
     contour = torch.zeros_like(labels, dtype=torch.bool)
     for axis in (1, 2):
@@ -55,19 +47,9 @@ def contour_classes(labels: Tensor) -> Tensor:
 
 
 def class_loss(classes: Tensor, labels: Tensor, *, balanced: bool) -> Tensor:
-    """Cross-entropy of the three classes.
+    """Cross-entropy of the classes (B, 3, M, N), before the softmax, with those of the labels (B, M, N).
 
-    Parameters
-    ----------
-    classes : (B, 3, M, N) float tensor
-        Before the softmax.
-    labels : (B, M, N) int64 tensor
-    balanced : bool
-        Each class that occurs in the batch counts the same; otherwise each pixel.
-
-    Returns
-    -------
-    0-d tensor
+    If `balanced`, each class that occurs in the batch counts the same; otherwise each pixel.
     """
     target = contour_classes(labels)
     if not balanced:

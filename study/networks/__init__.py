@@ -12,8 +12,6 @@ from study.networks.three_class import ThreeClassUNet
 from study.networks.unet import DistanceHead, EmbeddingHead, UNet
 from study.networks.wnet import WNet
 
-__all__ = ["CONCAT_LAYERS", "NETWORKS", "Network", "build_network", "centre_embeddings"]
-
 NETWORKS = registry(UNet, WNet, ThreeClassUNet, ResidualNetwork, AffinityNetwork)
 CONCAT_LAYERS = {  # what can be forwarded, in the order of Table 1 of Wu et al. 2020 -> the network that has it
     layer: network.key for network in (UNet, WNet) for layer in fields_of(network)["concat_layer"].metadata["choices"]
@@ -21,25 +19,10 @@ CONCAT_LAYERS = {  # what can be forwarded, in the order of Table 1 of Wu et al.
 
 
 def build_network(channels: int, network: Network, loss: LossNeeds, dims: int = 2) -> nn.Module:
-    """A network with He-normal weights (Wu et al. 2020, section 4), drawn from torch's default generator.
+    """A network with He-normal weights (Wu et al. 2020, section 4); see `Network.build`.
 
     The biases are zero but for the distance head's, which starts at a tenth of the largest target: a head that starts
     at or below zero everywhere would never learn.
-
-    Parameters
-    ----------
-    channels : int
-        Channels of the images.
-    network : Network
-    loss : LossNeeds
-        A component of `study.losses`, which trains the network.
-    dims : 2 or 3
-        Images or volumes.
-
-    Returns
-    -------
-    Module
-        (B, C, *S) standardised images or volumes -> `NetworkOutput`.
     """
     module = network.build(channels, loss, dims)
     for layer in module.modules():

@@ -24,14 +24,7 @@ class ThreeClassUNet(ConvolutionalNetwork):
 
 
 class ThreeClassModule(nn.Module):
-    """The module of `ThreeClassUNet`.
-
-    Parameters
-    ----------
-    channels : int
-        Channels of the images.
-    settings : ThreeClassUNet
-    """
+    """The module of `ThreeClassUNet`."""
 
     def __init__(self, channels: int, settings: ThreeClassUNet):
         super().__init__()

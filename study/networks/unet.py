@@ -181,18 +181,9 @@ def with_coordinates(images: Tensor) -> Tensor:
 
 
 class UNetModule(nn.Module):
-    """The module of `UNet`.
+    """The module of `UNet`; `normalised` makes the embedding one of unit vectors."""
 
-    Parameters
-    ----------
-    channels : int
-        Channels of the images.
-    settings : UNet
-    normalised : bool
-        Whether the embedding consists of unit vectors.
-    """
-
-    def __init__(self, channels: int, settings: UNet, *, normalised: bool = True):
+    def __init__(self, channels: int, settings: UNet, *, normalised: bool):
         super().__init__()
         self.coordinates = settings.concat_layer == "coordinate"
         self.branches = Branches(channels + 2 * self.coordinates, settings, separate=settings.decoders == "separate")

@@ -44,7 +44,7 @@ class WNet(EmbeddingNetwork):
 
 
 class ConcatenativeLayer(nn.Module):
-    """What the first net forwards to the second, beside the image (Wu et al. 2020, section 3.2 and Table 1).
+    """What the first net forwards to the second with the image (Wu et al. 2020, section 3.2 and Table 1).
 
     `distmap` forwards the distance map. The others name kinds of features and their number of channels, such as
     `dfeat.32` or `dfeat.16+efeat.16`: a convolution brings the features to that many channels, which are L2 normalised
@@ -70,18 +70,10 @@ class WNetModule(nn.Module):
     """The module of `WNet`: distance regression module, concatenative layer, embedding module.
 
     The first net keeps its distance head in every variant, since the seeds come from it. Where it is trained with the
-    embedding loss too, it has an embedding head of its own.
-
-    Parameters
-    ----------
-    channels : int
-        Channels of the images.
-    settings : WNet
-    normalised : bool
-        Whether embeddings consist of unit vectors.
+    embedding loss too, it has an embedding head of its own. `normalised` makes embeddings unit vectors.
     """
 
-    def __init__(self, channels: int, settings: WNet, *, normalised: bool = True):
+    def __init__(self, channels: int, settings: WNet, *, normalised: bool):
         super().__init__()
         two_tasks = settings.two_tasks
         self.first = Branches(channels, settings, separate=two_tasks and settings.decoders == "separate")

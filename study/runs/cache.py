@@ -161,14 +161,9 @@ class TrainingCache:
 
 
 def other_checkpoints(settings_digest: str, digest: str) -> list[tuple[Path, str]]:
-    """Checkpoints of the same training in other code, each with the commit: they are never resumed.
+    """Checkpoints, each with the commit, of the training of those settings and data in other code: never resumed.
 
-    Parameters
-    ----------
-    settings_digest : str
-        Identifies settings and data of the training.
-    digest : str
-        Identifies the training in the code at hand.
+    `digest` identifies the training in the code at hand.
     """
     found = []
     for about in sorted(TRAININGS.glob(f"*/{_ABOUT}")):

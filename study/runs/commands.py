@@ -40,8 +40,8 @@ def threads_for(settings: Settings, slots: int) -> int:
     return settings.training.threads or max(1, (os.cpu_count() or 1) // slots)
 
 
-def train_one(settings: Settings, *, reuse: bool = True) -> int:
-    """Train, score and log a single run in this process; gives the exit status 0.
+def train_one(settings: Settings, *, reuse: bool = True) -> None:
+    """Train, score and log a single run in this process.
 
     Without `reuse`, no result of earlier runs is taken, and none of their checkpoints resumed.
 
@@ -69,10 +69,9 @@ def train_one(settings: Settings, *, reuse: bool = True) -> int:
     if isinstance(outcome, Failure):
         raise StudyError(outcome.reason)
     tqdm.write(in_words(outcome.table, "test"))
-    return 0
 
 
-def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_training_images: bool = False) -> int:
+def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_training_images: bool = False) -> None:
     """Score the network of a finished run on a split, with `changes` to its settings, as a run of its own.
 
     A folder without ``index.csv`` that is not the run's own data has test images alone, and the foreground rule is
@@ -85,11 +84,6 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
         Settings of data, clustering or training, by dotted name.
     allow_training_images : bool
         Score images that the network has seen all the same, with a warning on the run.
-
-    Returns
-    -------
-    int
-        The exit status 0.
 
     Raises
     ------
@@ -118,16 +112,10 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
         images = network_images(settings.data, split)
         table, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
     tqdm.write(in_words(table, split))
-    return 0
 
 
-def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) -> int:
+def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) -> None:
     """Search the thresholds of a finished run on its validation images, and score its test images, as a new run.
-
-    Returns
-    -------
-    int
-        The exit status 0.
 
     Raises
     ------
@@ -158,7 +146,6 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
     changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
     tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
     tqdm.write(in_words(table, "test"))
-    return 0
 
 
 @contextmanager
@@ -175,7 +162,7 @@ def _own_run(
 
 
 def _searched_data(run_id: str, settings: Settings, own: Mapping[str, str]) -> Dataset:
-    """The data set of a run, on whose validation images thresholds are searched; `own` are the tags of the run."""
+    """The data set of a run with the tags `own`, on whose validation images thresholds are searched."""
     dataset = opened(settings.data)
     if not dataset.splits["val"] or not settings.tuning.trials:
         raise StudyError("a search needs validation images and tuning.trials above 0: there are none")
@@ -199,10 +186,7 @@ def _changed(trained: tracking.FinishedRun, changes: dict[str, str], *allowed: s
 def _whole_folder(
     settings: Settings, trained: Settings, own: Mapping[str, str], changes: Mapping[str, str], split: str
 ) -> Settings:
-    """Settings with `data.all_test` for the test images of a folder that has no splits and is not the run's own data.
-
-    `own` are the tags of the run, and `trained` its settings.
-    """
+    """Settings with `data.all_test` for the test images of a folder without splits that is not the run's own data."""
     data = settings.data
     elsewhere = changes.keys() & {"data.name", "data.root"}
     chosen = changes.keys() & {"data.all_test", "data.split_seed"}
@@ -220,7 +204,7 @@ def _foreground_for(
     """Settings with the foreground rule for a data set, and the rule in words.
 
     Where other data are asked for, a rule that was chosen for the run's own data set is chosen anew. A run of earlier
-    versions does not tell: its `truth` is taken to have been chosen so. `own` are the tags of the run.
+    versions does not tell: its `truth` is taken to have been chosen so.
     """
     before = settings.clustering.foreground
     if _FOREGROUND not in changes and any(name.startswith("data.") for name in changes):

@@ -1,4 +1,4 @@
-"""Results of other software: its label images are scored like our own, as a run beside ours."""
+"""Results of other software: its label images are scored like our own, as a run next to ours."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CHOOSING = (  # settings that say which images there are
 )
 
 
-def import_labels(name: str, labels: str, split: str, foreground: str, changes: dict[str, str]) -> int:
+def import_labels(name: str, labels: str, split: str, foreground: str, changes: dict[str, str]) -> None:
     """Score label images that other software has made, at the images' own size, and log them as a run.
 
     Everything is read and scored before the run is started.
@@ -56,11 +56,6 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
         set gives the true foreground of test images, as it is for our own runs.
     changes : dict
         Settings of `CHOOSING`, by dotted name.
-
-    Returns
-    -------
-    int
-        The exit status 0.
 
     Raises
     ------
@@ -89,10 +84,9 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
         log_dataset(run, dataset, digest, data.root)
         run.log_scores(split, table, pictures)
         run.log_metrics(Point(0, {f"{split}/{score}": value for score, value in means(table).items()}))
-    if found.passed_over:
-        tqdm.write(f"{found.passed_over} others in {labels} are of no {split} image and are skipped")
+    if found.skipped:
+        tqdm.write(f"{found.skipped} others in {labels} are of no {split} image and are skipped")
     tqdm.write(f"{in_words(table, split)}; foreground: {foreground}")
-    return 0
 
 
 def _data(changes: dict[str, str]) -> Data:
@@ -113,17 +107,14 @@ def _foreground(wanted: str, dataset: Dataset) -> str:
 
 
 def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """The table of scores, see `study.evaluation.evaluate`, and pictures of the first images.
-
-    There is no embedding to have a `neighbour_angle`, which is NaN.
-    """
+    """The table of scores, see `study.evaluation.evaluate`, and pictures of the first images."""
     rows, pictures = [], []
     for record in records:
         sample = record.load()
         true, labels = relabel_sequential(sample.labels), relabel_sequential(found.read(sample))
         if within_truth:
             labels = np.where(true > 0, labels, 0)
-        rows.append({"image": sample.name, **scores(true, labels), "neighbour_angle": np.nan})
+        rows.append({"image": sample.name, **scores(true, labels), "neighbour_angle": np.nan})  # of no embedding
         if len(pictures) < PICTURES:
             pictures.append(figures.panel(sample.image, true, None, None, labels))
     return pd.DataFrame(rows), pictures

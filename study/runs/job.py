@@ -17,18 +17,11 @@ from study.settings import Settings
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run to make: a variant with a seed.
-
-    Attributes
-    ----------
-    variant : dict
-    settings : Settings
-    asked : dict of str
-        Settings that were asked for as `auto`, by dotted name; `settings` has what they became.
-    """
+    """One run to make: a variant with a seed."""
 
     variant: dict[str, Any]
     settings: Settings
+    # settings that were asked for as `auto`, by dotted name; `settings` has what they became
     asked: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -39,24 +32,13 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found.
-
-    Attributes
-    ----------
-    variant : dict
-    seed : int
-    table : DataFrame
-        A row per test image: `image` and its scores.
-    panels : list of (M, N, 3) uint8 arrays
-        Pictures of the first test images.
-    environments : tuple of str
-        Device and libraries that its scores, and its training, were computed with, see `study.runs.environment`.
-    """
+    """What a run found."""
 
     variant: dict[str, Any]
     seed: int
-    table: pd.DataFrame
-    panels: list[np.ndarray]
+    table: pd.DataFrame  # a row per test image: `image` and its scores
+    panels: list[np.ndarray]  # (M, N, 3) uint8 pictures of the first test images
+    # device and libraries that its scores, and its training, were computed with, see `study.runs.environment`
     environments: tuple[str, ...] = ()
 
 
@@ -73,32 +55,16 @@ def variant_name(variant: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """A run that waits to be worked on, here or in another process.
-
-    Attributes
-    ----------
-    planned : PlannedRun
-    experiment_id : str
-        Where it is logged.
-    parent_id : str or None
-        The run of the ablation that it belongs to.
-    note : str
-        Description on the MLflow page.
-    tags : dict
-    data_digest : str
-    reuse : bool
-        Whether results, networks and checkpoints of earlier launches are used.
-    code : CodeDigest
-        Of the launch; a worker that runs other code does not take the job.
-    """
+    """A run that waits to be worked on, here or in another process."""
 
     planned: PlannedRun
-    experiment_id: str
-    parent_id: str | None
-    note: str
+    experiment_id: str  # where it is logged
+    parent_id: str | None  # the run of the ablation that it belongs to
+    note: str  # description on the MLflow page
     tags: dict[str, Any]
     data_digest: str
-    reuse: bool = True
+    reuse: bool = True  # whether results, networks and checkpoints of earlier launches are used
+    # of the launch; a worker that runs other code does not take the job
     code: CodeDigest = field(default_factory=lambda: code_digest())
 
     @property
@@ -142,16 +108,7 @@ def resolved_run(planned: PlannedRun, dataset: Dataset) -> PlannedRun:
 
 @dataclass(frozen=True)
 class Task:
-    """Runs of one training: they share its network and its maps.
-
-    Attributes
-    ----------
-    jobs : tuple of Job
-        Of one training digest.
-    store : str
-    threads : int
-        CPU threads to use.
-    """
+    """Runs of one training digest, which share its network and its maps, and the CPU threads to use for them."""
 
     jobs: tuple[Job, ...]
     store: str

@@ -24,23 +24,16 @@ def seen_before(run_id: str, trained: FinishedRun, data_digest: str, data: Data,
     ----------
     run_id : str
     trained : FinishedRun
-        The run.
     data_digest : str
-        Of its data.
+        Of the data of the run.
     data : Data
         The data set to be scored.
     split : str
-        train, val or test.
 
     Returns
     -------
     str
         Without a full stop; empty where the run has seen none of the images.
-
-    Raises
-    ------
-    StudyError
-        If an image of the split cannot be read.
     """
     asked = opened(data).contents(split)
     try:
@@ -48,8 +41,8 @@ def seen_before(run_id: str, trained: FinishedRun, data_digest: str, data: Data,
     except StudyError as error:
         return f"it is unknown which images run {run_id} was trained on, since it keeps no {IMAGES} and {error}"
     chosen = trained.settings.tuning.trials or trained.settings.training.checkpoint == "best"
-    refused = ("train", "val") if chosen and split != "val" else ("train",)
-    first = {image.content: image for image in reversed(used) if image.split in refused}
+    used_splits = ("train", "val") if chosen and split != "val" else ("train",)
+    first = {image.content: image for image in reversed(used) if image.split in used_splits}
     seen = [(image, first[image.content]) for image in asked if image.content in first]
     if not seen:
         return ""
@@ -62,13 +55,7 @@ def seen_before(run_id: str, trained: FinishedRun, data_digest: str, data: Data,
 
 
 def _images_of(trained: FinishedRun, data_digest: str, root: str) -> Sequence[ImageContent]:
-    """The images of a run: as it keeps them, or else of its data set, where that was or in the folder `root`.
-
-    Raises
-    ------
-    StudyError
-        If there is neither.
-    """
+    """The images of a run: as it keeps them, or else of its data set, where that was or in the folder `root`."""
     if (text := tracking.stored_text(trained.holder, IMAGES)) is not None:
         return from_csv(text)
     own, reasons = trained.settings.data, []

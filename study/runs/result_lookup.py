@@ -11,13 +11,7 @@ from study.tracking import MatchingRun
 
 
 class ResultLookup:
-    """Finished runs with the settings and data of some jobs, looked up once.
-
-    Parameters
-    ----------
-    jobs : iterable of Job
-        For a job without `reuse` nothing is found, whatever the store has.
-    """
+    """Finished runs with the settings and data of some jobs, looked up once; none for a job without `reuse`."""
 
     def __init__(self, jobs: Iterable[Job]):
         self._jobs = {job.settings_digest: job for job in jobs}
@@ -71,8 +65,5 @@ class ResultLookup:
 
     def _of_other_code(self) -> list[MatchingRun]:
         """A run for each result of other code, where the one of this code is not there."""
-        found: dict[str, MatchingRun] = {}
-        for digest, runs in self._runs.items():
-            if self._jobs[digest] not in self:
-                found |= {run.digest: run for run in runs}
-        return list(found.values())
+        others = {digest: runs for digest, runs in self._runs.items() if self._jobs[digest] not in self}
+        return list({run.digest: run for runs in others.values() for run in runs}.values())

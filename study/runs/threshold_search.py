@@ -15,7 +15,7 @@ from study.maps import ImageMaps
 from study.process import threads_in_use
 from study.settings import Settings
 from study.tracking import Point, TrackedRun
-from study.tuning import SearchResult, images_searched, search_on_images
+from study.tuning import SearchResult, score_on, search
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,9 +36,9 @@ def search_thresholds(
     Parameters
     ----------
     maps, images : sequences of the same length
-        Of validation images.
+        Of validation images, the first `tuning.images` of which are used, or all where that is 0.
     settings : Settings
-        Its `tuning` bounds the search.
+        Clustering to begin with, bounds of the search, and its seed.
     run : TrackedRun
     file : Path
         Where trials are kept.
@@ -50,28 +50,37 @@ def search_thresholds(
     StudyError
         If the file cannot be written.
     """
-    count = images_searched(len(images), settings)
+    count = min(len(images), settings.tuning.images or len(images))
     started = time.perf_counter()
     try:
-        found = search_on_images(maps, images, settings, objectives=objectives, file=file, threads=threads_in_use())
+        found = search(
+            score_on(maps, images),
+            count,
+            settings.clustering,
+            settings.tuning,
+            seed=settings.seed,
+            objectives=objectives,
+            file=file,
+            threads=threads_in_use(),
+        )
     except OSError as error:
         raise cannot_write(file, error) from error
     values = {f"clustering.{name}": getattr(found.best, name) for name in found.names}
     caption = f"{count} validation images, {settings.clustering.method}, foreground {settings.clustering.foreground}."
-    run.log_search(values, found.trials, _drawn(found, caption))
+    run.log_search(values, found.trials, _figures(found, caption))
     run.log_metrics(Point(0, {"perf/search_seconds": time.perf_counter() - started}))
     return replace(settings, clustering=found.best)
 
 
-def _drawn(found: SearchResult, caption: str) -> dict[str, Figure]:
+def _figures(found: SearchResult, caption: str) -> dict[str, Figure]:
     """Figures of a search by the names of their files."""
     trials, objective = found.trials, found.objectives[0]
     ranked = sorted(found.names, key=lambda name: -found.importance.get(name, 0))
-    drawn = {
+    named = {
         "history": figures.search_history(trials, found.importance, objective, caption),
         "slices": figures.search_slices(trials, found.names, objective, caption),
         "contour": figures.search_contour(trials, ranked[:2], objective, caption),
     }
     if len(found.objectives) > 1:
-        drawn["front"] = figures.search_front(trials, found.objectives[:2], caption)
-    return drawn
+        named["front"] = figures.search_front(trials, found.objectives[:2], caption)
+    return named

@@ -25,7 +25,9 @@ class _Named(Protocol):
 
 def heartbeat_tags() -> dict[str, str]:
     """Tags of a run that this process works on: which process it is, and when it last gave a heartbeat."""
-    return {_PROCESS: _name_of(psutil.Process()), _BEAT: f"{time.time():.0f}"}
+    process = psutil.Process()
+    name = f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+    return {_PROCESS: name, _BEAT: f"{time.time():.0f}"}
 
 
 @contextmanager
@@ -58,8 +60,7 @@ def end_abandoned(experiment_id: str) -> int:
     client, ended = MlflowClient(), 0
     for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'", max_results=1000):
         if seems_abandoned(run):
-            tag = RunTag("failure", "its process was killed")
-            client.log_batch(run.info.run_id, tags=[tag])
+            client.log_batch(run.info.run_id, tags=[RunTag("failure", "its process was killed")])
             client.set_terminated(run.info.run_id, "KILLED")
             ended += 1
     return ended
@@ -78,8 +79,3 @@ def _alive(run: Run) -> bool:
         return abs(psutil.Process(int(pid)).create_time() - float(started)) < 2
     except (psutil.NoSuchProcess, ValueError):
         return False
-
-
-def _name_of(process: psutil.Process) -> str:
-    """Machine, id and start of a process."""
-    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"

@@ -1,4 +1,4 @@
-"""What there is in the store already: finished runs, their networks and scores."""
+"""What is in the store already: finished runs, their networks and scores."""
 
 from __future__ import annotations
 
@@ -41,29 +41,18 @@ def finished_run(digest: str) -> str | None:
 
 
 class MatchingRun(NamedTuple):
-    """A finished run of the same settings and data, whatever its code.
-
-    Attributes
-    ----------
-    run_id : str
-    digest, training_digest : str
-        Of its result and its training, see `study.runs.pipeline.Job`.
-    commit : str
-        Of its code, in words.
-    """
+    """A finished run of the same settings and data, whatever its code; see `study.runs.job.Job.digest`."""
 
     run_id: str
     digest: str
-    training_digest: str
-    commit: str
+    commit: str  # in words
 
 
 def finished_runs(settings_digest: str) -> list[MatchingRun]:
     """The finished runs of settings and data in any experiment of the store, the oldest first."""
     return [
-        MatchingRun(run.info.run_id, tags["digest"], tags["training_digest"], commit_of(tags))
+        MatchingRun(run.info.run_id, run.data.tags["digest"], commit_of(run.data.tags))
         for run in _search(f"tags.settings_digest = '{settings_digest}'", 1000)
-        for tags in [run.data.tags]
     ]
 
 
@@ -130,15 +119,7 @@ def copy_run(source_id: str, target: TrackedRun) -> None:
 
 
 class Scores(NamedTuple):
-    """What a run keeps of a split.
-
-    Attributes
-    ----------
-    table : DataFrame
-        A row per image.
-    pictures : list of (M, N, 3) uint8 arrays
-        Of the first images.
-    """
+    """What a run keeps of a split: a table with a row per image, and (M, N, 3) uint8 pictures of the first images."""
 
     table: pd.DataFrame
     pictures: list[np.ndarray]
@@ -156,26 +137,13 @@ def read_scores(run_id: str, split: str) -> Scores:
 
 
 class FinishedRun(NamedTuple):
-    """A run whose network can be used.
+    """A run whose network can be used."""
 
-    Attributes
-    ----------
-    settings : Settings
-        With the thresholds that were found, where they were searched.
-    channels : int
-        Of its images.
-    weights : dict of Tensor
-    training_digest : str
-        Under which its maps may be kept.
-    holder : str
-        The run that keeps the network.
-    """
-
-    settings: Settings
-    channels: int
+    settings: Settings  # with the thresholds that a search found, if there was one
+    channels: int  # of its images
     weights: dict[str, Tensor]
-    training_digest: str
-    holder: str
+    training_digest: str  # under which its maps may be kept
+    holder: str  # the run that keeps the network
 
 
 def load_run(run_id: str) -> FinishedRun:
@@ -205,13 +173,7 @@ def load_run(run_id: str) -> FinishedRun:
 
 
 def get_run(run_id: str) -> Run:
-    """A run by its id.
-
-    Raises
-    ------
-    StudyError
-        If there is no such run.
-    """
+    """A run by its id; a StudyError if there is none."""
     try:
         return MlflowClient().get_run(run_id)
     except MlflowException as error:

@@ -23,7 +23,7 @@ def shared_view(
     launch : str
         Value of the tag `launch` of the runs to be shown: others may have other images and steps.
     varied : sequence of str
-        Dotted names, columns of the table beside the scores.
+        Dotted names, columns of the table next to the scores.
     pictures : sequence of str
         Keys of logged pictures: a card each, with the picture of every run.
     step : int

@@ -23,32 +23,17 @@ _PARENT = "mlflow.parentRunId"
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as the store has it.
-
-    Attributes
-    ----------
-    run_id, name : str
-    state : str
-        FINISHED, FAILED, KILLED or RUNNING; KILLED too where the process died and the store still says RUNNING.
-    failure : str
-        Why it has not finished; empty where nothing is known.
-    experiment_id : str
-    started : int
-        Milliseconds since 1970.
-    tags, params : dict of str
-    metrics : dict of float
-        Last values.
-    """
+    """A run as the store has it."""
 
     run_id: str
     name: str
-    state: str
-    failure: str
+    state: str  # FINISHED, FAILED, KILLED (even if its dead process left it at RUNNING) or RUNNING
+    failure: str  # why it has not finished; empty where nothing is known
     experiment_id: str
-    started: int
+    started: int  # milliseconds since 1970
     tags: dict[str, str]
     params: dict[str, str]
-    metrics: dict[str, float]
+    metrics: dict[str, float]  # last values
 
     @property
     def parent_id(self) -> str | None:
@@ -71,13 +56,7 @@ class StoredRun:
 
 
 def stored_run(run_id: str) -> StoredRun:
-    """A run by its id.
-
-    Raises
-    ------
-    StudyError
-        If there is no such run.
-    """
+    """A run by its id; a StudyError if there is none."""
     return _read(get_run(run_id))
 
 
@@ -104,22 +83,13 @@ def children_of(parent: StoredRun) -> list[StoredRun]:
 
 
 def training_of(run: StoredRun) -> StoredRun:
-    """The run that shows the training of a run: itself, or the one that it has its network from.
-
-    Raises
-    ------
-    StudyError
-        If that one is gone.
-    """
+    """The run that shows the training of a run: itself, or the one that it has its network from."""
     holder = run.tags.get("network_from", "")
     return run if "train/loss" in run.metrics or not holder else stored_run(holder)
 
 
 def imported_runs(data_digest: str) -> list[StoredRun]:
-    """The finished imports of other software's labels of the test images of that data, of each name the newest.
-
-    In all experiments.
-    """
+    """The newest finished import of each other software's labels of the test images of that data."""
     condition = f"tags.imported != '' and tags.split = 'test' and tags.data_digest = '{data_digest}'"
     newest: dict[str, StoredRun] = {}
     for run in _search(active_experiments(), f"{condition} and attributes.status = 'FINISHED'"):
@@ -171,13 +141,7 @@ def stored_text(run_id: str, file: str) -> str | None:
 
 
 def stored_scores(run_id: str, split: str) -> Scores:
-    """Scores of a run, see `study.tracking.lookup.read_scores`.
-
-    Raises
-    ------
-    StudyError
-        If the run keeps none, or they cannot be read.
-    """
+    """Scores of a run, see `study.tracking.lookup.read_scores`; a StudyError if it keeps none that can be read."""
     try:
         return read_scores(run_id, split)
     except (MlflowException, OSError, ValueError, KeyError) as error:

@@ -23,7 +23,7 @@ _SERVED_BY = "study.deploy.serve"  # module that MLflow loads the files with, in
 
 
 def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, tags: dict[str, str]) -> int:
-    """Register the files of a folder as the next version of the model `name`.
+    """Register the files of a folder as the next version of the model `name`; gives the version.
 
     Parameters
     ----------
@@ -38,11 +38,6 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, 
         Description of the version on its page, in Markdown.
     tags : dict
         Of the version.
-
-    Returns
-    -------
-    int
-        The version.
 
     Raises
     ------
@@ -68,7 +63,7 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, 
                 loader_module=_SERVED_BY,
                 data_path=str(folder),
                 signature=signature,
-                # the study itself is installed beside it
+                # the study itself is installed next to it
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
             )
         version = info.registered_model_version

@@ -113,12 +113,14 @@ def _prepare_file(store: str) -> None:
 
 
 def _experiment(client: MlflowClient) -> Experiment:
-    """The experiment that `mlflow run`, the environment or the default names; made if it is not there."""
+    """The experiment that `mlflow run`, the environment or else the default names; made if it is not there."""
     chosen = os.environ.get("MLFLOW_EXPERIMENT_ID")
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
         chosen = client.get_run(run_id).info.experiment_id
-    if chosen and not _is_mlflows_own(experiment := client.get_experiment(chosen)):
-        return experiment
+    if chosen:
+        experiment = client.get_experiment(chosen)
+        if (experiment.experiment_id, experiment.name) != (DEFAULT_EXPERIMENT_ID, Experiment.DEFAULT_EXPERIMENT_NAME):
+            return experiment
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
     found = client.get_experiment_by_name(name)
     try:
@@ -129,11 +131,6 @@ def _experiment(client: MlflowClient) -> Experiment:
         made_meanwhile = client.get_experiment_by_name(name)  # by another launch
         assert made_meanwhile is not None
         return made_meanwhile
-
-
-def _is_mlflows_own(experiment: Experiment) -> bool:
-    """Whether it is the one that MLflow takes where nothing else is asked for."""
-    return (experiment.experiment_id, experiment.name) == (DEFAULT_EXPERIMENT_ID, Experiment.DEFAULT_EXPERIMENT_NAME)
 
 
 def active_experiments() -> list[str]:
@@ -156,10 +153,7 @@ def current_store() -> str:
 def share_view(experiment_id: str, name: str, view: dict[str, Any]) -> str:
     """Keep a view of the experiment page, see `study.tracking.page_view.shared_view`, under a name.
 
-    Returns
-    -------
-    str
-        How to open it: a command where the store is a file, and the addresses of table and pictures.
+    Gives how to open it: a command where the store is a file, and the addresses of table and pictures.
     """
     MlflowClient().set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{name}", json.dumps(view))
     store = current_store()

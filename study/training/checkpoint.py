@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from study.errors import StudyError
 from study.files import DAMAGED, write_atomically
+from study.metrics.registry import headline
 from study.training.meter import Reading
 
 LOGGED = 50  # how often over a training its losses are read
@@ -50,17 +52,25 @@ class TrainingState:
     optimizer : Optimizer
     path : path or None
         The checkpoint; without it nothing is saved.
+    keep_best : bool
+        Keep the best weights on validation images too.
 
     Attributes
     ----------
     step : int
         Steps until the state was last saved.
     history : History
+    best : dict of Tensor
+        The best weights.
     """
 
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None):
-        self.network, self.optimizer, self.path = network, optimizer, path
+    def __init__(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None, *, keep_best: bool = False
+    ):
+        self.network, self.optimizer, self.path, self.keep_best = network, optimizer, path, keep_best
         self.step, self.history = 0, History()
+        self.best: dict[str, Tensor] = {}
+        self.best_score = -math.inf
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds: nothing but tensors, numbers, strings, and lists and dicts of them."""
@@ -69,6 +79,8 @@ class TrainingState:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": asdict(self.history),
+            "best": self.best,
+            "best_score": self.best_score,
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all(),
         }
@@ -78,17 +90,12 @@ class TrainingState:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.history = state["step"], History(**state["history"])
+        self.best, self.best_score = state["best"], state["best_score"]
         torch.set_rng_state(state["random"].cpu())
         torch.cuda.set_rng_state_all([generator.cpu() for generator in state["random_cuda"]])
 
     def save(self, step: int) -> None:
-        """Write the checkpoint after that many steps.
-
-        Raises
-        ------
-        StudyError
-            If it cannot be written.
-        """
+        """Write the checkpoint after that many steps; a StudyError if it cannot be written."""
         self.step = step
         if self.path is not None:
             with write_atomically(self.path) as partial:
@@ -112,26 +119,43 @@ class TrainingState:
             raise StudyError(f"cannot read the checkpoint {self.path}: delete it to start afresh") from error
         return True
 
-    def log_losses(self, step: int, reading: Reading, size: int, unit: str, fix: str) -> dict[str, float]:
+    def log_losses(self, step: int, reading: Reading, batch_size: int) -> dict[str, float]:
         """Add mean losses and speed to the history; gives them by the names under which they are logged.
 
-        A step takes `size` of a `unit` such as ``images``. Raises as `check_finite` does, with `fix`.
+        Raises
+        ------
+        StudyError
+            If a mean loss or a weight is no longer finite.
         """
         self.history.seconds += reading.seconds
-        self.check_finite(reading.losses, step, fix)
+        self.check_finite(reading.losses, step)
         values = {f"train/{name}": value for name, value in reading.losses.items()}
-        values[f"perf/{unit}_per_second"] = reading.steps_per_second * size
+        values["perf/images_per_second"] = reading.steps_per_second * batch_size
         self.history.curve.append({"step": step, **values})
         return values
 
-    def check_finite(self, losses: dict[str, float], step: int, fix: str) -> None:
+    def check_finite(self, losses: dict[str, float], step: int) -> None:
         """Raise a StudyError, with words on how to fix it, if a mean loss or a weight is no longer finite."""
         bad = [name for name, value in losses.items() if not math.isfinite(value)]
         if not all(weight.isfinite().all() for weight in self.network.parameters()):
             bad.append("a weight")
         if bad:
             last = f"; the last good checkpoint is {self.path}" if self.path and self.step else ""
-            raise StudyError(f"{', '.join(bad)} is not finite after {step} steps: {fix}{last}")
+            raise StudyError(
+                f"{', '.join(bad)} is not finite after {step} steps: lower training.learning_rate or set "
+                f"training.gradient_clip{last}"
+            )
+
+    def validated(self, step: int, scores: dict[str, float]) -> None:
+        """Add the scores of a validation to the history, and save the state."""
+        self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
+        by = headline(scores, "val/")
+        score = by.sign * scores.get(f"val/{by.key}", 0.0)
+        # the later of equals; the last without validation images
+        if self.keep_best and score >= self.best_score:
+            self.best_score = score
+            self.best = copy.deepcopy(self.network.state_dict())
+        self.save(step)
 
 
 def checkpoint_schedule(steps: int, checkpoints: int) -> dict[int, bool]:

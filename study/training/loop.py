@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +18,6 @@ from study.networks import build_network, centre_embeddings
 from study.settings import Settings, Training
 from study.training.checkpoint import History, TrainingState, checkpoint_schedule
 from study.training.meter import LossMeter
-
-_FIX = "lower training.learning_rate or set training.gradient_clip"  # of a training that diverges
 
 
 class Monitor(Protocol):
@@ -76,7 +73,7 @@ def train(
     samples = images.sample(steps, plan.batch_size, settings.seed)
     network = _untrained(images, settings, samples[0])
     optimizer = _adam(network, plan)
-    state = _State(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best")
+    state = TrainingState(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best")
     if state.resume(device):
         monitor.resumed(state.history)
     else:
@@ -99,7 +96,7 @@ def train(
         if step + 1 not in schedule:
             continue
         # the only places where the host waits for the device
-        monitor.step(step + 1, state.log_losses(step + 1, meter.read(step + 1), plan.batch_size, "images", _FIX))
+        monitor.step(step + 1, state.log_losses(step + 1, meter.read(step + 1), plan.batch_size))
         if schedule[step + 1]:
             scores = validate(network)
             state.validated(step + 1, scores)
@@ -136,7 +133,7 @@ def _second_view(
 ) -> Tensor | None:
     """Embedding of a random second view of a batch, brought back to its pixels, where the loss asks for it.
 
-    Drawn from seed and step alone, so that a training that was interrupted sees the same views.
+    It follows from seed and step alone, so that a training that was interrupted sees the same views.
     """
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
     view = settings.loss.second_view(batch, settings.heads, generator)
@@ -166,29 +163,3 @@ def learning_rate(plan: Training, step: int, steps: int) -> float:
     if step < rise:
         return plan.learning_rate * (step + 1) / rise
     return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
-
-
-class _State(TrainingState):
-    """With the best weights on validation images, where they are asked for."""
-
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None, *, keep_best: bool):
-        super().__init__(network, optimizer, path)
-        self.keep_best = keep_best
-        self.best: dict[str, Tensor] = {}
-        self.best_score = -math.inf
-
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"best": self.best, "best_score": self.best_score}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.best, self.best_score = state["best"], state["best_score"]
-
-    def validated(self, step: int, scores: dict[str, float]) -> None:
-        """Add the scores of a validation to the history, and save the state."""
-        self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
-        # the later of equals; the last without validation images
-        if self.keep_best and scores.get("val/sbd", 0.0) >= self.best_score:
-            self.best_score = scores.get("val/sbd", 0.0)
-            self.best = copy.deepcopy(self.network.state_dict())
-        self.save(step)

@@ -11,15 +11,7 @@ from torch import Tensor
 
 
 class Reading(NamedTuple):
-    """What happened between two readings.
-
-    Attributes
-    ----------
-    losses : dict of float
-        Mean of each loss term.
-    seconds : float
-    steps_per_second : float
-    """
+    """Mean of each loss term between two readings, the time between them, and the speed."""
 
     losses: dict[str, float]
     seconds: float
@@ -27,13 +19,7 @@ class Reading(NamedTuple):
 
 
 class LossMeter:
-    """Adds up the loss terms on their device; only reading waits for it.
-
-    Parameters
-    ----------
-    step : int
-        Steps until now.
-    """
+    """Adds up the loss terms on their device, after `step` steps until now; only reading waits for it."""
 
     def __init__(self, step: int):
         self.restart(step)

@@ -22,7 +22,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study import metrics
 from study.clustering import Clustering
+from study.data.batches import NetworkImage
 from study.errors import StudyError, unknown_name
+from study.maps import ImageMaps
+from study.segmentation import label_image
 from study.settings import Tuning
 from study.tuning.journal import open_journal
 from study.tuning.space import nearest, on_grid, space_of, starts
@@ -71,6 +74,17 @@ class SearchResult:
     importance: dict[str, float]
 
 
+def score_on(maps: Sequence[ImageMaps], images: Sequence[NetworkImage]) -> Score:
+    """Scores of images from their stored maps: the network is not needed again."""
+
+    def score(clustering: Clustering, i: int) -> dict[str, float]:
+        true = images[i].original
+        kind = "volumes" if true.ndim == 3 else "images"
+        return metrics.scores(true, label_image(maps[i], images[i], clustering), kind)
+
+    return score
+
+
 def check_objectives(objectives: Sequence[str], kind: str = "images") -> None:
     """Raise a StudyError for a score that is not computed of this kind of data, or named twice."""
     known = metrics.objectives(kind)
@@ -105,7 +119,7 @@ def search(
     Parameters
     ----------
     score : callable
-        (Clustering, index of an image) -> its scores; called from several threads.
+        (Clustering, index of an image) -> its scores; called from several threads. See `score_on`.
     images : int
         Number of images, 1 at least.
     clustering : Clustering

@@ -42,7 +42,7 @@ def export(folder, changes=LEAVES, altered=lambda labels: labels, split="test"):
 
 
 def bring_in(folder, changes=LEAVES, name="StarDist", split="test", foreground="auto"):
-    return import_labels(name, str(folder), split, foreground, changes)
+    import_labels(name, str(folder), split, foreground, changes)
 
 
 def runs(client):
@@ -51,7 +51,7 @@ def runs(client):
 
 @pytest.mark.parametrize("foreground", ["truth", "none"])
 def test_the_truth_has_perfect_scores(store, tmp_path, foreground, capsys):
-    assert bring_in(export(tmp_path / "labels"), foreground=foreground) == 0
+    bring_in(export(tmp_path / "labels"), foreground=foreground)
     (run,) = runs(store)
     perfect = {"sbd", "sbd_legacy", "best_dice_true", "best_dice_pred", "fbd", "map", "ap_50", "ap_90"}
     metrics = {name.removeprefix("test/"): value for name, value in run.data.metrics.items()}

@@ -206,11 +206,11 @@ def test_a_training_that_fails_is_tried_once_for_all_its_runs(store, monkeypatch
 
     def broken(*_):
         tried.append(1)
-        raise StudyError("mend this")
+        raise StudyError("fix this")
 
     monkeypatch.setattr(pipeline, "train", broken)
     failures = run_on(smoke(), smoke("clustering.angle=40"))
-    assert [failure.reason for failure in failures] == ["mend this"] * 2
+    assert [failure.reason for failure in failures] == ["fix this"] * 2
     assert [run.info.status for run in store.search_runs([connect()])] == ["FAILED"] * 2
     assert len(tried) == 1
 
@@ -220,12 +220,12 @@ def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(sto
 
     def breaking(maps, images, settings, *further):
         if settings.angle == 40:
-            raise StudyError("mend this")
+            raise StudyError("fix this")
         return evaluate(maps, images, settings, *further)
 
     monkeypatch.setattr(pipeline, "evaluate", breaking)
     failure, result = run_on(smoke("clustering.angle=40"), smoke())
-    assert failure.reason == "mend this"
+    assert failure.reason == "fix this"
     assert isinstance(result, Result)
     second, first = store.search_runs([connect()])
     assert (first.info.status, second.info.status) == ("FAILED", "FINISHED")

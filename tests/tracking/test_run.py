@@ -68,7 +68,7 @@ def test_no_two_images_share_a_key():
 
 def test_how_a_run_ends(store):
     ends = []
-    for error in (None, StudyError("mend this"), ValueError("odd"), KeyboardInterrupt()):
+    for error in (None, StudyError("fix this"), ValueError("odd"), KeyboardInterrupt()):
         run = start_run(connect(), "run", "", {})
         with suppress(StudyError, ValueError, KeyboardInterrupt), working_on(run):
             if error:
@@ -77,7 +77,7 @@ def test_how_a_run_ends(store):
         ends.append((found.info.status, found.data.tags.get("failure")))
     assert ends == [
         ("FINISHED", None),
-        ("FAILED", "mend this"),
+        ("FAILED", "fix this"),
         ("FAILED", "ValueError: odd"),
         ("FAILED", "KeyboardInterrupt: "),
     ]

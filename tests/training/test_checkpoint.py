@@ -69,12 +69,13 @@ def test_without_a_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kept", [False, True])
 def test_what_is_not_finite_is_named(tmp_path, kept):
     one = state(tmp_path / "x.pt")
-    one.check_finite({"loss": 1.0}, 3, "fix this")
+    one.check_finite({"loss": 1.0}, 3)
     if kept:
         one.save(2)
     with torch.no_grad():
         one.network.bias.fill_(torch.inf)
     with pytest.raises(StudyError) as error:
-        one.check_finite({"loss": float("nan"), "loss_self": 1.0}, 3, "fix this")
+        one.check_finite({"loss": float("nan"), "loss_self": 1.0}, 3)
+    fix = "lower training.learning_rate or set training.gradient_clip"
     last = f"; the last good checkpoint is {one.path}" if kept else ""
-    assert str(error.value) == f"loss, a weight is not finite after 3 steps: fix this{last}"
+    assert str(error.value) == f"loss, a weight is not finite after 3 steps: {fix}{last}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from study.errors import StudyError
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 ENDINGS = ("_label", "_labels", "_mask", "_masks", "_cp_masks")  # that software puts behind the name of an image
-_TOLD = 3  # missing images that are named
+_NAMED = 3  # missing images that a sentence names
 
 
 class _Place(NamedTuple):
@@ -26,18 +26,10 @@ class _Place(NamedTuple):
 
 @dataclass(frozen=True)
 class FoundLabels:
-    """Labels of the images of a split, read when they are asked for.
+    """Labels of the images of a split, read when they are asked for."""
 
-    Attributes
-    ----------
-    places : dict
-        Name of the image -> file, and dataset in it.
-    passed_over : int
-        How many other files, or datasets called label, belong to no image of the split.
-    """
-
-    places: Mapping[str, _Place]
-    passed_over: int
+    places: Mapping[str, _Place]  # by the name of the image
+    skipped: int  # other files, or datasets called label, that belong to no image of the split
 
     def read(self, sample: Sample) -> np.ndarray:
         """(M, N) int32 labels of an image.
@@ -86,7 +78,12 @@ def find_labels(source: Path, records: Sequence[Record]) -> FoundLabels:
         files = _label_images(source, records)
         keys = _names_by_key(records)
         owners = [(_image_of(file.relative_to(source), keys), file) for file in files]
-        places = _one_each([(name, _Place(file)) for name, file in owners if name is not None])
+        places = {}
+        for name, file in owners:
+            if name in places:
+                raise StudyError(f"{places[name].file} and {file} are both labels of {name}: remove one of them")
+            if name is not None:
+                places[name] = _Place(file)
         example, count = f"{records[0].name}.png or {records[0].name}_label.png", len(files)
     elif source.suffix.lower() in HDF5_SUFFIXES:
         there = [name.removesuffix("/label") for name in _datasets(source) if name.endswith("/label")]
@@ -97,7 +94,7 @@ def find_labels(source: Path, records: Sequence[Record]) -> FoundLabels:
         raise StudyError(f"--labels: {source} is neither a folder nor an HDF5 file (.h5, .hdf5): give one of them")
     missing = [record.name for record in records if record.name not in places]
     if missing:
-        names = ", ".join(missing[:_TOLD]) + (", …" if len(missing) > _TOLD else "")
+        names = ", ".join(missing[:_NAMED]) + (", …" if len(missing) > _NAMED else "")
         raise StudyError(
             f"{source} has no labels of {len(missing)} of {len(records)} images ({names}): add them, named like the "
             f"images, such as {example}"
@@ -148,15 +145,6 @@ def _image_of(path: Path, keys: Mapping[str, set[str]]) -> str | None:
             if len(names) == 1:
                 return next(iter(names))
     return None
-
-
-def _one_each(found: Iterable[tuple[str, _Place]]) -> dict[str, _Place]:
-    places: dict[str, _Place] = {}
-    for name, place in found:
-        if name in places:
-            raise StudyError(f"{places[name].file} and {place.file} are both labels of {name}: remove one of them")
-        places[name] = place
-    return places
 
 
 def _dataset_of_labels(file: Path) -> str:

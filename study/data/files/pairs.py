@@ -17,13 +17,7 @@ Files = dict[str, list[Path]]
 
 
 def root_of(data: Data, content: str) -> Path:
-    """The data set's root folder.
-
-    Raises
-    ------
-    StudyError
-        If none is given or it does not exist; the sentence says that it is the folder with `content`.
-    """
+    """The data set's root folder; a StudyError if there is none, which says that it is the folder with `content`."""
     if not data.root:
         raise StudyError(f"data set {data.name} needs data_root: the folder with {content}")
     root = Path(data.root).expanduser()
@@ -33,13 +27,7 @@ def root_of(data: Data, content: str) -> Path:
 
 
 def folder_in(root: Path, *names: str) -> Path:
-    """The first of the subfolders `names` of `root` that exists.
-
-    Raises
-    ------
-    StudyError
-        If none does.
-    """
+    """The first of the subfolders `names` of `root` that exists; a StudyError if none does."""
     for name in names:
         if (root / name).is_dir():
             return root / name
@@ -47,7 +35,7 @@ def folder_in(root: Path, *names: str) -> Path:
 
 
 def keyed(folder: Path, key: Callable[[Path], str | None] = lambda path: path.stem) -> Files:
-    """Key -> PNG and TIFF files of a folder, both sorted; hidden files and those with key None are passed over."""
+    """Key -> PNG and TIFF files of a folder, both sorted; hidden files and those with key None are skipped."""
     result: Files = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and (name := key(path)) is not None:
@@ -93,14 +81,12 @@ def paired(
         found = images.get(name, []), labels.get(name, [])
         files = tuple(path for paths in found for path in paths)
         fault = _fault(name, found, folders)
-        read = partial(_read_both, image, label)
-        records.append(Record(prefix + name, partial(read, *files), files, fault, partial(image, *files[:1])))
+        read = partial(_read_both, image, label, *files)
+        records.append(Record(prefix + name, read, files, fault, partial(image, *files[:1])))
     return tuple(records)
 
 
-def _read_both(
-    image: Callable[[Path], np.ndarray], label: Callable[[Path], np.ndarray], *files: Path
-) -> tuple[np.ndarray, np.ndarray]:
+def _read_both(image: Callable, label: Callable, *files: Path) -> tuple[np.ndarray, np.ndarray]:
     return image(files[0]), label(files[1])
 
 
@@ -113,4 +99,4 @@ def _fault(name: str, found: tuple[list[Path], list[Path]], folders: tuple[Path,
         return f"{images[0]} has no labels in {label_folder}: add them or remove the image"
     if labels and not images:
         return f"{labels[0]} has no image in {image_folder}: add it or remove the labels"
-    return "" if images else f"{name} is listed, but neither {image_folder} nor {label_folder} has it: mend the list"
+    return "" if images else f"{name} is listed, but neither {image_folder} nor {label_folder} has it: fix the list"

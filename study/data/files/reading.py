@@ -27,41 +27,12 @@ def read_labels(path: Path) -> np.ndarray:
 
 
 def read_pixels(path: Path, palette_index: bool = False) -> np.ndarray:
-    """Pixels (M, N, C) of an image file with one plane.
-
-    Parameters
-    ----------
-    path : Path
-        File.
-    palette_index : bool
-        Give the indices of a palette image rather than its colours.
-
-    Raises
-    ------
-    StudyError
-        If the file cannot be read (see `read_stack`), or holds several planes.
-    """
+    """Pixels (M, N, C) of an image file, see `read_stack`; a StudyError if it holds several planes."""
     pixels, axes = read_stack(path, palette_index)
     if axes:
         pages = math.prod(pixels.shape[:-3])
         raise StudyError(f"{path} holds {pages} pages: save every page as an image of its own")
     return pixels
-
-
-def open_hdf5(path: Path) -> h5py.File:
-    """An HDF5 file, opened to be read.
-
-    Raises
-    ------
-    StudyError
-        If there is none, or it is damaged or of another format.
-    """
-    try:
-        return h5py.File(path)
-    except FileNotFoundError as error:
-        raise StudyError(f"{path} does not exist: check the path") from error
-    except OSError as error:
-        raise StudyError(f"cannot open {path}: replace the file, it is damaged or no HDF5 file") from error
 
 
 @contextmanager
@@ -73,7 +44,13 @@ def reading_hdf5(path: Path, what: str = "") -> Iterator[h5py.File]:
     StudyError
         If there is none, or it is damaged or of another format.
     """
-    with open_hdf5(path) as file:
+    try:
+        opened = h5py.File(path)
+    except FileNotFoundError as error:
+        raise StudyError(f"{path} does not exist: check the path") from error
+    except OSError as error:
+        raise StudyError(f"cannot open {path}: replace the file, it is damaged or no HDF5 file") from error
+    with opened as file:
         try:
             yield file
         except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -81,25 +58,13 @@ def reading_hdf5(path: Path, what: str = "") -> Iterator[h5py.File]:
 
 
 def read_hdf5(path: Path, name: str) -> np.ndarray:
-    """The dataset `name` of an HDF5 file.
-
-    Raises
-    ------
-    StudyError
-        If the file or the dataset cannot be read.
-    """
+    """The dataset `name` of an HDF5 file; a StudyError if it cannot be read."""
     with reading_hdf5(path, f"{name} in ") as file:
         return np.asarray(file[name])
 
 
 def read_hdf5_text(path: Path, name: str) -> str:
-    """The text in the dataset `name` of an HDF5 file, which may be a string, bytes or an array of one; else empty.
-
-    Raises
-    ------
-    StudyError
-        If the file or the dataset cannot be read.
-    """
+    """The same of a text, stored as a string, bytes or an array of one; an empty text for an empty array."""
     text = next(iter(np.ravel(read_hdf5(path, name)).tolist()), "")
     return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
@@ -117,7 +82,7 @@ def as_image(pixels: np.ndarray, source: Path | str) -> np.ndarray:
     """
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    _refuse_shape(pixels, source)
+    _check_shape(pixels, source)
     pixels = np.ascontiguousarray(pixels[..., : 1 if pixels.shape[2] < 3 else 3])
     if pixels.dtype in (np.uint8, np.uint16):
         return pixels
@@ -147,11 +112,11 @@ def as_labels(pixels: np.ndarray, source: Path | str) -> np.ndarray:
         `source` names the file in the sentence.
     """
     if pixels.ndim == 3:
-        _refuse_shape(pixels, source)
+        _check_shape(pixels, source)
         if pixels.shape[2] >= 3 and not (pixels[..., :1] == pixels[..., 1:3]).all():
             raise StudyError(f"{source} marks objects by colours: save one whole number per object, grey PNG or TIFF")
         pixels = pixels[..., 0]
-    _refuse_shape(pixels[..., None], source)
+    _check_shape(pixels[..., None], source)
     if pixels.dtype.kind not in "biuf":
         raise StudyError(f"{source} has labels of type {pixels.dtype}: save one whole number per object")
     if pixels.dtype.kind == "f" and not np.array_equal(pixels, np.floor(pixels)):  # nan too is unequal to itself
@@ -162,7 +127,7 @@ def as_labels(pixels: np.ndarray, source: Path | str) -> np.ndarray:
     return pixels.astype(np.int32)
 
 
-def _refuse_shape(pixels: np.ndarray, source: Path | str) -> None:
+def _check_shape(pixels: np.ndarray, source: Path | str) -> None:
     if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4:
         raise StudyError(f"{source} has shape {pixels.shape}: save it as a grey or RGB image, with or without alpha")
     if not pixels.size:

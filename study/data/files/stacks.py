@@ -31,32 +31,19 @@ _FORMATS = {b"\x89PNG": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
 
 
 class Stack(NamedTuple):
-    """Pixels of a file.
+    """Pixels of a file."""
 
-    Attributes
-    ----------
-    pixels : (..., M, N, C) array
-        Planes of C samples.
-    axes : str
-        A letter for each dimension of more than one plane, as of tifffile: Z, T, or others; empty for a single plane.
-    """
-
-    pixels: np.ndarray
-    axes: str
+    pixels: np.ndarray  # (..., M, N, C): planes of C samples
+    axes: str  # a letter for each dimension of planes, as tifffile names it: Z, T, or others; empty for a single plane
 
 
 def read_stack(path: Path, palette_index: bool = False) -> Stack:
     """Pixels of all planes of a file; its content tells the format, not its name.
 
-    Thumbnails and lower resolutions are passed over: in a TIFF the pages that are marked so, in a JPEG all pictures but
+    Thumbnails and lower resolutions are skipped: in a TIFF the pages that are marked so, in a JPEG all pictures but
     the first. Pixels are not turned where a JPEG says that the camera was, as in Fiji and napari.
 
-    Parameters
-    ----------
-    path : Path
-        File.
-    palette_index : bool
-        Give the indices of a palette image rather than its colours.
+    With `palette_index`, the indices of a palette image are given rather than its colours.
 
     Raises
     ------
@@ -128,7 +115,7 @@ def _unpacked(path: Path, packing: str) -> np.ndarray:
 
 def _read_tiff(path: Path, palette_index: bool) -> Stack:
     with tifffile.TiffFile(path) as file:
-        _refuse_cut_off(file)
+        _check_complete(file)
         images = [series for series in file.series if not series.keyframe.is_reduced] or file.series[:1]
         if len(images) > 1:
             raise StudyError(f"{path} holds {len(images)} images of several kinds: save each as a file of its own")
@@ -145,15 +132,15 @@ def _read_tiff(path: Path, palette_index: bool) -> Stack:
             except ValueError as error:
                 if "imagecodecs" not in str(error):  # which tifffile needs for LZW and its like
                     raise
-            _refuse_codec(path, page)
+            _check_codec(path, page)
         leading = [axis not in "YXS" for axis in axes]
         pixels = _pages_by_pillow(path, [page.index for page in pages if page], palette_index)
         pixels = pixels.reshape(*compress(sizes, leading), *pixels.shape[1:])
         return _ordered(path, pixels, "".join(compress(axes, leading)) + "YXS")
 
 
-def _refuse_cut_off(file: tifffile.TiffFile) -> None:
-    """Of a file that is cut off, tifffile gives the pages before the fault as if there were no more."""
+def _check_complete(file: tifffile.TiffFile) -> None:
+    """Raise a ValueError for a file that is cut off, of which tifffile gives the pages before the fault as if all."""
     count = len(file.pages)
     if not count:  # the directory is at the end of some files, and the first to be cut off
         raise ValueError("no page")
@@ -162,8 +149,8 @@ def _refuse_cut_off(file: tifffile.TiffFile) -> None:
         raise ValueError(f"page {count + 1} is cut off")
 
 
-def _refuse_codec(path: Path, page: tifffile.TiffPage) -> None:
-    """Refuse what Pillow cannot unpack either: other compressions, 16 bits per colour, images too large for it."""
+def _check_codec(path: Path, page: tifffile.TiffPage) -> None:
+    """Raise a StudyError for what Pillow cannot unpack: other compressions, 16 bits per colour, too large images."""
     deep_colours = page.samplesperpixel > 1 and page.bitspersample > 8
     large = page.imagewidth * page.imagelength > 2 * (Image.MAX_IMAGE_PIXELS or math.inf)
     if page.compression not in COMPRESSION_INFO or deep_colours or large:
@@ -184,20 +171,7 @@ def _pages_by_pillow(path: Path, indices: Sequence[int], palette_index: bool) ->
 
 
 def _ordered(path: Path, pixels: np.ndarray, axes: str) -> Stack:
-    """The pixels with rows, columns and samples last, without dimensions of one plane.
-
-    Parameters
-    ----------
-    path : Path
-    pixels : array
-    axes : str
-        A letter for each dimension, as of tifffile: Y rows, X columns, S samples, C channels, others.
-
-    Raises
-    ------
-    StudyError
-        If channels are neither one nor three.
-    """
+    """The pixels with rows (Y), columns (X) and samples (S or C) last, without dimensions of one plane."""
     if "S" not in axes:
         pixels, axes = pixels[..., None], axes + "S"
     if "C" not in axes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, Record, draw, seeded_splits
 from study.data.files.pairs import folder_in, keyed, paired, root_of
-from study.data.files.reading import as_image, as_labels, open_hdf5, read_hdf5
+from study.data.files.reading import as_image, as_labels, read_hdf5, reading_hdf5
 from study.data.settings import Data
 from study.errors import StudyError
 
@@ -147,7 +148,8 @@ def _read_hdf5(images: Path, truth: Path, name: str) -> tuple[np.ndarray, np.nda
     return read_rgb(images, name), as_labels(read_hdf5(truth, f"{name}/label"), f"{truth}:{name}/label")
 
 
-def _hdf5(path: Path) -> h5py.File:
+def _hdf5(path: Path) -> AbstractContextManager[h5py.File]:
     if not path.exists():
-        raise StudyError(f"{path} is missing: put it beside {IMAGES_FILE if path.name == TRUTH_FILE else TRUTH_FILE}")
-    return open_hdf5(path)
+        other = IMAGES_FILE if path.name == TRUTH_FILE else TRUTH_FILE
+        raise StudyError(f"{path} is missing: put it next to {other}")
+    return reading_hdf5(path)

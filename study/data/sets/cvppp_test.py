@@ -17,27 +17,13 @@ TEST_FILE = "CVPPP2017_testing_images.h5"
 
 @dataclass(frozen=True)
 class Plant:
-    """A test image, read when it is asked for.
+    """A test image, read when it is asked for."""
 
-    Attributes
-    ----------
-    file : Path
-        HDF5 file that holds it.
-    name : str
-        ``A1/plant003``.
-    size : tuple of int
-        (rows, columns).
-    label_filename : str
-        What a submission calls its labels: ``plant003_label.png``, from the name of the image's file.
-    foreground_given : bool
-        Whether the file holds the true foreground, `fg`.
-    """
-
-    file: Path
-    name: str
-    size: tuple[int, int]
-    label_filename: str
-    foreground_given: bool
+    file: Path  # HDF5 file that holds it
+    name: str  # ``A1/plant003``
+    size: tuple[int, int]  # (rows, columns)
+    label_filename: str  # what a submission calls its labels: ``plant003_label.png``, from the name of the image's file
+    foreground_given: bool  # whether the file holds the true foreground, `fg`
 
     @property
     def subset(self) -> str:
@@ -45,13 +31,7 @@ class Plant:
         return self.name.partition("/")[0]
 
     def image(self) -> np.ndarray:
-        """(M, N, C) image, as of `study.data.files.reading.as_image`.
-
-        Raises
-        ------
-        StudyError
-            If it is damaged.
-        """
+        """(M, N, C) image, see `study.data.files.reading.as_image`; a StudyError if it is damaged."""
         return read_rgb(self.file, self.name)
 
     def foreground(self) -> np.ndarray | None:
@@ -73,12 +53,7 @@ class Plant:
 
 
 def list_plants(images: Path) -> list[Plant]:
-    """All test images, in the order of the file.
-
-    Parameters
-    ----------
-    images : Path
-        ``CVPPP2017_testing_images.h5`` or the folder that holds it.
+    """All test images of ``CVPPP2017_testing_images.h5``, given as `images` or in that folder, in the file's order.
 
     Raises
     ------
@@ -94,13 +69,7 @@ def list_plants(images: Path) -> list[Plant]:
 
 
 def entries(file: Path) -> list[str]:
-    """What one of the challenge's HDF5 files holds in its groups, such as A1/plant003; datasets beside them too.
-
-    Raises
-    ------
-    StudyError
-        If the file cannot be read.
-    """
+    """What one of the challenge's HDF5 files holds in its groups, such as A1/plant003, and datasets next to them."""
     with reading_hdf5(file) as opened:
         return [
             f"{subset}/{plant}" if plant else subset

@@ -9,28 +9,21 @@ from skimage.segmentation import watershed
 
 PLANE_DISTANCE = 5.0  # between planes, in pixels
 DIAMETER = 16  # pixels; of straight tubes that would fill the volume, so real ones, which leave it, are thicker
-MIN_VOXELS = 50  # smaller pieces go to the neurites around them
+MIN_VOXELS = 50  # smaller components go to the neurites around them
 
 
 def neurites(rng: np.random.Generator, shape: tuple[int, int, int] = (32, 128, 128)) -> tuple[np.ndarray, np.ndarray]:
     """A block of tissue that winding neurites of all directions fill without gaps.
 
     A voxel belongs to the nearest of many random curves, so that neurites are tubes that touch all around. Membranes
-    are dark within each plane, and less dark vesicles lie in the neurites. Planes differ in brightness.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    shape : (planes, rows, columns)
-        Voxels; the neurites do not scale with it.
+    are dark within each plane, and less dark vesicles lie in the neurites. Planes differ in brightness. Neurites do not
+    scale with the shape (planes, rows, columns).
 
     Returns
     -------
-    raw : shape, uint8 array
-        Grey.
-    labels : shape, int32 array
-        Consecutive ids from 1, each in one piece over faces; there is no background.
+    raw : uint8 array
+    labels : int32 array
+        Consecutive ids from 1, each one component over faces; there is no background.
     """
     labels = _whole(_wavy(rng, _nearest(_curves(rng, shape))))
     return _seen(rng, labels), labels
@@ -78,11 +71,11 @@ def _wavy(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
 
 
 def _whole(labels: np.ndarray) -> np.ndarray:
-    """The pieces of `labels`, each with an id of its own from 1; small ones go to those around them."""
-    pieces = np.asarray(label(labels, connectivity=1))
-    area = np.bincount(pieces.ravel())
+    """The components of `labels`, each with an id of its own from 1; small ones go to those around them."""
+    components = np.asarray(label(labels, connectivity=1))
+    area = np.bincount(components.ravel())
     large = area >= min(MIN_VOXELS, area.max())
-    kept = np.where(large, np.cumsum(large), 0)[pieces]
+    kept = np.where(large, np.cumsum(large), 0)[components]
     return watershed(np.zeros(labels.shape, np.uint8), kept).astype(np.int32)  # floods over faces
 
 

@@ -116,13 +116,8 @@ def _read_grey(path: Path) -> np.ndarray:
 
 
 def _read_colouring(mask: Path) -> np.ndarray:
-    """The connected components of each value in the mask's first channel.
-
-    Nuclei that touch have different values, so pixels of one value that meet at a corner are one nucleus: components
-    are 8-connected.
-    """
-    colouring = read_pixels(mask, palette_index=True)
-    colours = as_labels(colouring[..., 0], mask)
+    """The 8-connected components of each value in the mask's first channel: nuclei that touch have different values."""
+    colours = as_labels(read_pixels(mask, palette_index=True)[..., 0], mask)
     return np.asarray(label(colours, connectivity=2), np.int32)
 
 
@@ -149,19 +144,17 @@ def _dsb_record(folder: Path) -> Record:
         [path for paths in keyed(part).values() for path in paths] if part.is_dir() else []
         for part in (folder / "images", folder / "masks")
     )
-    fault = f"{folder / 'images'} should hold one image, not {len(images)}: mend or remove {folder.name}"
-    fault = "" if len(images) == 1 else fault
-    if not fault and not (folder / "masks").is_dir():
-        fault = f"{images[0]} has no folder masks beside images/: add it or remove {folder.name}"
+    fault = ""
+    if len(images) != 1:
+        fault = f"{folder / 'images'} should hold one image, not {len(images)}: fix or remove {folder.name}"
+    elif not (folder / "masks").is_dir():
+        fault = f"{images[0]} has no folder masks next to images/: add it or remove {folder.name}"
     read, read_one = partial(_read_masks, *images, masks=masks), partial(read_image, *images)
     return Record(folder.name, read, (*images, *masks), fault, read_one)
 
 
 def _read_masks(image: Path, masks: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """Image and labels 1, 2, … in the order of the masks' names; where masks overlap, the first wins.
-
-    A folder without masks is an image without objects.
-    """
+    """Image and labels 1, 2, … in the order of the masks' names, of which there may be none; the first wins."""
     pixels = read_image(image)
     labels = np.zeros(pixels.shape[:2], np.int32)
     for index, path in enumerate(masks, start=1):

@@ -1,4 +1,4 @@
-"""Synthetic leaves and nuclei that carry the difficulty of the real ones; drawn from a seed, nothing to download."""
+"""Synthetic leaves and nuclei that carry the difficulty of the real ones; made from a seed, nothing to download."""
 
 from __future__ import annotations
 
@@ -39,25 +39,17 @@ def _generated(generate: Callable, seed: tuple[int, ...], size: int) -> tuple[np
 
 
 def rosette(rng: np.random.Generator, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
-    """A plant of 5 to 10 leaves from above, the older and longer ones below.
+    """A plant of 5 to 10 leaves from above, the older and longer ones below, which scales with the side of the image.
 
     All leaves of a plant have one green, and a bright midvein runs along each. Where leaves overlap there is a thin
     shadow, a margin about as bright as a vein, both, or nothing: a boundary cannot be told from a midvein by its
     surroundings alone (Wu et al. 2020, Fig. 2).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    size : int
-        Side of the square image in pixels; the plant scales with it.
-
     Returns
     -------
     image : (size, size, 3) uint8 array
-        RGB.
     labels : (size, size) int32 array
-        Consecutive ids from the topmost leaf down; 0 is soil. A leaf under another may have several pieces.
+        Consecutive ids from the topmost leaf down; 0 is soil. A leaf under another may have several components.
     """
     count = rng.integers(6, 11)
     centre = size * (0.5 + rng.uniform(-0.03, 0.03, 2))
@@ -81,7 +73,7 @@ def _leaf(rng, size: int, centre: np.ndarray, angle: float, length: float, light
     rows, cols = np.ogrid[:size, :size]
     row, col = (rows - centre[0]).astype(np.float32), (cols - centre[1]).astype(np.float32)
     u = np.cos(angle) * col + np.sin(angle) * row  # px along the leaf from the plant's centre
-    v = np.cos(angle) * row - np.sin(angle) * col + rng.uniform(-0.3, 0.3) / length * u * u  # px beside the midvein
+    v = np.cos(angle) * row - np.sin(angle) * col + rng.uniform(-0.3, 0.3) / length * u * u  # px off the midvein
     petiole = rng.uniform(0.2, 0.36) * length
     along = (u - petiole) / (length - petiole)  # 0 to 1 on the blade
     position = np.clip(along, 0, 1) ** rng.uniform(1.0, 1.5)  # above 1: widest beyond the middle
@@ -125,29 +117,18 @@ def _texture(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
     return (noise - noise.mean()) / noise.std()
 
 
-def _slope(rng: np.random.Generator, size: int, most: float) -> np.ndarray:
-    """(size, size) illumination about 1 that changes linearly over rows and columns, by at most `most` over each."""
+def _slope(rng: np.random.Generator, size: int, largest: float) -> np.ndarray:
+    """(size, size) illumination about 1 that changes linearly over rows and columns, by at most `largest` over each."""
     ramp = np.linspace(-0.5, 0.5, size)
-    by_row, by_col = rng.uniform(-most, most, 2)
+    by_row, by_col = rng.uniform(-largest, largest, 2)
     return 1 + by_row * ramp[:, None] + by_col * ramp
 
 
 def nuclei(rng: np.random.Generator, size: int = 128) -> tuple[np.ndarray, np.ndarray]:
     """8 to 30 fluorescent nuclei, most of them touching another; unevenly bright, blurred, with photon noise.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    size : int
-        Side of the square image in pixels; the nuclei scale with it.
-
-    Returns
-    -------
-    image : (size, size, 1) uint8 array
-        Grey.
-    labels : (size, size) int32 array
-        Consecutive ids; 0 is background.
+    They scale with the side of the image. Gives a (size, size, 1) uint8 image, and (size, size) int32 labels with
+    consecutive ids; 0 is background.
     """
     labels = np.zeros((size, size), np.int32)
     nearest = np.ones((size, size), np.float32)  # distance to the nucleus drawn there, 1 at its outline
@@ -179,7 +160,7 @@ def _relative_distance(rng: np.random.Generator, shape, row: float, col: float, 
 
 
 def _places(rng: np.random.Generator, count: int, size: int) -> list[tuple[float, float, float]]:
-    """(row, column, radius) of `count` nuclei, two thirds of them put beside one that is there already."""
+    """(row, column, radius) of `count` nuclei, two thirds of them put next to one that is there already."""
     places: list[tuple[float, float, float]] = []
     while len(places) < count:
         radius = size * rng.uniform(0.045, 0.075)

@@ -64,7 +64,7 @@ def test_names_of_files(tmp_path, name, ending):
     write(tmp_path / f"{name}{ending}.tif")
     found = find_labels(tmp_path, records("A1/plant003", folder=tmp_path / "images"))
     assert files_of(found) == {"A1/plant003": f"{name.rpartition('/')[2]}{ending}.tif"}
-    assert found.passed_over == 0
+    assert found.skipped == 0
 
 
 def test_names_of_files_where_the_images_are_in_one_file(tmp_path):
@@ -73,7 +73,7 @@ def test_names_of_files_where_the_images_are_in_one_file(tmp_path):
         write(tmp_path / f"{name}.tif")
     found = find_labels(tmp_path, wanted)
     assert files_of(found) == {"A1/plant001": "plant001.tif", "A1/plant003": "plant003.tif"}
-    assert found.passed_over == 1
+    assert found.skipped == 1
 
 
 @pytest.mark.parametrize("name", ["A2/plant003", "plant0030", "plant003_flows", "A1_plant003", "_label"])
@@ -92,7 +92,7 @@ def test_a_bare_name_must_be_that_of_one_image(tmp_path):
     for subset in ("A1", "A2"):
         write(tmp_path / f"{subset}/plant003.tif", np.full((2, 3), int(subset[1]), np.uint8))
     found = find_labels(tmp_path, wanted)
-    assert found.passed_over == 1
+    assert found.skipped == 1
     assert [found.read(sample(f"{subset}/plant003"))[0, 0] for subset in ("A1", "A2")] == [1, 2]
 
 
@@ -119,13 +119,13 @@ def test_images_beside_the_labels_and_hidden_files_are_no_labels(tmp_path, write
     (tmp_path / "cell1_seg.npy").write_text("of another kind")
     found = find_labels(tmp_path, wanted)
     assert files_of(found) == {name: f"{name}_rgb_cp_masks.png" for name in ("cell1", "cell2")}
-    assert found.passed_over == 0
+    assert found.skipped == 0
 
 
 def test_files_of_no_image_are_counted(tmp_path):
     for i in range(5):
         write(tmp_path / f"cell{i}.tif")
-    assert find_labels(tmp_path, records("cell1", "cell3")).passed_over == 3
+    assert find_labels(tmp_path, records("cell1", "cell3")).skipped == 3
 
 
 def test_missing_labels_are_counted_and_the_first_named(tmp_path):
@@ -161,7 +161,7 @@ def test_a_submission_to_the_leaf_challenge(tmp_path):
     plants = {f"A1__plant{i:03}__label": np.full((2, 3), i, np.uint8) for i in (1, 2, 3)}
     write_hdf5(file, **plants, A1__plant001__label_filename="plant001_label.png", A1__plant004__rgb=np.zeros((2, 3, 3)))
     found = find_labels(file, records("A1/plant001", "A1/plant003"))
-    assert found.passed_over == 1
+    assert found.skipped == 1
     for i in (1, 3):
         assert (found.read(sample(f"A1/plant{i:03}")) == i).all()
     with refused(r"submission\.h5 has no labels of 1 of 2 images \(A1/plant004\): .* such as A1/plant001/label"):

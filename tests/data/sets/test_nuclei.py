@@ -160,7 +160,7 @@ def test_dsb2018_faults(dsb2018, opened, write_png):
     for name, words in (
         ("a", r"m1\.png has 2 x 4 px, its image 2 x 3 px"),
         ("b", r"b/images should hold one image, not 0"),
-        ("c", r"c\.png has no folder masks beside images"),
+        ("c", r"c\.png has no folder masks next to images"),
     ):
         with pytest.raises(StudyError, match=words):
             records[name].load()
