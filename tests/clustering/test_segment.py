@@ -28,13 +28,13 @@ def case(key, metric="angle", **settings):
 
 
 ANGULAR = [Case(replace(PLAIN, seeds=seeds)) for seeds in ("peaks", "regions")]
-# without seeds, the background is a cluster like others, until its distance tells; `components` looks at the distance
-# map alone
-OTHERS = [key for key in CLUSTERERS if key not in ("components", "angular")]
+# without seeds, the background is a cluster like others, until its distance tells
+OF_ONE_MAP = ("components", "components-watershed")  # they do not look at the embedding
+OTHERS = [key for key in CLUSTERERS if key not in (*OF_ONE_MAP, "angular")]
 BY_ANGLE = ANGULAR + [case(key, min_distance=0.1) for key in OTHERS]
 BY_DISTANCE = [case(key, "euclidean", min_distance=0.1) for key in OTHERS if "euclidean" in CLUSTERERS[key].metrics]
 METHODS = BY_ANGLE + BY_DISTANCE
-DEFAULTS = [Case(method()) for key, method in CLUSTERERS.items() if key not in ("components", "affinity-watershed")]
+DEFAULTS = [Case(method()) for key, method in CLUSTERERS.items() if key not in (*OF_ONE_MAP, "affinity-watershed")]
 
 
 def segment(distance, embedding, method, foreground=None):
