@@ -16,7 +16,7 @@ def maps_of(objectness):
 @pytest.mark.parametrize(
     ("threshold", "labels"),
     [
-        (0.5, [1, 1, 1, 1, 2, 2, 2]),
+        (0.5, [1, 1, 1, 2, 2, 2, 2]),  # the one between goes to its likelier neighbour
         (0.35, [1, 1, 1, 1, 1, 1, 1]),
         (0.95, [0, 0, 0, 0, 0, 0, 0]),  # nothing is above: no component
     ],
