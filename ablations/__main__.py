@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from study.ablation.executors import ExecutorOptions
 from study.ablation.launch import run_ablations
 from study.errors import StudyError
 from study.options import exits, reuse_option, settings_options
-from study.profiles import load_settings
+from study.profiles import Layer, layers_of, resolve
+from study.resolved_settings import Layers, check_options, table_of_settings
 from study.settings import Settings
 
 REPORTS = Path("outputs/reports")
@@ -42,6 +43,7 @@ def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> No
 @click.option("--executor", default="pool", show_default=True, help="pool: spawned processes; inline: this process.")
 @click.option("--slots", default=0, show_default=True, type=click.IntRange(0), help="Trainings at a time; 0 chooses.")
 @click.option("--plan_only", default=False, type=bool, help="1: print what would be done, and do nothing.")
+@click.option("--settings", default=False, type=bool, help="1: print the settings of the control, and do nothing.")
 @reuse_option
 @click.option("--report", default=True, show_default=True, type=bool, help="0: make no pages of tables and figures.")
 @click.option(
@@ -49,28 +51,42 @@ def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> No
 )
 @exits
 def main(
-    name: str, seeds: str, executor: str, slots: int, plan_only: bool, reuse: bool, report: bool, **options: str
+    name: str,
+    seeds: str,
+    executor: str,
+    slots: int,
+    plan_only: bool,
+    settings: bool,
+    reuse: bool,
+    report: bool,
+    **options: str,
 ) -> int:
     """Run the ablation NAME, or all those of the W-Net paper, and log the answers to MLflow."""
-    ablations, executor_options = asked_by(name), ExecutorOptions(executor, slots)
-    options = _with_defaults(options, ablations[0])
+    ablations = asked_by(name)
+    defaults = dict(ablations[0].defaults)
+    default_dataset = defaults.pop("data.name", "synthetic-leaves")
+    options["dataset"] = options["dataset"] or default_dataset
+
+    def layers(system: str, changes: Mapping[str, Any]) -> list[Layer]:
+        return layers_of(**options, system=system, changes=changes, defaults=defaults)
+
+    if settings:
+        click.echo("\n\n".join(_settings_of_control(ablation, options, layers) for ablation in ablations))
+        return 0
+    variants = (ablation.system_and_changes(variant) for ablation in ablations for variant in ablation.variants())
+    check_options(options["overrides"], (resolve(layers(*variant)) for variant in variants), name)
+    executor_options = ExecutorOptions(executor, slots)
 
     def base(system: str, changes: dict[str, Any]) -> Settings:
-        return load_settings(**options, system=system, changes=changes)
+        return resolve(layers(system, changes)).settings
 
     result = run_ablations(ablations, base, parse_seeds(seeds), executor_options, plan_only=plan_only, reuse=reuse)
     return result.failed + (_make_pages(result.parent_ids) if report and result.parent_ids else 0)
 
 
-def _with_defaults(options: dict[str, str], ablation: Ablation) -> dict[str, str]:
-    """Options with the settings that the question is asked with where they do not say otherwise."""
-    defaults = dict(ablation.defaults)
-    dataset = defaults.pop("data.name", "synthetic-leaves")
-    overrides = [f"{name}={value}" for name, value in defaults.items()]
-    return options | {
-        "dataset": options["dataset"] or dataset,
-        "overrides": ",".join([*overrides, options["overrides"]]),
-    }
+def _settings_of_control(ablation: Ablation, options: dict[str, str], layers: Layers) -> str:
+    system, changes = ablation.system_and_changes(ablation.control)
+    return f"{ablation.name}, control:\n{table_of_settings(options, system, layers(system, changes))}"
 
 
 def _make_pages(parent_ids: Sequence[str]) -> int:

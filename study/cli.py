@@ -21,11 +21,13 @@ from study.options import (
     set_option,
     settings_options,
 )
-from study.profiles import SYSTEMS, load_settings, parse_overrides
+from study.profiles import SYSTEMS, layers_of, load_settings, parse_overrides
+from study.resolved_settings import table_of_settings
 from study.runs.commands import evaluate_run, search_run, train_one
 from study.runs.imported_labels import import_labels
 from study.tracking import name_given_run
 
+_system = click.option("--system", default="wnet", show_default=True, help=f"What is trained: {', '.join(SYSTEMS)}.")
 _run_id = click.option("--run_id", required=True, help="Id of a finished run, from the MLflow page.")
 _split = click.option("--split", default="test", show_default=True, help="Which images: train, val or test.")
 _model = click.option(
@@ -48,13 +50,22 @@ def main() -> None:
 
 @main.command("train")
 @settings_options("synthetic-leaves")
-@click.option("--system", default="wnet", show_default=True, help=f"What is trained: {', '.join(SYSTEMS)}.")
+@_system
 @_seed("Seed of the initial weights, the order of the images and their augmentation.")
 @reuse_option
 @exits
 def train_command(seed: int, reuse: bool, **options: Any) -> None:
     """Train one network, score it and log both to MLflow."""
     train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
+
+
+@main.command("settings")
+@settings_options("synthetic-leaves")
+@_system
+@exits
+def settings_command(system: str, **options: Any) -> None:
+    """Print the settings of a training, each with its source, and what the paper has instead."""
+    click.echo(table_of_settings(options, system, layers_of(**options, system=system, changes={})))
 
 
 @main.command("evaluate")

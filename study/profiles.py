@@ -1,7 +1,8 @@
 """Where settings start: the systems of the papers, and profiles of smaller budgets.
 
-Later layers win: default, system, preset, profile (also that of the system), data set (in that profile), option,
-question. A name of three parts, such as ``clustering.affinity-watershed.stride``, is a setting of that component alone.
+Later layers win: default, system, preset, profile (also that of the system), data set (in that profile), default of
+the question, option, question. A name of three parts, such as ``clustering.affinity-watershed.stride``, is a setting of
+that component alone.
 """
 
 from __future__ import annotations
@@ -230,7 +231,7 @@ class Layer:
     Attributes
     ----------
     source : str
-        `system`, `preset`, `profile`, `data set`, `option` or `question`.
+        `system`, `preset`, `profile`, `data set`, `option` or `question`, or the default settings of a question.
     values : dict
         Dotted name -> value. What the components of the run lack is skipped, as one profile serves all components, but
         for options and questions.
@@ -290,9 +291,16 @@ def _without_component(name: str, settings: Settings) -> str:
 
 
 def layers_of(
-    dataset: str, root: str, profile: str, preset: str, overrides: str, system: str, changes: Mapping[str, Any]
+    dataset: str,
+    root: str,
+    profile: str,
+    preset: str,
+    overrides: str,
+    system: str,
+    changes: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
 ) -> list[Layer]:
-    """The layers of a run, see `load_settings`."""
+    """The layers of a run, see `load_settings`; `defaults` are those of a question, above which options stand."""
     for kind, name, known in (("system", system, SYSTEMS), ("profile", profile, PROFILES), ("preset", preset, PRESETS)):
         if name not in known:
             raise unknown_name(kind, name, known)
@@ -304,7 +312,8 @@ def layers_of(
         Layer("preset", PRESETS[preset].get(system, {})),
         Layer("profile", {**PROFILES[profile], **SYSTEM_PROFILES.get((profile, system), {})}),
         Layer("data set", DATASET_PROFILES.get((profile, dataset), {})),
-        Layer("option", {"data.name": dataset, "data.root": root, **options}),
+        Layer("default of the question", defaults or {}),
+        Layer("option", {"data.name": dataset, **({"data.root": root} if root else {}), **options}),
         Layer("question", {name: value for name, value in changes.items() if name != "system"}),
     ]
 

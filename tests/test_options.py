@@ -18,14 +18,15 @@ from reports.cli import main as reports_main
 from study.ablation.launch import LaunchResult
 from study.cli import main as study_main
 
-TINY = "network.name=unet,network.base_width=1,network.depth=1,training.steps=1,training.threads=1"
+SMALL = "network.base_width=1,network.depth=1,training.steps=1,training.threads=1"
+TINY = f"network.name=unet,{SMALL}"
 
 
 def train(*options, overrides=TINY):
     return study_main, ["train", "--profile", "smoke", "--set", overrides, *options]
 
 
-def ablate(*options, overrides=TINY):
+def ablate(*options, overrides=SMALL):
     return ablations_main, ["lambda", "--profile", "smoke", "--executor", "inline", "--set", overrides, *options]
 
 
@@ -191,7 +192,7 @@ def test_commands_that_are_spelled_otherwise_name_the_right_one(before, now):
 )
 def test_the_help_lists_the_data_sets(command):
     told = " ".join(outcome_of((command[0], [*command[1], "--help"])).output.split())
-    assert "synthetic-leaves, synthetic-cells, cvppp2017, bbbc006, bbbc039, dsb2018, folder." in told
+    assert "synthetic-leaves, synthetic-cells, cvppp2017, bbbc006, bbbc039, dsb2018, folder, neurites, volume." in told
 
 
 @pytest.mark.usefixtures("store")
@@ -302,7 +303,7 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
     monkeypatch.setattr("study.cli.load_model", lambda *_: None)
     for target in (
         *("train_one", "evaluate_run", "search_run", "import_labels"),
-        *("promote", "predict", "submit"),
+        *("promote", "predict", "submit", "table_of_settings"),
     ):
         monkeypatch.setattr(f"study.cli.{target}", called(0))
     monkeypatch.setattr("reports.cli.make_reports", called(0))

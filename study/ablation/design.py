@@ -104,6 +104,11 @@ class Ablation:
             dependent |= self.dependent_settings.get(pair, {})
         return dependent | variant
 
+    def system_and_changes(self, variant: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The system of a variant, and what it has otherwise than that."""
+        changes = self.settings_of(variant)
+        return changes.pop("system", self.system), changes
+
 
 def _faults_of_settings(ablation: Ablation) -> Iterator[str]:
     """Settings that do not exist, and values that make no variants."""
@@ -228,8 +233,6 @@ def plan(ablation: Ablation, base: SettingsOf, seeds: Sequence[int]) -> list[Pla
     """
 
     def planned(variant: dict[str, Any], seed: int) -> PlannedRun:
-        changes = ablation.settings_of(variant)
-        system = changes.pop("system", ablation.system)
-        return PlannedRun(variant, base(system, changes).with_({"seed": seed}))
+        return PlannedRun(variant, base(*ablation.system_and_changes(variant)).with_({"seed": seed}))
 
     return [planned(variant, seed) for seed in seeds for variant in ablation.variants()]
