@@ -216,7 +216,7 @@ def test_options_that_the_command_line_itself_refuses(option):
 def test_a_gpu_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for command in (train, ablate):
-        assert_told(command(overrides=f"{TINY},training.device=cuda"), "training.device=cuda, but torch finds no GPU")
+        assert_told(command(overrides=f"{SMALL},training.device=cuda"), "training.device=cuda, but torch finds no GPU")
 
 
 @pytest.mark.parametrize("fault", ["folder", "file"])
