@@ -164,7 +164,7 @@ def check_submission_command(submission: Path, images: Path) -> int:
 @main.command("check_data")
 @settings_options("synthetic-leaves")
 @exits
-def check_data_command(**options: str) -> int:
+def check_data_command(**options: Any) -> int:
     """List counts, sizes, objects per image and every defect of a data set."""
     report = check(open_dataset(load_settings(**options).data))
     click.echo(str(report))
