@@ -9,6 +9,7 @@ from reports.blocks.results import COSTS, figure_table, result_frame, result_tab
 from study import figures
 from study.ablation.statistics import ABOUT_INTERVALS
 
+SHOWS = ("em",)  # ablations
 PRINTED = ("voi_split", "voi_merge", "voi", "arand")
 REAL = ("volume",)  # data sets beside which printed values may stand: not the synthetic ones
 

@@ -56,7 +56,7 @@ class StandIn:
         return self.trained[image.tobytes()]
 
     def labels(self, maps: ImageMaps, foreground: np.ndarray | None = None) -> np.ndarray:
-        return segment(maps.objectness.astype(np.float32), maps.embedding.astype(np.float32), self.settings.clustering)
+        return segment(maps, self.settings.clustering)
 
 
 def bare(network: nn.Module, settings: Settings, device: torch.device, size: int, count: int) -> float:

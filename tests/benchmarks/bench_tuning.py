@@ -18,6 +18,7 @@ from study.clustering import CLUSTERERS
 from study.data.batches import NetworkImage
 from study.inference import predict_maps
 from study.maps import ImageMaps
+from study.process import quiet_libraries
 from study.profiles import load_settings
 from study.settings import Tuning
 from study.tuning import score_on, search
@@ -47,6 +48,7 @@ def seconds(function, *arguments) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
+    quiet_libraries()
     kept, images = stored()
     settings = load_settings("folder", root=".", profile="quick")
     network = build(3, settings).eval()
