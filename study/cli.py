@@ -114,7 +114,7 @@ def search_command(run_id: str, objectives: str, data_root: str, overrides: str)
 def import_command(
     name: str, labels: str, dataset: str, data_root: str, split: str, foreground: str, overrides: str
 ) -> None:
-    """Score label images that other software has made, as a run beside those of the study."""
+    """Score label images that other software has made, as a run next to those of the study."""
     changes = {"data.name": dataset, "data.root": data_root} | parse_overrides(overrides)
     import_labels(name, labels, split, foreground, changes)
 

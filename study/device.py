@@ -37,5 +37,5 @@ def _fast_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.12 cannot tell
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.12 does not know
     return bool(capabilities.get("amx_bf16", False))

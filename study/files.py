@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from study.errors import StudyError
 
-# What the readers of torch, numpy and zip archives raise on a damaged file. Torch tells of one by a RuntimeError.
+# What the readers of torch, numpy and zip archives raise on a damaged file. Torch raises a RuntimeError.
 DAMAGED = (
     OSError,
     EOFError,
@@ -50,8 +50,8 @@ def write_atomically(file: Path) -> Iterator[Path]:
     """A path to write to, which takes the name of `file` when the block has written all of it.
 
     A process that is killed leaves the old file or the new one, never a part of it. The folder of `file` is made where
-    it is missing. The path is a new one each time, so that two processes do not write into each other's file. A
-    WriteError tells that it cannot be written.
+    it is missing. The path is a new one each time, so that two processes do not write into each other's file. What
+    cannot be written raises a WriteError.
     """
     partial = file.with_name(f"{uuid4().hex}.partial")
     try:

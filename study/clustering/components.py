@@ -17,7 +17,7 @@ from study.config import setting
 class Components(Clustering):
     """Connected components of what is above `threshold`: the objects of the three-class U-Net (Chen et al. 2019).
 
-    `expansion` widens the objects by that many px, to give back the contours that were drawn between them; a pixel that
+    `expansion` widens the objects by that many px, to give back the contours that were put between them; a pixel that
     several reach goes to the nearest. The embedding is not used. Ids are in row-major order of each object's first
     pixel.
     """

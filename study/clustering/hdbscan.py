@@ -9,17 +9,16 @@ import numpy as np
 from sklearn.cluster import HDBSCAN
 from sklearn.metrics import pairwise_distances_argmin_min
 
-from study.clustering.base import Clustering
-from study.clustering.sampling import component_image, known_pixels, sample
+from study.clustering.sampling import FittedClustering, sample
 from study.config import setting
 
 _PAPER_AREA = 512 * 512  # px, of the image that `min_cluster_size` refers to
-_MIN_CLUSTER = 10  # px; fewer tell little about a density
+_MIN_CLUSTER = 10  # px; fewer say little about a density
 _ROUNDING = 1e-6  # of distances between unit vectors: equal directions count as within a reach of 0
 
 
 @dataclass(frozen=True)
-class Hdbscan(Clustering):
+class Hdbscan(FittedClustering):
     """Objects as components of the dense regions of the foreground's directions (clusterer of Wu et al. 2020, Table 2).
 
     At most 20 000 foreground pixels are fitted, sampled by a fixed seed. Any other pixel goes to the cluster with the
@@ -40,20 +39,17 @@ class Hdbscan(Clustering):
     # px of a 512 x 512 image, scaled to the area of others
     min_cluster_size: int = setting(100, low=1, search=(50, 300, 10), label="minimum cluster size, px")
 
-    def cluster(self, objectness: np.ndarray, embedding: np.ndarray, foreground: np.ndarray, metric: str) -> np.ndarray:
-        known, directions = known_pixels(embedding, foreground)
-        if not known.any():
-            return np.zeros(known.shape, np.int32)
+    def clusters(self, directions: np.ndarray, pixels: int) -> np.ndarray:
         sampled = sample(len(directions))
         fitted = directions[sampled]
         share = len(fitted) / len(directions)
-        min_size = max(_MIN_CLUSTER, round(self.min_cluster_size * known.size / _PAPER_AREA * share))
+        min_size = max(_MIN_CLUSTER, round(self.min_cluster_size * pixels / _PAPER_AREA * share))
         clusters = _dense_clusters(fitted, min_size)
-        labels = np.zeros(len(directions), np.int32)
-        if clusters.max(initial=-1) >= 0:
-            labels = 1 + _nearest_cluster(directions, fitted, clusters)
-            labels[sampled] = 1 + clusters
-        return component_image(known, labels)
+        if clusters.max(initial=-1) < 0:
+            return np.zeros(len(directions), np.int32)
+        labels = 1 + _nearest_cluster(directions, fitted, clusters)
+        labels[sampled] = 1 + clusters
+        return labels
 
 
 def _dense_clusters(directions: np.ndarray, min_size: int) -> np.ndarray:

@@ -8,20 +8,19 @@ from typing import ClassVar
 import numpy as np
 from sklearn.cluster import MeanShift as Model
 
-from study.clustering.base import Clustering
-from study.clustering.sampling import component_image, known_pixels, sample
+from study.clustering.sampling import FittedClustering, sample
 from study.config import setting
 
 _MAX_SEEDS = 200  # from which mean shift climbs
 
 
 @dataclass(frozen=True)
-class MeanShift(Clustering):
+class MeanShift(FittedClustering):
     """Objects as components of the modes of the foreground's directions (clusterer of Wu et al. 2020, Table 2).
 
     A flat kernel of radius `bandwidth` climbs from directions in the 200 most populous cells of a grid as wide as the
     radius, over at most 20 000 foreground pixels, sampled by a fixed seed. Every foreground pixel then goes to the
-    nearest mode. Local constraints let distant objects share a direction: they are told apart as connected components.
+    nearest mode. Local constraints let distant objects share a direction: they are separated as connected components.
 
     Bounded for P foreground pixels and K <= 200 modes by O(20 000 E) time for each of the at most 200 x 300 steps and
     O(P K E) for the assignment, and by O(P E) memory: about 1 s at 512 x 512, even for random directions.
@@ -33,13 +32,10 @@ class MeanShift(Clustering):
     # between unit embeddings
     bandwidth: float = setting(0.5, low=0.01, high=2, search=(0.3, 0.8, 0.02), label="bandwidth")
 
-    def cluster(self, objectness: np.ndarray, embedding: np.ndarray, foreground: np.ndarray, metric: str) -> np.ndarray:
-        known, directions = known_pixels(embedding, foreground)
-        if not known.any():
-            return np.zeros(known.shape, np.int32)
+    def clusters(self, directions: np.ndarray, pixels: int) -> np.ndarray:
         fitted = directions[sample(len(directions))]
         modes = Model(bandwidth=self.bandwidth, seeds=_populous(fitted, self.bandwidth)).fit(fitted)
-        return component_image(known, 1 + modes.predict(directions))
+        return 1 + modes.predict(directions)
 
 
 def _populous(directions: np.ndarray, width: float) -> np.ndarray:

@@ -67,7 +67,7 @@ def _found(
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Labels of each window, with ids that no two windows share, and the area of each id in window and core.
 
-    Objects that do not reach into the core are left out: there the window sees least, and others see more.
+    Objects that do not reach into the core are left out: other windows see more of them.
     """
     sides = [max(tile.window[axis].stop - tile.window[axis].start for tile in tiles) for axis in (0, 1)]
     stored = array_on_disk((len(tiles), *sides), np.int32)

@@ -3,7 +3,7 @@
 What the server's program does with a file (the organisers' Python script, of which groups published copies): it reads
 ``answer.h5`` from the uploaded zip file; takes zeros where a label is missing; gives 0 to labels of another size than
 the image; takes the lowest id as background; counts every number up to the largest one as an object, gaps too; and
-fails on floats. It tells nothing of this to who uploads, so that it is checked here.
+fails on floats. It says nothing of this to whoever uploads, so that it is checked here.
 """
 
 from __future__ import annotations

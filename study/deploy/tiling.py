@@ -63,7 +63,7 @@ def _along(size: int, longest: int, margin: int, multiple: int) -> list[tuple[sl
 def array_on_disk(shape: Sequence[int], dtype: type[np.generic]) -> np.memmap:
     """An array of zeros in a temporary file without a name, which is gone with the array however the program ends.
 
-    A StudyError tells that there is no room for it.
+    If there is no room for it, this raises a StudyError.
     """
     size = prod(shape) * np.dtype(dtype).itemsize
     try:

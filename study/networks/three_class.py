@@ -1,4 +1,4 @@
-"""U-Net that tells object, contour and background apart, a baseline of Chen et al. 2019 (section 3.2)."""
+"""U-Net that separates object, contour and background, a baseline of Chen et al. 2019 (section 3.2)."""
 
 from __future__ import annotations
 

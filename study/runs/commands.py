@@ -204,7 +204,7 @@ def _foreground_for(
     """Settings with the foreground rule for a data set, and the rule in words.
 
     Where other data are asked for, a rule that was chosen for the run's own data set is chosen anew. A run of earlier
-    versions does not tell: its `truth` is taken to have been chosen so.
+    versions does not say: its `truth` is taken to have been chosen so.
     """
     before = settings.clustering.foreground
     if _FOREGROUND not in changes and any(name.startswith("data.") for name in changes):

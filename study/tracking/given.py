@@ -17,12 +17,12 @@ def name_given_run(name: str, note: str) -> None:
 
 
 def source_of(given: Run) -> dict[str, str]:
-    """Its tags that tell which project and entry point was started."""
+    """Its tags that say which project and entry point was started."""
     return {name: value for name, value in given.data.tags.items() if name.startswith(_OF_PROJECT)}
 
 
 def point_from(given: Run, run_id: str, name: str, experiment_id: str) -> None:
-    """Let it tell where the runs of the program are: from the run `name` on, in another experiment than its own."""
+    """Let its page say where the runs of the program are: from the run `name` on, in another experiment."""
     experiment = MlflowClient().get_experiment(experiment_id).name
     note = (
         f"The runs of this launch are in the experiment [{experiment}](#/experiments/{experiment_id}), the first one "

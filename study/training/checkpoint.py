@@ -102,7 +102,7 @@ class TrainingState:
                 torch.save(self.state_dict(), partial)
 
     def resume(self, device: torch.device) -> bool:
-        """Go on from the checkpoint; tells whether there is one.
+        """Go on from the checkpoint; gives whether there is one.
 
         Raises
         ------

@@ -155,7 +155,7 @@ def learning_rate(plan: Training, step: int, steps: int) -> float:
     """Learning rate of a step.
 
     `staircase` multiplies by `decay` every `decay_steps` (Wu et al. 2020, section 4). `one-cycle` rises over the first
-    tenth and falls to zero along a cosine: the most that a small budget allows.
+    tenth and falls to zero along a cosine: what a small budget allows.
     """
     if plan.schedule == "staircase":
         return plan.learning_rate * plan.decay ** (step // plan.decay_steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -191,10 +191,12 @@ class _Trials:
         trial.set_user_attr("refinement", refinement)
         objectives = self.study.user_attrs[_OBJECTIVES]
         alone = len(objectives) == 1
+        clustering = replace(self.clustering, **on_grid(self.space, trial.params))
         scored: list[dict[str, float]] = []
         pruned = False
-        for chunk in self._chunks():
-            for found in self._scores(trial.params, chunk):
+        for start in range(0, len(self.order), _AT_ONCE):
+            chunk = self.order[start : start + _AT_ONCE]
+            for found in self.pool.map(lambda i: self.score(clustering, int(i)), chunk):
                 if alone:
                     trial.report(found[objectives[0]], len(scored))  # all trials take the images in the same order
                 scored.append(found)
@@ -208,13 +210,6 @@ class _Trials:
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, [means[name] for name in objectives])
-
-    def _chunks(self) -> Iterator[np.ndarray]:
-        return (self.order[start : start + _AT_ONCE] for start in range(0, len(self.order), _AT_ONCE))
-
-    def _scores(self, values: dict[str, Any], chunk: np.ndarray) -> Iterator[dict[str, float]]:
-        clustering = replace(self.clustering, **on_grid(self.space, values))
-        return self.pool.map(lambda i: self.score(clustering, int(i)), chunk)
 
 
 def _over(study: optuna.Study, tuning: Tuning) -> bool:

@@ -24,7 +24,7 @@ from study.errors import StudyError
 _PLAIN_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "F", "RGB", "RGBA")  # of Pillow; others need conversion
 _NO_RGB = (PHOTOMETRIC.SEPARATED, PHOTOMETRIC.YCBCR, PHOTOMETRIC.CIELAB)  # colours that Pillow converts
 _DEEP = ("LA;16B", "RGB;16B", "RGBA;16B")  # what Pillow calls 16 bits per colour
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # faults are told in our sentences
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # our sentences say what is wrong
 # opened by these, not by `Image.open`, which takes images above 90 million pixels for an attack, and a JPEG with a
 # preview for a film
 _FORMATS = {b"\x89PNG": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
@@ -99,7 +99,7 @@ def _samples(image: Image.Image, palette_index: bool) -> np.ndarray:
 
 
 def _deep_colours(path: Path, packing: str) -> np.ndarray:
-    """Pixels of a PNG with 16 bits per colour: Pillow gives the high byte of each, or the low one if told to swap."""
+    """Pixels of a PNG with 16 bits per colour: Pillow gives the high byte of each, or the low one if asked to swap."""
     if packing == "LA;16B":  # no swap for this one, but its four bytes pass for four colours
         grey = _unpacked(path, "RGBA")
         return grey[..., :1] << 8 | grey[..., 1:2]

@@ -34,7 +34,7 @@ def open_cvppp2017(data: Data) -> Dataset:
     Of A1, the 20 validation plants of Huang et al. 2022 are the test split and 16 of the other 108, by a fixed seed,
     the validation split; the other subsets are split by `data.split_seed`. Names are ``A1/plant001``. With
     `data.subsets` = `all`, whichever of A1 to A5 are there are taken. `data.test_subsets` names other subsets, all of
-    whose images are test images in place of the others. The files do not tell which images show the same plant, so
+    whose images are test images in place of the others. The files do not say which images show the same plant, so
     there are no groups.
 
     Raises

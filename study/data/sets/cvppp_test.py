@@ -35,7 +35,7 @@ class Plant:
         return read_rgb(self.file, self.name)
 
     def foreground(self) -> np.ndarray | None:
-        """(M, N) bool, True on the plant; None where the file does not tell.
+        """(M, N) bool, True on the plant; None where the file does not give it.
 
         Raises
         ------

@@ -30,7 +30,7 @@ def open_folder(data: Data) -> Dataset:
 
     ``index.csv`` has the column `image` (stem or file name), and `split` (train, val, test), `group`, or both; images
     that it does not name are left out. Images of equal `group` belong into one split; an image whose group is empty
-    is one of its own. Where there is no ``index.csv``, or it gives groups but no splits, `data.split_seed` draws them.
+    is one of its own. Where there is no ``index.csv``, or it gives groups but no splits, `data.split_seed` does.
 
     Raises
     ------
@@ -41,15 +41,15 @@ def open_folder(data: Data) -> Dataset:
     root = root_of(data, "images/ and labels/")
     folders = folder_in(root, "images"), folder_in(root, "labels", "masks")
     images, labels = keyed(folders[0]), keyed(folders[1])
-    index, drawn = root / INDEX, SEEDED_NOTE.format(data.split_seed)
+    index, seeded = root / INDEX, SEEDED_NOTE.format(data.split_seed)
     if not index.exists():
-        return Dataset(data.name, seeded_splits(paired(images, labels, folders), data.split_seed), False, drawn)
+        return Dataset(data.name, seeded_splits(paired(images, labels, folders), data.split_seed), False, seeded)
     rows = _read_index(index)
     records = tuple(replace(r, group=rows[r.name].group or r.name) for r in paired(images, labels, folders, rows))
     left_out = tuple(f"{stem}: not in {index}" for stem in sorted(images.keys() | labels.keys()) if stem not in rows)
     if rows and not any(row.split for row in rows.values()):
         splits = seeded_splits(records, data.split_seed)
-        return Dataset(data.name, splits, False, f"{drawn}, by the groups of {INDEX}", left_out)
+        return Dataset(data.name, splits, False, f"{seeded}, by the groups of {INDEX}", left_out)
     splits = {split: tuple(record for record in records if rows[record.name].split == split) for split in SPLITS}
     return Dataset(data.name, splits, False, f"the split column of {INDEX}", left_out)
 

@@ -62,13 +62,13 @@ def _has_no_object(record: Record) -> bool:
     try:
         return not record.fault and not read_labels(record.files[1]).any()
     except StudyError:
-        return False  # `load` will tell
+        return False  # `load` will say why
 
 
 def open_bbbc039(data: Data) -> Dataset:
     """BBBC039v1 with its published split, ``metadata/{training,validation,test}.txt``.
 
-    Wells are groups here too, but that split cuts some of them, as `split_note` tells.
+    Wells are groups here too, but that split cuts some of them, as `split_note` says.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from study.data.dataset import SPLITS, Dataset, Record
 from study.data.settings import Data
 
 GENERATOR_VERSION = 1  # raise it with every change of the pixels
-MIN_VISIBLE = 20  # px; objects of which less is seen are not drawn
+MIN_VISIBLE = 20  # px; objects of which less is seen are left out
 GOLDEN_ANGLE = np.deg2rad(137.5)  # between successive leaves of a rosette
 
 SOIL, MOSS, GREEN, VEIN = np.array([[98, 78, 62], [112, 116, 50], [84, 158, 52], [156, 206, 122]], np.float32)
@@ -42,7 +42,7 @@ def rosette(rng: np.random.Generator, size: int = 96) -> tuple[np.ndarray, np.nd
     """A plant of 5 to 10 leaves from above, the older and longer ones below, which scales with the side of the image.
 
     All leaves of a plant have one green, and a bright midvein runs along each. Where leaves overlap there is a thin
-    shadow, a margin about as bright as a vein, both, or nothing: a boundary cannot be told from a midvein by its
+    shadow, a margin about as bright as a vein, both, or nothing: a boundary and a midvein do not differ by their
     surroundings alone (Wu et al. 2020, Fig. 2).
 
     Returns
@@ -131,7 +131,7 @@ def nuclei(rng: np.random.Generator, size: int = 128) -> tuple[np.ndarray, np.nd
     consecutive ids; 0 is background.
     """
     labels = np.zeros((size, size), np.int32)
-    nearest = np.ones((size, size), np.float32)  # distance to the nucleus drawn there, 1 at its outline
+    nearest = np.ones((size, size), np.float32)  # distance to the nucleus that is there, 1 at its outline
     signal = np.zeros((size, size), np.float32)
     for index, (row, col, radius) in enumerate(_places(rng, int(rng.integers(8, 31)), size), start=1):
         window = tuple(slice(max(0, int(c - 1.6 * radius)), int(c + 1.6 * radius) + 1) for c in (row, col))
