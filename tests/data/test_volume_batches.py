@@ -122,7 +122,7 @@ def test_a_volume_that_is_too_small():
         r"give a larger volume or lower data\.crop_planes, data\.crop_size and network\.depth",
     ):
         check_volume(numbered(), (6, 9, 9), "a crop")
-    with pytest.raises(StudyError, match="the volume flat is too small: .* and a training crop needs 3 x 4 x 4"):
+    with pytest.raises(StudyError, match=r"the volume flat is too small: .* and a training crop needs 3 x 4 x 4"):
         store(numbered(), numbered((2, 9, 9), "flat"))
 
 
