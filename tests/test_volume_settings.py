@@ -83,7 +83,7 @@ def test_what_does_not_fit_volumes(overrides, words):
 @pytest.mark.parametrize("method", ["affinity-watershed", "components-watershed"])
 def test_clusterings_that_take_volumes(method):
     assert load(f"clustering.method={method}").clustering.method == method
-    with pytest.raises(StudyError, match="choose .*affinity-watershed") as error:
+    with pytest.raises(StudyError, match=r"choose .*affinity-watershed") as error:
         load("clustering.method=growing")
     assert method in str(error.value)
 
