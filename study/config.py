@@ -114,7 +114,10 @@ def checked(name: str, value: Any, spec: dataclasses.Field) -> Any:
         upper = "" if high is None else f" and at most {high:g}"
         raise StudyError(f"setting {name} must be at least {low:g}{upper}, not {value:g}")
     if meta.get("check"):
-        meta["check"](value)
+        try:
+            meta["check"](value)
+        except StudyError as error:
+            raise StudyError(f"setting {name}: {error}") from error
     return value
 
 

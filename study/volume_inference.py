@@ -80,7 +80,7 @@ def tiled_affinities(
     tiles = [tiles_along(*sizes) for sizes in zip(pixels.shape[:3], tile, multiples, strict=True)]
     shares = [
         [pair_shares(size, own, offset[axis]) for offset in offsets]
-        for axis, (size, own) in enumerate(zip(pixels.shape[:3], tiles, strict=True))
+        for axis, (size, own) in enumerate(zip(shape, tiles, strict=True))
     ]
     result = np.zeros((len(offsets), *pixels.shape[:3]), np.float32)
     for place in itertools.product(*(range(len(own)) for own in tiles)):
@@ -112,17 +112,24 @@ def tiles_along(size: int, tile: int, multiple: int = 1) -> list[slice]:
 def pair_shares(size: int, tiles: Sequence[slice], distance: int) -> list[np.ndarray]:
     """What each tile along an axis contributes to the pairs (i, i + distance); the sum over all tiles is 1.
 
+    Parameters
+    ----------
+    size : int
+        Of the volume; the last tiles may reach beyond it, where there are no pairs.
+    tiles : sequence of slice
+    distance : int
+
     Returns
     -------
     list of (length of the tile,) float32 arrays
-        By i; 0 where i + distance is outside of the tile.
+        By i; 0 where i + distance is outside of the tile or of the volume.
     """
-    total, weights = np.zeros(size), []
+    total, weights = np.zeros(tiles[-1].stop), []
     for own in tiles:
         length = own.stop - own.start
         inside = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1))  # voxels to the tile's border
         weight = np.zeros(length)
-        first, second = (slices[0] for slices in pair_slices((distance,), (length,)))
+        first, second = (slices[0] for slices in pair_slices((distance,), (min(length, size - own.start),)))
         weight[first] = np.minimum(inside[first], inside[second])
         total[own] += weight
         weights.append(weight)

@@ -3,9 +3,11 @@ import pandas as pd
 import pytest
 
 from study.clustering.angular import Angular
+from study.clustering.components_watershed import ComponentsWatershed
 from study.data.batches import NetworkImage, resize_labels
 from study.data.targets import distance_map
-from study.evaluation import evaluate, in_words, means
+from study.evaluation import evaluate, in_words, means, scores_of_volume
+from study.maps import ImageMaps
 from study.metrics import scores
 from tests.maps import image_maps
 
@@ -78,3 +80,65 @@ def test_no_images():
 def test_as_many_maps_as_images():
     with pytest.raises(ValueError, match="longer"):
         evaluate([], [example("a")[1]], SETTINGS)
+
+
+def quarters():
+    """A volume of three planes, five rows and four columns, with an id for each quarter."""
+    true = np.empty((3, 5, 4), np.int32)
+    true[:, :3, :2], true[:, :3, 2:], true[:, 3:, :2], true[:, 3:, 2:] = 1, 2, 3, 4
+    return true
+
+
+def test_quarters_of_a_volume_are_scored_alone():
+    true, labels = quarters(), quarters()
+    labels[:, :3, 2:] = [[[5, 6]], [[5, 6]], [[5, 6]]]  # an object cut in two halves: a bit is lost
+    labels[:, 3:, 2:] = 3  # merged with its neighbour, which no quarter sees
+    found = dict(scores_of_volume("v", true, labels))
+    assert list(found) == [
+        "v, rows 0-2, columns 0-1",
+        "v, rows 0-2, columns 2-3",
+        "v, rows 3-4, columns 0-1",
+        "v, rows 3-4, columns 2-3",
+    ]
+    errors = [[values[key] for key in ("voi_split", "voi_merge", "voi")] for values in found.values()]
+    np.testing.assert_allclose(errors, [[0, 0, 0], [1, 0, 1], [0, 0, 0], [0, 0, 0]], atol=1e-12)
+    split = found["v, rows 0-2, columns 2-3"]
+    assert split["arand"] == pytest.approx(1 - 2 * 0.5 / (1 + 0.5), abs=0.05)
+    assert [values["arand"] for values in found.values()] == [0, split["arand"], 0, 0]
+    for (name, values), block in zip(found.items(), (np.s_[:, :3, :2], np.s_[:, :3, 2:]), strict=False):
+        assert values == scores(true[block], labels[block], "volumes"), name
+
+
+def test_quarters_without_a_label_are_left_out_and_unlabelled_voxels_do_not_count():
+    true, labels = quarters(), quarters()
+    true[:, 3:], true[:, 0, :2] = 0, 0
+    labels[:, 0, :2], labels[:, 3:] = [8, 9], 7
+    found = scores_of_volume("v", true, labels)
+    assert [name for name, _ in found] == ["v, rows 0-2, columns 0-1", "v, rows 0-2, columns 2-3"]
+    assert all(values["arand"] == 0 and values["voi"] == pytest.approx(0, abs=1e-12) for _, values in found)
+    assert scores_of_volume("v", np.zeros_like(true), labels) == []
+
+
+def test_a_volume_of_one_row_has_two_quarters():
+    true = np.ones((2, 1, 3), np.int32)
+    assert [name for name, _ in scores_of_volume("v", true, true)] == [
+        "v, rows 0-0, columns 0-1",
+        "v, rows 0-0, columns 2-2",
+    ]
+
+
+def test_the_table_of_volumes_has_a_row_for_each_quarter():
+    true = quarters()
+    near = np.zeros(true.shape, np.float16)
+    near[:, [0, 1, 3, 4]] = 0.9
+    near[:, :, 2] = 0.1
+    volume = NetworkImage("v", np.zeros((*true.shape, 1), np.float16), true, true)
+    maps = ImageMaps({"near_affinity": near, "affinities": np.ones((*true.shape, 3), np.float16)})
+    settings = ComponentsWatershed(foreground="none", min_size=0, min_distance=0.0)
+    found = evaluate([maps], [volume], settings, reference=settings)
+    assert found.table["image"].tolist() == [name for name, _ in scores_of_volume("v", true, found.labels[0])]
+    assert {"arand", "voi", "voi_split", "voi_merge", "arand_paper_thresholds"} <= set(found.table)
+    assert not {"sbd", "neighbour_angle"} & set(found.table)
+    assert (found.labels[0].shape, found.labels[0].dtype) == (true.shape, np.int32)
+    assert means(found.table)["arand"] == pytest.approx(found.table["arand"].mean())
+    assert in_words(found.table, "test").startswith("4 test sub-volumes: ")

@@ -129,7 +129,8 @@ class RunCard:
         title = heading("Scores")
         if self.found is None:
             return title + remarks("Missing here:", [self.no_scores])
-        table, first, item = self.found.table, headline(self.found.table), kind_of(self.found.table).item
+        table, first, kind = self.found.table, headline(self.found.table), kind_of(self.found.table)
+        number_of = f"{len(table)} {self.split} {kind.item}{'s' * (len(table) != 1)}"
         table.to_csv(self.folder / "scores_per_image.csv", index=False)
         columns, means = [Column("", ["mean", "lowest", "highest"], numeric=False)], {}
         shown = summary_scores(table)
@@ -141,11 +142,11 @@ class RunCard:
             mean = with_interval(found.mean, found.low, found.high, score.form)
             columns.append(Column(score.label, [mean, *extremes], score.group))
         pd.DataFrame([means]).to_csv(self.folder / "scores.csv", index=False)
-        caption = f"{len(table)} {self.split} {item}{'s' * (len(table) != 1)}; small print: {intervals_over(1)}. "
+        caption = f"{number_of}; small print: {intervals_over(1, kind)}. "
         caption += f"{described(shown)}."
         caption += ABOUT_THRESHOLDS if any(score.with_paper_thresholds for score in shown) else ""
         figure = figures.spread_figure(table[first.key].tolist(), first.label)
-        words = f"{first.label} of each {item}."
+        words = f"{first.label} of each {kind.item}."
         block = figure_block(self.folder, "spread", figure, words, table.filter(["image", first.key]))
         return title + table_block(columns, caption) + block
 

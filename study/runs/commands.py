@@ -104,7 +104,7 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
     process.use_threads(threads_for(settings, 1))
     network = _network_of(trained, settings, split)
     name = PlannedRun({"network.name": settings.network.name}, settings).name
-    note = f"The network of run {run_id}, scored on {len(records)} {split} images of {dataset.name} "
+    note = f"The network of run {run_id}, scored on {len(records)} {split} {settings.kind} of {dataset.name} "
     note += f"({dataset.split_note}). Foreground at test time: {rule}." + (f" **Warning**: {seen}." if seen else "")
     tags = {"evaluated_run": run_id, "split": split} | ({"warning": seen} if seen else {})
     tqdm.write(note)

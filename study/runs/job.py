@@ -11,6 +11,7 @@ import pandas as pd
 from study.code_digest import CodeDigest, code_digest
 from study.config import is_number
 from study.data import Dataset
+from study.metrics.registry import KINDS, Kind
 from study.runs.resources import asked_for, resolve
 from study.settings import Settings
 
@@ -126,12 +127,12 @@ class Failure:
 def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
     """What the numbers are measured on, for captions and descriptions."""
     return (
-        f"{dataset.name}: {len(dataset.splits['test'])} test images ({dataset.split_note}), {seeds} seed(s), "
-        f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds)}."
+        f"{dataset.name}: {len(dataset.splits['test'])} test {settings.kind} ({dataset.split_note}), {seeds} seed(s), "
+        f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds, KINDS[settings.kind])}."
     )
 
 
-def intervals_over(seeds: int) -> str:
-    """What the intervals of a launch with so many seeds are over."""
-    over = "images only, this training" if seeds == 1 else "seeds and images"
+def intervals_over(seeds: int, kind: Kind) -> str:
+    """What the intervals of a launch with so many seeds on a kind of data are over."""
+    over = f"{kind.item}s only, this training" if seeds == 1 else f"seeds and {kind.item}s"
     return f"95 % intervals over {over}"

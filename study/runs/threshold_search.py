@@ -66,7 +66,8 @@ def search_thresholds(
     except OSError as error:
         raise cannot_write(file, error) from error
     values = {f"clustering.{name}": getattr(found.best, name) for name in found.names}
-    caption = f"{count} validation images, {settings.clustering.method}, foreground {settings.clustering.foreground}."
+    chosen = settings.clustering
+    caption = f"{count} validation {settings.kind}, {chosen.method}, foreground {chosen.foreground}."
     run.log_search(values, found.trials, _figures(found, caption))
     run.log_metrics(Point(0, {"perf/search_seconds": time.perf_counter() - started}))
     return replace(settings, clustering=found.best)

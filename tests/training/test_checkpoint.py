@@ -79,3 +79,27 @@ def test_what_is_not_finite_is_named(tmp_path, kept):
     fix = "lower training.learning_rate or set training.gradient_clip"
     last = f"; the last good checkpoint is {one.path}" if kept else ""
     assert str(error.value) == f"loss, a weight is not finite after 3 steps: {fix}{last}"
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ([{"val/arand": 0.3, "val/voi": 1.0}, {"val/arand": 0.2, "val/voi": 3.0}, {"val/arand": 0.25}], 1),
+        ([{"val/arand": 0.2}, {"val/arand": 0.2}, {"val/arand": 0.3}], 1),  # the later of equals
+        ([{"val/sbd": 0.2}, {"val/sbd": 0.9}, {"val/sbd": 0.1}], 1),
+        ([{}, {}, {}], 2),
+    ],
+)
+def test_the_best_weights_are_those_of_the_best_headline_score(tmp_path, scores, best):
+    one = state(tmp_path / "x.pt")
+    one.keep_best = True
+    for step, values in enumerate(scores):
+        with torch.no_grad():
+            one.network.bias.fill_(step)
+        one.validated(step, values)
+        if step == 0:  # what was best is known to a training that goes on
+            other = state(one.path)
+            other.keep_best = True
+            assert other.resume(torch.device("cpu"))
+            one = other
+    assert one.best["bias"].item() == best

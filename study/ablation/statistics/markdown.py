@@ -11,7 +11,7 @@ from study.ablation.design import Ablation
 from study.ablation.statistics.intervals import interval_columns
 from study.ablation.statistics.moderation import LEAST_FAMILY
 from study.ablation.statistics.power import ALPHA
-from study.metrics import Score, headline, score_of, summary_scores
+from study.metrics import Score, headline, kind_of, score_of, summary_scores
 from study.metrics.registry import DIFFERENCE, LEGACY, P_ADJUSTED, PAPER_THRESHOLDS
 from study.runs.job import intervals_over, variant_name
 
@@ -33,7 +33,7 @@ def to_markdown(ablation: Ablation, table: pd.DataFrame) -> str:
     rows = {row["variant"]: row for row in table.to_dict("records")}
     known = [column for column in _columns(table).items() if any(_cell(row, *column) for row in rows.values())]
     cells = [[name, *(_cell(row, *column) for column in known)] for name, row in rows.items()]
-    over = intervals_over(max(row["seeds"] for row in rows.values()))
+    over = intervals_over(max(row["seeds"] for row in rows.values()), kind_of(table))
     several = sum(row["paired_seeds"] > 1 for row in rows.values())
     together = f" For differences, {ABOUT_TRAININGS}." if several >= LEAST_FAMILY else ""
     lines = _markdown(("variant", *(score_of(column).label for column, _ in known)), cells)

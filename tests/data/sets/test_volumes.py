@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from study.data.sets.volumes import Volume, open_volumes
+from study.data import open_dataset
+from study.data.settings import Data
 from study.errors import StudyError
 
 SHAPE = (8, 6, 5)
@@ -22,7 +23,7 @@ def labels_of(shape=SHAPE):
 
 @pytest.fixture
 def write(tmp_path):
-    """Write `{split}.h5` with the given datasets, sound ones by default."""
+    """Write `{split}.h5` with the given datasets, sound ones by default; gives what `opened` opens."""
 
     def write(*splits, **datasets):
         for split in splits:
@@ -35,64 +36,95 @@ def write(tmp_path):
     return write
 
 
+def opened(root, **limits):
+    return open_dataset(Data("volume", str(root), **limits))
+
+
+def synthetic(**limits):
+    return open_dataset(Data("neurites", **limits))
+
+
+def volumes(dataset):
+    """The only sample of each split, which the splits are named after."""
+    samples = {split: record.load() for split, (record,) in dataset.splits.items()}
+    assert {split: sample.name for split, sample in samples.items()} == {split: split for split in samples}
+    return samples
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_files_of_each_split(write, dtype):
-    root = write("train", "val", "test", raw=raw_of(dtype=dtype))
-    found = open_volumes("volume", root)
-    assert (found.name, list(found.splits)) == ("volume", ["train", "val", "test"])
-    for split, volume in found.splits.items():
-        assert (volume.raw.dtype, volume.labels.dtype) == (dtype, np.int32)
-        assert volume.name.endswith(f"{split}.h5")
-        np.testing.assert_array_equal(volume.raw, raw_of(dtype=dtype))
+def test_files_of_each_split(write, tmp_path, dtype):
+    found = opened(write("train", "val", "test", raw=raw_of(dtype=dtype)))
+    assert (found.name, list(found.splits), found.split_note) == (
+        "volume",
+        ["train", "val", "test"],
+        "a file for each split",
+    )
+    for split, volume in volumes(found).items():
+        assert (volume.image.dtype, volume.labels.dtype) == (dtype, np.int32)
+        assert found.splits[split][0].files == (tmp_path / f"{split}.h5",)
+        np.testing.assert_array_equal(volume.image, raw_of(dtype=dtype)[..., None])
         np.testing.assert_array_equal(volume.labels, labels_of())
 
 
 @pytest.mark.parametrize(("given", "read"), [(np.float64, np.float32), (np.int64, np.uint16)])
 def test_other_types_of_raw_values(write, given, read):
-    volume = open_volumes("volume", write("train", "test", raw=raw_of(dtype=given))).splits["test"]
-    assert volume.raw.dtype == read
-    np.testing.assert_array_equal(volume.raw, raw_of())
+    volume = volumes(opened(write("train", "test", raw=raw_of(dtype=given))))["test"]
+    assert volume.image.dtype == read
+    np.testing.assert_array_equal(volume.image[..., 0], raw_of())
 
 
 @pytest.mark.parametrize(("planes", "val"), [(8, 2), (9, 2), (2, 1)])
 def test_without_a_validation_file_the_last_planes_are_validation(write, planes, val):
-    root = write("train", "test", raw=raw_of((planes, 6, 5), np.uint16), labels=labels_of((planes, 6, 5)))
-    found = open_volumes("volume", root)
+    raw, labels = raw_of((planes, 6, 5), np.uint16), labels_of((planes, 6, 5))
+    found = opened(write("train", "test", raw=raw, labels=labels))
     assert found.split_note == f"the last {val} of the {planes} planes of train.h5 are validation"
-    joined = np.concatenate([found.splits[split].raw for split in ("train", "val")])
-    np.testing.assert_array_equal(joined, raw_of((planes, 6, 5), np.uint16))
-    assert len(found.splits["val"].labels) == val
-    assert len(found.splits["test"].raw) == planes
-    assert found.splits["val"].name.endswith(f"train.h5, planes {planes - val} to {planes - 1}")
+    read = volumes(found)
+    joined = np.concatenate([read[split].image for split in ("train", "val")])
+    np.testing.assert_array_equal(joined[..., 0], raw)
+    assert len(read["val"].labels) == val
+    assert len(read["test"].image) == planes
+    assert found.splits["val"][0].files == found.splits["train"][0].files
 
 
 def test_limits_take_what_comes_first(write):
     root = write("train", "val", "test")
-    found = open_volumes("volume", root, planes=3, side=4)
-    np.testing.assert_array_equal(found.splits["test"].raw, raw_of()[:3, :4, :4])
-    np.testing.assert_array_equal(found.splits["test"].labels, labels_of()[:3, :4, :4])
-    assert open_volumes("neurites", planes=3, side=20).splits["train"].raw.shape == (3, 20, 20)
+    volume = volumes(opened(root, planes=3, side=4))["test"]
+    np.testing.assert_array_equal(volume.image[..., 0], raw_of()[:3, :4, :4])
+    np.testing.assert_array_equal(volume.labels, labels_of()[:3, :4, :4])
+    assert volumes(opened(root, planes=99, side=99))["test"].labels.shape == SHAPE
+    assert volumes(synthetic(planes=3, side=20))["train"].image.shape == (3, 20, 20, 1)
+
+
+def test_validation_planes_are_those_of_what_is_wanted(write):
+    found = opened(write("train", "test"), planes=4)
+    assert found.split_note == "the last 1 of the 4 planes of train.h5 are validation"
+    np.testing.assert_array_equal(volumes(found)["val"].image[..., 0], raw_of()[3:4])
 
 
 def test_synthetic_volumes_differ_and_come_again():
-    one, again = (open_volumes("neurites", planes=4, side=24) for _ in range(2))
-    assert one.digest() == again.digest()
-    raws = [volume.raw for volume in one.splits.values()]
+    one, again, other = (synthetic(planes=4, side=side) for side in (24, 24, 20))
+    assert one.digest() == again.digest() != other.digest()
+    found = volumes(one)
+    for split, volume in volumes(again).items():
+        np.testing.assert_array_equal(volume.image, found[split].image)
+        np.testing.assert_array_equal(volume.labels, found[split].labels)
+    raws = [volume.image for volume in found.values()]
     assert not any(np.array_equal(a, b) for a, b in zip(raws, [*raws[1:], raws[0]], strict=True))
-    assert all(volume.labels.min() > 0 for volume in one.splits.values())
+    assert all(volume.labels.min() > 0 for volume in found.values())
 
 
-def test_the_digest_knows_the_voxels_and_not_the_storage(write, tmp_path):
+def test_the_content_knows_the_voxels_and_not_the_storage(write, tmp_path):
     root = write("train", "test")
-    before = open_volumes("volume", root).digest()
+    before = opened(root)
+    digest, contents = before.digest(), before.contents()
     with h5py.File(tmp_path / "test.h5", "w") as file:
         file.create_dataset("raw", data=raw_of(), compression="gzip")
         file.create_dataset("labels", data=labels_of().astype(np.int32), chunks=True)
-    assert open_volumes("volume", root).digest() == before
+    assert opened(root).contents() == contents
     changed = labels_of()
     changed[0, 0, 0] = 0
     write("test", labels=changed)
-    assert open_volumes("volume", root).digest() != before
+    assert opened(root).digest() != digest
 
 
 def negative():
@@ -112,52 +144,47 @@ def negative():
         ({"labels": labels_of() + 0.5}, "test.h5:labels has labels that are not whole numbers"),
         ({"labels": negative()}, "test.h5:labels has a negative label -1"),
         ({"labels": labels_of() * 10**6}, "test.h5:labels has a too large label"),
-        ({"labels": np.zeros(SHAPE, int)}, "test.h5 has no labelled voxel"),
+        ({"labels": np.zeros(SHAPE, int)}, "test.h5, planes 0 to 7, has no labelled voxel"),
         ({"raw": np.full(SHAPE, np.nan)}, "test.h5:raw has pixels that are nan or infinite"),
         ({"raw": np.full(SHAPE, b"x")}, "test.h5:raw has pixels of type |S1"),
     ],
 )
 def test_what_cannot_be_read(write, datasets, words):
     write("train")
+    (record,) = opened(write("test", **datasets)).splits["test"]
     with pytest.raises(StudyError, match=re.escape(words)):
-        open_volumes("volume", write("test", **datasets))
+        record.load()
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_a_missing_file(write, tmp_path, split):
-    root = write("train", "test")
-    (tmp_path / f"{split}.h5").unlink()
-    with pytest.raises(StudyError, match=f"{split}.h5 is missing: data set volume needs train.h5 and test.h5"):
-        open_volumes("volume", root)
+def test_a_missing_file(write, tmp_path):
+    root, words = write("train", "test"), "is missing: data set volume needs train.h5 and test.h5"
+    (tmp_path / "test.h5").unlink()
+    with pytest.raises(StudyError, match=f"test.h5 {words}"):
+        opened(root).splits["test"][0].load()
+    (tmp_path / "train.h5").unlink()
+    with pytest.raises(StudyError, match=f"train.h5 {words}"):
+        opened(root)
 
 
 def test_a_file_that_is_no_hdf5(write, tmp_path):
     root = write("train", "test")
     for content in (b"no volume", (tmp_path / "train.h5").read_bytes()[:1500]):
         (tmp_path / "val.h5").write_bytes(content)
+        (record,) = opened(root).splits["val"]
         with pytest.raises(StudyError, match=r"cannot read .*val.h5: replace the file"):
-            open_volumes("volume", root)
+            record.load()
 
 
 def test_labels_in_one_part_of_the_planes_alone(write):
     labels = labels_of()
     labels[6:] = 0
-    root = write("train", "test", labels=labels)
-    with pytest.raises(StudyError, match=r"train.h5, planes 6 to 7 has no labelled voxel"):
-        open_volumes("volume", root)
+    (record,) = opened(write("train", "test", labels=labels)).splits["val"]
+    with pytest.raises(StudyError, match=r"train.h5, planes 6 to 7, has no labelled voxel"):
+        record.load()
 
 
-def test_names_and_folders(tmp_path):
-    with pytest.raises(StudyError, match="unknown data set of volumes 'ac3': choose one of neurites, volume"):
-        open_volumes("ac3")
+def test_folders(tmp_path):
     with pytest.raises(StudyError, match=r"data set volume needs data_root: name the folder"):
-        open_volumes("volume")
+        opened("")
     with pytest.raises(StudyError, match=r"none is not a folder: name the folder that holds train.h5 and test.h5"):
-        open_volumes("volume", str(tmp_path / "none"))
-
-
-def test_a_volume_that_is_too_small():
-    volume = Volume("test.h5", raw_of(), labels_of().astype(np.int32))
-    volume.refuse_smaller(SHAPE, "a crop")
-    with pytest.raises(StudyError, match=r"test.h5 is too small: it has 8 x 6 x 5 voxels, and a crop needs 9 x 6 x 5"):
-        volume.refuse_smaller((9, 6, 5), "a crop")
+        opened(tmp_path / "none")
