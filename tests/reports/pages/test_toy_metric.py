@@ -1,13 +1,10 @@
 """A metric in one file appears in tables, Markdown, figures, the view of MLflow and pages without another edit."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.__main__ import ABLATIONS
+from ablations import find_ablations
 from reports.pages.compare import Comparison
 from reports.pages.loss_comparison import LossComparison
 from reports.pages.run_card import RunCard
@@ -17,16 +14,16 @@ from study.metrics import objectives, registry, scores, summary_scores
 from study.runs.job import Result, variant_name
 from study.tracking import connect, current_store, start_run
 from study.tracking.page_view import shared_view
+from tests.toys.metric import METRIC
 
-ABLATION = ABLATIONS["loss"]
-TOY = Path(__file__).parents[2] / "toys" / "metric.py"
+ABLATION = find_ablations()["loss"]
 OLD = 0  # the place of the variant whose run is older than the metric
 
 
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
     monkeypatch.setattr(registry, "METRICS", list(registry.METRICS))
-    runpy.run_path(str(TOY))
+    registry.register(METRIC)
 
 
 def tables():
