@@ -1,8 +1,11 @@
 """A metric in one file: the share of found objects that cover parts of several true ones."""
 
+from __future__ import annotations
+
 import numpy as np
 
-from study.metrics import Contingency, Metric, Score, register
+from study.metrics.contingency import Contingency
+from study.metrics.registry import Metric, Score
 
 
 def merged_share(table: Contingency) -> float:
@@ -11,5 +14,16 @@ def merged_share(table: Contingency) -> float:
     return float((covered > 1).mean()) if covered.size else 0.0
 
 
-SCORE = Score("merged", "merged", "share of found objects that cover several true ones", False, ".4f", drawn=True)
-register(Metric([SCORE], lambda table: [merged_share(table)]))
+METRIC = Metric(
+    [
+        Score(
+            "merged",
+            "merged",
+            "share of found objects that cover several true ones",
+            higher_is_better=False,
+            form=".4f",
+            drawn=True,
+        )
+    ],
+    lambda table: [merged_share(table)],
+)

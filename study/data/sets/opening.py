@@ -13,7 +13,7 @@ from study.data.sets.volumes import open_neurites, open_volume
 from study.data.settings import Data
 from study.errors import unknown_name
 
-DATASETS: dict[str, Callable[[Data], Dataset]] = {
+IMAGES: dict[str, Callable[[Data], Dataset]] = {
     "synthetic-leaves": open_synthetic,
     "synthetic-cells": open_synthetic,
     "cvppp2017": open_cvppp2017,
@@ -21,10 +21,9 @@ DATASETS: dict[str, Callable[[Data], Dataset]] = {
     "bbbc039": open_bbbc039,
     "dsb2018": open_dsb2018,
     "folder": open_folder,
-    "neurites": open_neurites,
-    "volume": open_volume,
 }
-VOLUMES = ("neurites", "volume")  # those that hold volumes; all others hold images
+VOLUMES: dict[str, Callable[[Data], Dataset]] = {"neurites": open_neurites, "volume": open_volume}
+DATASETS = IMAGES | VOLUMES
 
 
 def open_dataset(data: Data) -> Dataset:
