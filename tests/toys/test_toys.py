@@ -1,6 +1,5 @@
 """Each toy is put into a copy of the program as CONTRIBUTING.md says, and a question about them is run there."""
 
-import io
 import os
 import shutil
 import subprocess
@@ -10,18 +9,8 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
-import torch
-
-from study.data.settings import Data
-from study.maps import ImageMaps
-from study.networks import build_network
-from tests.toys.clusterer import NearestSeed
-from tests.toys.dataset import DISCS, open_discs
-from tests.toys.loss import MarginLoss
-from tests.toys.network import Dilated
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
