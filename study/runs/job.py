@@ -132,7 +132,7 @@ def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
     )
 
 
-def intervals_over(seeds: int, kind: Kind) -> str:
+def intervals_over(seeds: int, kind: Kind = KINDS["images"]) -> str:
     """What the intervals of a launch with so many seeds on a kind of data are over."""
     over = f"{kind.item}s only, this training" if seeds == 1 else f"seeds and {kind.item}s"
     return f"95 % intervals over {over}"

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from study.errors import StudyError
 from study.process import take_given_run
-from study.settings import GROUPS, Settings
+from study.settings import Settings
 from study.tracking.commit import code_state
 from study.tracking.given import point_from, source_of
 from study.tracking.heartbeat import heartbeat_tags, send_heartbeats
@@ -246,9 +246,7 @@ def start_run(
             params = given.data.params
             point_from(given, run.run_id, name, experiment_id)
     if settings is not None:
-        choices = {"data.name", *(f"{group}.{chooser}" for group, (_, chooser) in GROUPS.items())}
-        flat, default = settings.flat(), settings.defaults().flat()
-        default |= {name: value for name, value in Settings().flat().items() if name in choices}
+        flat, default = settings.flat(), settings.defaults().flat() | Settings().flat()
         params = params | {name: str(flat[name]) for name in (*varied, "seed")}
         run.set_tags({k: v for k, v in flat.items() if v != default.get(k) and k != "data.root"})
         run.client.log_dict(run.run_id, flat, SETTINGS)

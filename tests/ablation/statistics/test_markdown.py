@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from study.ablation.statistics import ABOUT_TRAININGS, contrasts, contrasts_to_markdown, summarize, to_markdown
+from study.metrics.registry import KINDS
 from study.runs.job import intervals_over
 from tests.ablation.statistics.made import ABLATION, made_up, noisy
 
@@ -143,3 +144,4 @@ def test_contrasts_are_a_table_for_each_factor():
 def test_what_intervals_are_over():
     assert intervals_over(1) == "95 % intervals over images only, this training"
     assert intervals_over(2) == "95 % intervals over seeds and images"
+    assert intervals_over(2, KINDS["volumes"]) == "95 % intervals over seeds and sub-volumes"
