@@ -132,10 +132,7 @@ def launch(program, empty_store):
     return SimpleNamespace(
         parent=parent,
         children=children,
-        settings={
-            name: load_dict(client.get_run(run.info.run_id).info.artifact_uri + "/settings.json")
-            for name, run in children.items()
-        },
+        settings={name: load_dict(f"{run.info.artifact_uri}/settings.json") for name, run in children.items()},
         answer=pd.read_csv(answer).set_index("variant"),
         page=(program.root / "outputs" / "reports" / "compare" / "compare.html").read_text(),
     )
