@@ -14,9 +14,6 @@ PRINTED = ("voi_split", "voi_merge", "voi", "arand")
 REAL = ("volume",)  # data sets beside which printed values may stand: not the synthetic ones
 
 
-SHOWS = ("em",)  # ablations
-
-
 class EmTables(OneLaunch):
     """The table."""
 

@@ -32,7 +32,7 @@ class NearestSeed(SeededClustering):
         if not regions.any():
             return regions
         directions = region_directions(regions, embedding)
-        away, (rows, columns) = ndimage.distance_transform_edt(regions == 0, return_indices=True)
-        nearest = regions[rows, columns]
+        away, indices = ndimage.distance_transform_edt(regions == 0, return_indices=True)  # type: ignore[misc]
+        nearest = regions[tuple(indices)]
         similarity = np.einsum("mne,mne->mn", embedding, directions[nearest - 1])  # NaN without direction
         return np.where((away <= self.reach) & (similarity > cos(radians(self.angle))), nearest, 0)

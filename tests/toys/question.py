@@ -1,4 +1,4 @@
-"""Does a part that is new do better than the one that it replaces?
+"""Do parts that are new do better than those that they replace?
 
 Expected: no; these are examples of how a part is written, not of how one is chosen.
 Run:      mlflow run . -e ablate_toys
@@ -8,14 +8,10 @@ from study.ablation.design import Ablation
 
 ABLATION = Ablation(
     name="toys",
-    question="Does a part that is new do better than the one that it replaces?",
-    varied={"network.name": ["unet", "dilated"]},
-    control={"network.name": "unet"},
-    # the control with one other part each
-    extra_variants=[
-        {"network.name": "unet", "loss.name": "margin"},
-        {"network.name": "unet", "clustering.method": "nearest-seed"},
-    ],
-    system="unet",
-    defaults={"data.name": "discs"},
+    question="Do parts that are new do better than those that they replace?",
+    varied={"clustering.method": ["angular", "nearest-seed"]},
+    control={"clustering.method": "angular"},
+    extra_variants=[{"clustering.method": "nearest-seed", "network.name": "dilated", "loss.name": "margin"}],
+    system="unet",  # where the other settings of all variants come from
+    defaults={"data.name": "discs"},  # unless the command line names another data set
 )
