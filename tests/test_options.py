@@ -231,7 +231,7 @@ def test_a_store_that_cannot_be_written(fault, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("store")
 def test_a_folder_of_trainings_that_cannot_be_written(tmp_path):
     (tmp_path / "trainings").write_text("no folder")
-    assert_told(train(), "cannot write into trainings/", "free disk space or rights")
+    assert_told(train(), "cannot write trainings/", "free disk space or rights")
 
 
 @pytest.mark.usefixtures("store")

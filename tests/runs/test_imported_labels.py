@@ -103,7 +103,7 @@ def test_what_is_logged(store, tmp_path):
     (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("synthetic-leaves", dataset.digest())
     assert [found.run_id for found in imported_runs(dataset.digest())] == [run.info.run_id]
-    _, pictures, _ = stored_scores(run.info.run_id, "test")
+    _, pictures = stored_scores(run.info.run_id, "test")
     assert len(pictures) == 3
     for picture in pictures:
         assert (tile_of(picture, "distance") == 128).all()
@@ -123,7 +123,7 @@ def test_one_file_of_all_labels_as_of_the_leaf_challenge(store, tmp_path, capsys
     (run,) = runs(store)
     assert (run.data.metrics["test/sbd"], run.data.metrics["test/n_true"]) == (1, 1)
     assert stored_scores(run.info.run_id, "test").table["image"].tolist() == list(A1_TEST)
-    assert capsys.readouterr().out.splitlines()[0] == f"2 others in {truth} are of no test image and are passed over"
+    assert capsys.readouterr().out.splitlines()[0] == f"2 others in {truth} are of no test image and are skipped"
 
 
 def test_ids_may_be_large(store, tmp_path):
@@ -134,14 +134,14 @@ def test_ids_may_be_large(store, tmp_path):
     assert runs(store)[0].data.metrics["test/sbd"] == 1
 
 
-def test_other_splits_and_images_that_are_passed_over(store, tmp_path, capsys):
+def test_other_splits_and_images_that_are_skipped(store, tmp_path, capsys):
     every = {"data.name": "synthetic-leaves"}
     folder = export(tmp_path / "labels", every, split="val")
     bring_in(folder, split="val")
     (run,) = runs(store)
     assert run.data.tags["split"] == "val"
     assert run.data.metrics["val/sbd"] == 1
-    assert capsys.readouterr().out.splitlines()[0] == f"12 others in {folder} are of no val image and are passed over"
+    assert capsys.readouterr().out.splitlines()[0] == f"12 others in {folder} are of no val image and are skipped"
     assert imported_runs(run.data.tags["data_digest"]) == []  # of test images alone
 
 
