@@ -158,7 +158,7 @@ def test_damaged_hdf5(tmp_path, opened, image_2x3, labels_2x3):
     with pytest.raises(StudyError, match=f"cannot open .*{TRUTH}: .*damaged"):
         opened("cvppp2017")
     (tmp_path / TRUTH).unlink()
-    with pytest.raises(StudyError, match=f"{TRUTH} is missing: put it beside {IMAGES}"):
+    with pytest.raises(StudyError, match=f"{TRUTH} is missing: put it next to {IMAGES}"):
         opened("cvppp2017")
 
 
