@@ -33,7 +33,7 @@ def settings(tmp_path, write_folder):
 @pytest.mark.usefixtures("store")
 def test_of_a_single_training(settings, monkeypatch, capsys):
     tasks = []
-    monkeypatch.setattr(commands, "work", lambda task: tasks.append(task) or [Failure(None, "stop here")])
+    monkeypatch.setattr(commands, "run_task", lambda task: tasks.append(task) or [Failure(None, "stop here")])
     with pytest.raises(StudyError, match="stop here"):
         commands.train_one(settings)
     assert tasks[0].jobs[0].note.endswith(f" {DOUBLES}")
