@@ -34,11 +34,7 @@ class Evaluation:
     labels: list[np.ndarray]
 
 
-REFERENCE_SCORES = (
-    "sbd",
-    "sbd_legacy",
-    "arand",
-)  # of these the value with the reference's thresholds stands in the table too
+REFERENCE_SCORES = ("sbd", "sbd_legacy", "arand")  # also with the reference's thresholds
 
 
 def evaluate(

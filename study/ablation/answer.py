@@ -17,6 +17,7 @@ from study.ablation.statistics import (
     what_can_be_told,
 )
 from study.metrics import headline
+from study.metrics.registry import kind_of
 from study.runs.environment import mixed_environments
 from study.runs.job import Result, variant_name
 from study.tracking import TrackedRun
@@ -49,7 +50,9 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
         parent.set_tags(components.to_tags())
     compared = [seeds for seeds in table["paired_seeds"].tolist() if seeds]
     seeds = min((seeds for seeds in compared if seeds > 1), default=1)
-    told = what_can_be_told(components, seeds, min(table["images"].tolist()), len(compared), headline(table).label)
+    kind, images = kind_of(table), min(table["images"].tolist())
+    label, items = headline(table).label, f"{kind.item}s"
+    told = what_can_be_told(components, seeds, images, len(compared), label, items)
     mixed = mixed_environments([text for result in results for text in result.environments])
     begin = [part for part in (note, mixed, to_markdown(ablation, table)) if part]
     parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), told))

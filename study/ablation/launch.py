@@ -21,7 +21,8 @@ from study.data.content import in_two_splits
 from study.data.settings import Data
 from study.device import choose_device
 from study.errors import StudyError
-from study.metrics import headline, summary_scores
+from study.metrics import headline, score_of, summary_scores
+from study.metrics.registry import KINDS
 from study.runs.commands import threads_for
 from study.runs.job import Failure, Job, Result, Task, variant_name
 from study.runs.monitor import picture_names
@@ -168,7 +169,9 @@ def _what_can_be_told(questions: Sequence[Question], dataset: Dataset) -> list[s
         components = Components.from_tags(source.tags) if source else None
         seeds = len({job.planned.settings.seed for job in question.jobs})
         comparisons = len(question.ablation.variants()) - 1
-        sentence = what_can_be_told(components, seeds, len(dataset.splits["test"]), comparisons)
+        kind = KINDS[question.jobs[0].planned.settings.kind]
+        items, score = kind.parts * len(dataset.splits["test"]), score_of(kind.headline)
+        sentence = what_can_be_told(components, seeds, items, comparisons, score.label, f"{kind.item}s")
         by = f" By the variances of the launch {source.name} ({source.run_id})." if source else ""
         sentences.append(f"{question.ablation.name}: {sentence}{by}")
     return sentences

@@ -93,13 +93,16 @@ class Kind(NamedTuple):
         Key of the score by which variants are compared.
     item : str
         What a row of a table of scores is about.
+    parts : int
+        How many of these a picture or volume has at most.
     """
 
     headline: str
     item: str
+    parts: int
 
 
-KINDS = {"images": Kind("sbd", "image"), "volumes": Kind("arand", "sub-volume")}
+KINDS = {"images": Kind("sbd", "image", 1), "volumes": Kind("arand", "sub-volume", 4)}
 METRICS: list[Metric] = []  # in the order of the columns of tables
 
 

@@ -131,7 +131,12 @@ def seeds_needed(components: Components, difference: float, images: int, compari
 
 
 def what_can_be_told(
-    components: Components | None, seeds: int, images: int, comparisons: int, score: str = "SBD"
+    components: Components | None,
+    seeds: int,
+    images: int,
+    comparisons: int,
+    score: str = "SBD",
+    items: str = "images",
 ) -> str:
     """Sentences on the differences in a score that a launch can tell.
 
@@ -140,16 +145,18 @@ def what_can_be_told(
     components : Components, optional
         Of an earlier launch, or of the same; None where they are unknown.
     seeds, images : int
-        Of the launch.
+        Of the launch; of volumes, `images` are the sub-volumes that are scored.
     comparisons : int
         Number of variants that are compared with the control.
     score : str
         Label of the score.
+    items : str
+        What `images` are called.
     """
     if comparisons < 1:
         return "What could be told is unknown: nothing is compared with the control."
     if images < 2:
-        return "What could be told is unknown: the spread of images shows with two test images at least."
+        return f"What could be told is unknown: the spread of {items} shows with two test {items} at least."
     if seeds < 2 and components is None:
         return (
             "With one seed it cannot be said what could be told: the spread of trainings is unknown, and shows with "
@@ -164,7 +171,7 @@ def what_can_be_told(
     level = f"{ALPHA:g}/{comparisons}" if comparisons > 1 else f"{ALPHA:g}"
     compared = f", for the first of {comparisons} comparisons by Holm" if comparisons > 1 else ""
     return (
-        f"What can be told: with {seeds} seeds and {images} images, a difference in {score} of {smallest:.3f} or more "
+        f"What can be told: with {seeds} seeds and {images} {items}, a difference in {score} of {smallest:.3f} or more "
         f"(in 80 % of launches, at a level of {level}{compared}). {needs}"
     )
 
