@@ -313,8 +313,8 @@ def unknown_setting(name: str, settings: Settings) -> StudyError:
 
 
 def all_names() -> list[str]:
-    """Dotted names of the settings of all components."""
-    found = dict.fromkeys(Settings().flat())
+    """Dotted names of the settings of all components and kinds of data."""
+    found = dict.fromkeys(Settings().flat()) | dict.fromkeys(f"data.{name}" for name in fields_of(Data))
     for group, (registry, chooser) in GROUPS.items():
         for component in registry.values():
             found |= dict.fromkeys(f"{group}.{name}" for name in (chooser, *fields_of(component)))

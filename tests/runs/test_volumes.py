@@ -1,6 +1,5 @@
 """The way of a run of volumes, which is that of images."""
 
-import contextlib
 import io
 import json
 import shutil
@@ -231,6 +230,12 @@ def test_a_run_on_files(store, root, monkeypatch):
     assert "intervals over sub-volumes only, this training" in note
 
 
+class Silent:
+    """A monitor that shows nothing."""
+
+    started = resumed = step = validated = lambda *_: None
+
+
 def test_the_best_weights_have_the_smallest_adapted_rand_error():
     """Those after the second of three validations, whatever the other scores are."""
     seen, scores = [], iter([{"arand": 0.4, "voi": 1.0}, {"arand": 0.2, "voi": 3.0}, {"arand": 0.3, "voi": 2.0}])
@@ -239,14 +244,36 @@ def test_the_best_weights_have_the_smallest_adapted_rand_error():
         seen.append({name: value.clone() for name, value in network.state_dict().items()})
         return {f"val/{name}": value for name, value in next(scores).items()}
 
-    class Silent(contextlib.nullcontext):
-        started = resumed = step = validated = lambda *_: None
-
     settings = tiny("training.steps=3,training.validations=3,training.checkpoint=best")
     network, _ = train(images_to_train(settings, torch.device("cpu")), settings, Silent(), validate)
     found = network.state_dict()
     assert all(torch.equal(value, seen[1][name]) for name, value in found.items())
     assert not all(torch.equal(value, seen[2][name]) for name, value in found.items())
+
+
+@pytest.mark.parametrize("overrides", ["loss.cross_weight=1", "loss.cross_weight=0,training.schedule=staircase"])
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path, overrides):
+    settings = tiny(f"training.steps=6,training.validations=3,{overrides}")
+
+    def run(validate=lambda _: {"val/arand": 0.5}, file=None):
+        return train(images_to_train(settings, torch.device("cpu")), settings, Silent(), validate, file)
+
+    calls = iter([0.5])
+
+    def killing(_):
+        return {"val/arand": next(calls)}  # a StopIteration at the second validation
+
+    undisturbed, whole = run()
+    with pytest.raises(StopIteration):
+        run(killing, tmp_path / "x.pt")
+    assert torch.load(tmp_path / "x.pt", weights_only=True)["step"] == 2
+    torch.rand(7)
+    network, history = run(file=tmp_path / "x.pt")
+    for name, value in undisturbed.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+    losses = [[entry["train/loss"] for entry in curve] for curve in (history.curve, whole.curve)]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 6
 
 
 def test_planes_that_the_network_cannot_pool(store, root):
