@@ -5,7 +5,7 @@ Run:      mlflow run . -e compare_systems -P seeds=0,1,2
 """
 
 from study.ablation.design import Ablation
-from study.profiles import SYSTEMS
+from study.systems import SYSTEMS
 
 # steps, batches, augmentation and schedule are those of the profile, the same for all
 ABLATION = Ablation(

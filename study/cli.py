@@ -21,10 +21,11 @@ from study.options import (
     set_option,
     settings_options,
 )
-from study.profiles import SYSTEMS, layers_of, load_settings, parse_overrides
+from study.profiles import layers_of, load_settings, parse_overrides
 from study.resolved_settings import table_of_settings
 from study.runs.commands import evaluate_run, search_run, train_one
 from study.runs.imported_labels import import_labels
+from study.systems import SYSTEMS
 from study.tracking import name_given_run
 
 _system = click.option("--system", default="wnet", show_default=True, help=f"What is trained: {', '.join(SYSTEMS)}.")

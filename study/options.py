@@ -10,7 +10,8 @@ import click
 
 from study.data.sets.opening import DATASETS
 from study.errors import StudyError, unknown_name
-from study.profiles import PRESETS, PROFILES
+from study.profiles import PROFILES
+from study.systems import PRESETS
 
 
 class Commands(click.Group):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from study.affinities import parse_ranges
+from study.components import GROUPS, RENAMED
 from study.config import fields_of
 from study.data.batches import Batch
 from study.errors import StudyError
@@ -19,7 +20,7 @@ from study.profiles import (
     load_settings,
     parse_overrides,
 )
-from study.settings import GROUPS, RENAMED, Settings, all_names
+from study.settings import Settings, all_names
 
 
 def test_defaults_are_the_papers_values():

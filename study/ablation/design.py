@@ -33,7 +33,7 @@ class Ablation:
         The variant that the others are compared with.
     system : str
         Where the settings of all variants come from that do not name a `system` of their own (a key of
-        `study.profiles.SYSTEMS`).
+        `study.systems.SYSTEMS`).
     extra_variants : list of dict
         Further variants, which need not name all of the varied settings, nor only these.
     axis : str, optional

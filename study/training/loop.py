@@ -87,11 +87,7 @@ def train(
             output = forward(batch.images)
         other = _second_view(forward, batch, settings, step)
         terms = settings.loss.terms(output, batch, other)
-        optimizer.zero_grad()
-        terms["loss"].backward()
-        if plan.gradient_clip:
-            nn.utils.clip_grad_norm_(network.parameters(), plan.gradient_clip)
-        optimizer.step()
+        _update(network, optimizer, terms["loss"], plan.gradient_clip)
         meter.add(terms)
         if step + 1 not in schedule:
             continue
@@ -115,6 +111,14 @@ def _untrained(images: TrainingImages | TrainingVolumes, settings: Settings, fir
     if getattr(settings.network, "centre_embedding", False):
         centre_embeddings(network, images.batch(first).images)
     return network
+
+
+def _update(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, gradient_clip: float) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    if gradient_clip:
+        nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
+    optimizer.step()
 
 
 def _adam(network: nn.Module, plan: Training) -> torch.optim.Optimizer:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from reports.pages.systems import Systems
-from study.profiles import SYSTEMS
+from study.systems import SYSTEMS
 from study.tracking import connect, start_run
 
 SCORES = ("sbd", "fbd", "dic", "abs_dic", "ap_50", "ap_75", "map")
