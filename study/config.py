@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
@@ -87,12 +87,6 @@ def registry(*components: type[ComponentType]) -> dict[str, type[ComponentType]]
 def fields_of(component: type) -> dict[str, dataclasses.Field]:
     """Settings of a component by name, in the order of definition."""
     return {spec.name: spec for spec in dataclasses.fields(component)}
-
-
-def with_values(component: Any, values: Mapping[str, Any], prefix: str) -> Any:
-    """A component with other values, each one `checked`; `prefix` makes its name in sentences, such as ``loss.``."""
-    specs = fields_of(type(component))
-    return replace(component, **{name: checked(prefix + name, value, specs[name]) for name, value in values.items()})
 
 
 def checked(name: str, value: Any, spec: dataclasses.Field) -> Any:

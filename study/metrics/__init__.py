@@ -30,37 +30,6 @@ from study.metrics.registry import (
     values_of,
 )
 
-__all__ = [
-    "KINDS",
-    "THRESHOLDS",
-    "Contingency",
-    "Metric",
-    "PanopticQuality",
-    "Score",
-    "VariationOfInformation",
-    "adapted_rand_error",
-    "aggregated_jaccard",
-    "average_precision",
-    "best_dice",
-    "count_difference",
-    "described",
-    "drawn_scores",
-    "foreground_dice",
-    "headline",
-    "kind_of",
-    "mean_average_precision",
-    "neighbour_angle",
-    "objectives",
-    "panoptic_quality",
-    "register",
-    "score_of",
-    "scores",
-    "summary_scores",
-    "symmetric_best_dice",
-    "symmetric_best_dice_legacy",
-    "variation_of_information",
-]
-
 register(
     leaf.METRIC,
     detection.METRIC,

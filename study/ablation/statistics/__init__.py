@@ -7,22 +7,3 @@ from study.ablation.statistics.moderation import intervals, moderated
 from study.ablation.statistics.paired import holm, of_variant
 from study.ablation.statistics.power import Components, pooled_components, what_can_be_told
 from study.ablation.statistics.summary import summarize
-
-__all__ = [
-    "ABOUT_INTERVALS",
-    "ABOUT_TRAININGS",
-    "Components",
-    "Interval",
-    "contrasts",
-    "contrasts_to_markdown",
-    "holm",
-    "interval",
-    "interval_columns",
-    "intervals",
-    "moderated",
-    "of_variant",
-    "pooled_components",
-    "summarize",
-    "to_markdown",
-    "what_can_be_told",
-]
