@@ -115,9 +115,9 @@ def test_what_a_run_is_made_of_is_logged(asked):
         )
         flat = {k: str(v) for k, v in settings.flat().items() if k != "data.root"}
         assert model.params == flat
-        default = settings.defaults().flat()
+        paper = Settings().flat()
         assert {k: v for k, v in child.data.tags.items() if k in flat and k not in child.data.params} == {
-            k: v for k, v in flat.items() if (v != str(default[k]) or k == "system") and k not in child.data.params
+            k: v for k, v in flat.items() if (v != str(paper[k]) or k == "system") and k not in child.data.params
         }
         dataset = open_dataset(settings.data)
         assert from_csv(mlflow.artifacts.load_text(f"runs:/{child.info.run_id}/images.csv")) == dataset.contents()
