@@ -103,7 +103,7 @@ def search_command(run_id: str, objectives: str, data_root: str, overrides: str)
 def import_command(
     name: str, labels: str, dataset: str, data_root: str, split: str, foreground: str, overrides: str
 ) -> int:
-    """Score label images that other software has made, as a run beside those of the study."""
+    """Score label images that other software has made, as a run next to those of the study."""
     changes = {"data.name": dataset, "data.root": data_root} | parse_overrides(overrides)
     return import_labels(name, labels, split, foreground, changes)
 
@@ -164,7 +164,7 @@ def check_submission_command(submission: Path, images: Path) -> int:
 @main.command("check_data")
 @settings_options("synthetic-leaves")
 @exits
-def check_data_command(**options: str) -> int:
+def check_data_command(**options: Any) -> int:
     """List counts, sizes, objects per image and every defect of a data set."""
     report = check(open_dataset(load_settings(**options).data))
     click.echo(str(report))

@@ -18,19 +18,6 @@ from study.config import registry
 from study.errors import StudyError
 from study.maps import ImageMaps
 
-__all__ = [
-    "CLUSTERERS",
-    "Clustering",
-    "SeededClustering",
-    "check_foreground",
-    "clusters",
-    "finite_map",
-    "is_likely",
-    "numbering",
-    "pixels_to_cluster",
-    "segment",
-]
-
 CLUSTERERS = registry(Angular, Growing, MutexWatershed, MeanShift, Hdbscan, AffinityWatershed, Components)
 
 

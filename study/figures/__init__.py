@@ -14,28 +14,3 @@ from study.figures.report import (
 from study.figures.scores import score_curve, score_rows
 from study.figures.search import search_contour, search_front, search_history, search_slices
 from study.figures.style import save
-
-__all__ = [
-    "angle_figure",
-    "contact_sheet",
-    "embedding_colours",
-    "embedding_figure",
-    "folded",
-    "label_colours",
-    "matched_to",
-    "outlined",
-    "paired_figure",
-    "panel",
-    "precision_figure",
-    "prediction_figure",
-    "save",
-    "score_curve",
-    "score_rows",
-    "search_contour",
-    "search_front",
-    "search_history",
-    "search_slices",
-    "spread_figure",
-    "strip_figure",
-    "training_figure",
-]

@@ -3,15 +3,3 @@
 from study.tuning.on_images import images_searched, score_on, search_on_images
 from study.tuning.space import paper_thresholds, space_of
 from study.tuning.trials import OBJECTIVES, SearchResult, check_objectives, search
-
-__all__ = [
-    "OBJECTIVES",
-    "SearchResult",
-    "check_objectives",
-    "images_searched",
-    "paper_thresholds",
-    "score_on",
-    "search",
-    "search_on_images",
-    "space_of",
-]

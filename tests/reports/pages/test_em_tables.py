@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.__main__ import ABLATIONS
+from ablations import find_ablations
+from reports.blocks import launch_results
 from reports.pages.compare import Comparison
 from reports.pages.em_tables import EmTables
 from reports.pages.run_card import RunCard
@@ -28,7 +29,7 @@ def table_of(system, seed):
 @pytest.fixture
 def launch(store, monkeypatch):
     """Makes a launch with made-up scores on a data set; gives its id and those of its runs."""
-    monkeypatch.setitem(ABLATIONS, "em", EM)
+    monkeypatch.setattr(launch_results, "find_ablations", lambda: find_ablations() | {"em": EM})
 
     def make(dataset):
         tags = {"ablation": "em", "dataset": dataset}

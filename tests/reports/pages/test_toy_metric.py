@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.__main__ import ABLATIONS
+from ablations import find_ablations
 from reports.pages.compare import Comparison
 from reports.pages.loss_comparison import LossComparison
 from reports.pages.run_card import RunCard
@@ -18,7 +18,7 @@ from study.runs.job import Result, variant_name
 from study.tracking import connect, current_store, start_run
 from study.tracking.page_view import shared_view
 
-ABLATION = ABLATIONS["loss"]
+ABLATION = find_ablations()["loss"]
 TOY = Path(__file__).parents[2] / "toys" / "metric.py"
 OLD = 0  # the place of the variant whose run is older than the metric
 
