@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
-from math import inf
 from types import ModuleType
 
 from study.ablation.design import Ablation
@@ -16,12 +15,9 @@ ALL = "all"  # what a user types for the questions that have a place in it
 def find_questions() -> dict[str, ModuleType]:
     """The files of all questions by the names of their ablations: first those of `all`, then the others by name.
 
-    Raises
-    ------
-    StudyError
-        If a file of the folder holds no ablation, or two of them have the same name.
+    Raises StudyError if a file of the folder holds no ablation, or two of them have the same name.
     """
-    found: dict[str, ModuleType] = {}
+    questions: dict[str, ModuleType] = {}
     for file in pkgutil.iter_modules(__path__):
         if file.name.startswith("_"):
             continue
@@ -29,10 +25,11 @@ def find_questions() -> dict[str, ModuleType]:
         ablation = getattr(module, "ABLATION", None)
         if not isinstance(ablation, Ablation):
             raise StudyError(f"{module.__file__} has no ABLATION = Ablation(...): add it, or move the file elsewhere")
-        if ablation.name in (ALL, *found):
+        if ablation.name in (ALL, *questions):
             raise StudyError(f"{module.__file__}: another question is called {ablation.name!r}: choose another name")
-        found[ablation.name] = module
-    return dict(sorted(found.items(), key=lambda item: (_place(item[1].ABLATION), item[0])))
+        questions[ablation.name] = module
+    places = {name: module.ABLATION.order_in_all for name, module in questions.items()}
+    return {name: questions[name] for name in sorted(questions, key=lambda n: (places[n] is None, places[n] or 0, n))}
 
 
 def find_ablations() -> dict[str, Ablation]:
@@ -41,20 +38,10 @@ def find_ablations() -> dict[str, Ablation]:
 
 
 def asked_by(name: str) -> list[Ablation]:
-    """The ablations that a user asks for by a name: the one of that name, or those that have a place in `all`.
-
-    Raises
-    ------
-    StudyError
-        If there is no such question.
-    """
+    """The ablations that a user asks for by a name: the one of that name, or those that have a place in `all`."""
     known = find_ablations()
     if name == ALL:
         return [ablation for ablation in known.values() if ablation.order_in_all is not None]
     if name not in known:
         raise unknown_name("ablation", name, [*known, ALL])
     return [known[name]]
-
-
-def _place(ablation: Ablation) -> float:
-    return inf if ablation.order_in_all is None else ablation.order_in_all

@@ -16,21 +16,9 @@ _WORDS_OF_ALL = "the questions of the W-Net paper, in its order; what several of
 
 
 def mlproject(ablate: click.Command, commands: Mapping[str, click.Command], report: click.Command) -> str:
-    """The text of MLproject.
+    """The text of MLproject, from the commands `python -m ablations`, `python -m study` (by name), `python -m reports`.
 
-    Parameters
-    ----------
-    ablate : click.Command
-        The command of `python -m ablations`, whose argument names a question.
-    commands : dict of click.Command
-        The commands of `python -m study` by name.
-    report : click.Command
-        The command of `python -m reports`.
-
-    Raises
-    ------
-    StudyError
-        If two entry points have the same name.
+    Raises StudyError if two entry points have the same name.
     """
     questions = find_questions()
     points = [("main", f"the same as {questions[MAIN].ABLATION.entry_point}", f"ablations {MAIN}", ablate)]
@@ -58,7 +46,8 @@ def _entry_point(name: str, words: str, program: str, command: click.Command) ->
         lines.append('      name: {type: string, default: ""}')
     options = [option for option in command.params if isinstance(option, click.Option) and not option.is_flag]
     for option in options:
-        default = "" if option.required else f", default: {json.dumps(_text(option.default))}"
+        typed = str(int(option.default) if isinstance(option.default, bool) else option.default)  # 1 and 0: yes and no
+        default = "" if option.required else f", default: {json.dumps(typed)}"
         lines.append(f"      {_name(option)}: {{type: string{default}}}")
     given = "".join(f" --{_name(option)} {{{_name(option)}}}" for option in options)
     return "\n".join([*lines, f'    command: "python -m {program}{given}"\n'])
@@ -66,8 +55,3 @@ def _entry_point(name: str, words: str, program: str, command: click.Command) ->
 
 def _name(option: click.Option) -> str:
     return option.opts[0].removeprefix("--")
-
-
-def _text(default: object) -> str:
-    """A default as it is typed: 1 and 0 for yes and no."""
-    return str(int(default) if isinstance(default, bool) else default)

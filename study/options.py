@@ -31,12 +31,6 @@ def _profile(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-def profile_option(known: dict[str, Any] = PROFILES) -> Callable:
-    """The option `--profile`, whose values are the keys of `known`."""
-    words = f"Budget of the training: {', '.join(known)}."
-    return click.option("--profile", default="quick", show_default=True, callback=_profile, help=words)
-
-
 def dataset_option(words: str = "Data set", **more: Any) -> Callable:
     """The option `--dataset`, whose values are the keys of `DATASETS`; `more` goes to `click.option`."""
     return click.option("--dataset", help=f"{words}: {', '.join(DATASETS)}.", **more)
@@ -54,13 +48,14 @@ def set_option(words: str) -> Callable:
 
 def settings_options(dataset: str) -> Callable:
     """The options that choose the settings: data set (`dataset` by default), its folder, profile, preset, settings."""
-    words = f"Where a paper's text and program differ, take: {' or '.join(PRESETS)}."
+    preset_words = f"Where a paper's text and program differ, take: {' or '.join(PRESETS)}."
+    profile_words = f"Budget of the training: {', '.join(PROFILES)}."
 
     def with_options(command: Callable) -> Callable:
         for option in (
             set_option("Single settings, joined by commas: loss.inter_weight=10,network.embedding_dim=16."),
-            click.option("--preset", default="paper", show_default=True, help=words),
-            profile_option(),
+            click.option("--preset", default="paper", show_default=True, help=preset_words),
+            click.option("--profile", default="quick", show_default=True, callback=_profile, help=profile_words),
             data_root_option("root"),
             dataset_option(default=dataset, show_default=True if dataset else "that of the question"),
         ):

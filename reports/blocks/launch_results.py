@@ -1,4 +1,4 @@
-"""What launches of ablations have found: ids -> results, and words about what is missing."""
+"""Results of launches of ablations: ids -> results, and words about what is missing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ class LaunchResults:
 
     Attributes
     ----------
-    ablation : Ablation
-    parent : StoredRun
     results : list of Result
         Of its finished runs.
     run_ids : dict
@@ -62,11 +60,11 @@ class LaunchResults:
     @cached_property
     def trainings(self) -> dict[tuple[str, int], StoredRun]:
         """(Name of the variant, seed) -> the run that shows its training; without those whose run is gone."""
-        found = {}
+        trainings = {}
         for key, run_id in self.run_ids.items():
             with suppress(StudyError):
-                found[key] = tracking.training_of(tracking.stored_run(run_id))
-        return found
+                trainings[key] = tracking.training_of(tracking.stored_run(run_id))
+        return trainings
 
     @cached_property
     def printed(self) -> pd.DataFrame | None:
@@ -121,45 +119,28 @@ class LaunchResults:
 
 
 def load_launches(parent_ids: Sequence[str]) -> dict[str, LaunchResults]:
-    """Launches by the name of their ablation, in the order of the paper.
-
-    Raises
-    ------
-    StudyError
-        If an id is none of a launch, or two are of the same ablation.
-    """
-    found: dict[str, LaunchResults] = {}
+    """Launches by the name of their ablation, in the order of the paper; raises StudyError if two are of one."""
+    launches: dict[str, LaunchResults] = {}
     for run_id in parent_ids:
         parent = tracking.stored_run(run_id)
         name = ablation_of(parent)
-        if name in found:
+        if name in launches:
             raise StudyError(f"--run_ids names two launches of the ablation {name!r}: a report shows one of each")
-        found[name] = _results_of(find_ablations()[name], parent)
-    return {name: found[name] for name in find_ablations() if name in found}
+        launches[name] = _results_of(find_ablations()[name], parent)
+    return {name: launches[name] for name in find_ablations() if name in launches}
 
 
 def load_launch(parent_ids: Sequence[str], name: str) -> LaunchResults:
-    """The launch of the ablation `name`.
-
-    Raises
-    ------
-    StudyError
-        If the ids are not those of one such launch.
-    """
-    found = load_launches(parent_ids)
-    if list(found) != [name]:
-        raise StudyError(f"--run_ids: this report takes one launch of the ablation {name!r}, not of {', '.join(found)}")
-    return found[name]
+    """The launch of the ablation `name`; raises StudyError if the ids are not those of one such launch."""
+    launches = load_launches(parent_ids)
+    if list(launches) != [name]:
+        others = ", ".join(launches)
+        raise StudyError(f"--run_ids: this report takes one launch of the ablation {name!r}, not of {others}")
+    return launches[name]
 
 
 def ablation_of(run: StoredRun) -> str:
-    """The ablation that a parent run is a launch of.
-
-    Raises
-    ------
-    StudyError
-        If it is not the launch of a known ablation.
-    """
+    """The ablation that a parent run is a launch of; raises StudyError if it is of none that is known."""
     name = run.tags.get("ablation", "")
     if not run.is_launch or name not in find_ablations():
         kind = f"one run of the launch {run.parent_id}" if run.parent_id else "not the launch of a known ablation"

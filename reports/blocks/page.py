@@ -6,9 +6,11 @@ import base64
 import io
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of HTML."""
+    """Some HTML."""
 
     html: str
 
@@ -54,9 +56,24 @@ class Column:
     numeric: bool = True
 
 
-def heading(text: str, level: int = 2) -> Block:
+def text_column(title: str, values: Iterable[Any], form: str = "{}", *, numeric: bool = False) -> Column:
+    """A column of words; a cell without a value is empty. `form` is HTML around each, such as ``<code>{}</code>``."""
+    return Column(title, [form.format(escape(str(v))) if pd.notna(v) else "" for v in values], numeric=numeric)
+
+
+def missing_columns(frame: pd.DataFrame) -> list[Column]:
+    """The column `missing` of a frame as the last one of a table; none where nothing is missing."""
+    return [text_column("missing", frame["missing"])] if any(frame["missing"]) else []
+
+
+def day(milliseconds: int) -> str:
+    """A time in milliseconds since 1970 as date and minute, UTC."""
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def heading(text: str) -> Block:
     """A heading."""
-    return Block(f"<h{level}>{escape(text)}</h{level}>")
+    return Block(f"<h2>{escape(text)}</h2>")
 
 
 def paragraph(text: str, kind: str = "") -> Block:
@@ -97,37 +114,32 @@ def with_interval(value: float, low: float, high: float, form: str = ".3f") -> s
 
 def table_block(columns: Sequence[Column], caption: str, marked: Collection[int] = ()) -> Block:
     """A table with its caption above it; rows in `marked` are shaded."""
-    head = _groups(columns) + "<tr>" + "".join(_cell("th", c, escape(c.title), k, columns) for k, c in _each(columns))
+    head = _groups(columns) + "<tr>" + _cells("th", columns, [escape(column.title) for column in columns])
     body = ""
-    for i in range(len(columns[0].cells)):
-        cells = "".join(_cell("td", column, column.cells[i], k, columns) for k, column in _each(columns))
-        body += f'<tr class="marked">{cells}</tr>' if i in marked else f"<tr>{cells}</tr>"
+    for i, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
+        body += ('<tr class="marked">' if i in marked else "<tr>") + _cells("td", columns, row) + "</tr>"
     return Block(
         f'<div class="wide"><table><caption>{escape(caption)}</caption>'
         f"<thead>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _each(columns: Sequence[Column]) -> list[tuple[int, Column]]:
-    return list(enumerate(columns))
-
-
-def _cell(tag: str, column: Column, content: str, k: int, columns: Sequence[Column]) -> str:
-    starts = column.group and (k == 0 or columns[k - 1].group != column.group)
-    kinds = [name for name, whether in (("number", column.numeric), ("starts", starts)) if whether]
-    return f'<{tag} class="{" ".join(kinds)}">{content}</{tag}>' if kinds else f"<{tag}>{content}</{tag}>"
+def _cells(tag: str, columns: Sequence[Column], contents: Sequence[str]) -> str:
+    """A row; the first cell of each group of columns is marked."""
+    row, before = "", ""
+    for column, content in zip(columns, contents, strict=True):
+        starts = column.group and column.group != before
+        kinds = " ".join(kind for kind, whether in (("number", column.numeric), ("starts", starts)) if whether)
+        row += f'<{tag} class="{kinds}">{content}</{tag}>' if kinds else f"<{tag}>{content}</{tag}>"
+        before = column.group
+    return row
 
 
 def _groups(columns: Sequence[Column]) -> str:
     """The row of titles over groups of columns; nothing where there is no group."""
     if not any(column.group for column in columns):
         return ""
-    spans: list[list] = []
-    for column in columns:
-        if spans and spans[-1][0] == column.group:
-            spans[-1][1] += 1
-        else:
-            spans.append([column.group, 1])
+    spans = [(title, len(list(of_group))) for title, of_group in groupby(column.group for column in columns)]
     cells = [
         f'<th class="group starts" colspan="{n}">{escape(title)}</th>' if title else f'<th colspan="{n}"></th>'
         for title, n in spans
@@ -136,16 +148,7 @@ def _groups(columns: Sequence[Column]) -> str:
 
 
 def figure_block(folder: Path, name: str, figure: Figure, caption: str, data: pd.DataFrame) -> Block:
-    """A figure with its caption below it; written as `name`.pdf and `name`.png, the data behind it as `name`.csv.
-
-    Parameters
-    ----------
-    folder : Path
-    name : str
-    figure : Figure
-    caption : str
-    data : DataFrame
-    """
+    """A figure with its caption below it; written as `name`.pdf and `name`.png, the data behind it as `name`.csv."""
     data.to_csv(folder / f"{name}.csv", index=False)
     figures.save(figure, folder / f"{name}.pdf")
     figures.save(figure, folder / f"{name}.png")

@@ -69,7 +69,12 @@ def _runs(name: str, ids: list[str], dataset: str) -> list[str]:
     """The runs of one report."""
     pages = pages_of_launches()
     if name in pages:
-        return _shown_launches(name, ids, pages[name]) if ids else newest_launches(dataset, pages[name])
+        if not ids:
+            return newest_launches(dataset, pages[name])
+        shown = [run_id for run_id in ids if ablation_of(tracking.stored_run(run_id)) in pages[name]]
+        if not shown:
+            raise StudyError(f"--run_ids names no launch that {name} shows: it is about {', '.join(pages[name])}")
+        return shown
     if dataset:
         raise StudyError(f"--dataset chooses launches for {', '.join(pages)}; {name} takes --run_ids")
     runs = [tracking.stored_run(run_id) for run_id in ids]
@@ -88,24 +93,12 @@ def _runs(name: str, ids: list[str], dataset: str) -> list[str]:
     return ids
 
 
-def _shown_launches(name: str, ids: Sequence[str], ablations: Sequence[str]) -> list[str]:
-    """Those of the launches that a report shows, at least one."""
-    shown = [run_id for run_id in ids if ablation_of(tracking.stored_run(run_id)) in ablations]
-    if not shown:
-        raise StudyError(f"--run_ids names no launch that {name} shows: it is about {', '.join(ablations)}")
-    return shown
-
-
 def newest_launches(dataset: str = "", of: Sequence[str] = ()) -> list[str]:
     """The newest finished launch of each of some ablations, or else the newest, in any experiment; of all by default.
 
-    Raises
-    ------
-    StudyError
-        If there is no launch at all, or none on that data set.
+    Raises StudyError if there is no launch at all, or none on that data set.
     """
-    if not of:
-        of = list(find_ablations())
+    of = of or list(find_ablations())
     what, start = ("an ablation", "all") if len(of) > 1 else (f"the ablation {of[0]}", of[0])
     there = [run for run in tracking.launches() if run.tags.get("ablation") in of]
     if not there:
@@ -118,9 +111,6 @@ def newest_launches(dataset: str = "", of: Sequence[str] = ()) -> list[str]:
     if not of_dataset:
         known = ", ".join(sorted({run.tags["dataset"] for run in there}))
         raise StudyError(f"--dataset {dataset}: no launch of {what} is on it; there are some on {known}")
-    chosen = []
-    for name in of:
-        own = [run for run in of_dataset if run.tags["ablation"] == name]
-        finished = [run for run in own if run.state == "FINISHED"]
-        chosen += [run.run_id for run in (finished or own)[:1]]
-    return chosen
+    of_dataset.sort(key=lambda run: run.state != "FINISHED")
+    newest = {run.tags["ablation"]: run.run_id for run in reversed(of_dataset)}
+    return [newest[name] for name in of if name in newest]

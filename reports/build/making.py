@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import click
 
+import ablations
 from reports.build.choosing import chosen_reports
-from reports.build.freshness import MADE_FROM, is_fresh, made_from
 from reports.build.render import NAMES, TEMPLATES, NotebookError, checked_parameters, own_kernel, render
 from study import tracking
+from study.code_digest import digest_of
 from study.errors import StudyError, unknown_name
 
 _OURS = (".ipynb", ".html", ".csv", ".pdf", ".png")  # files of a report
+MADE_FROM = "made_from.txt"  # in the folder of a report
+_SOURCES = (".py", ".css", ".ipynb", ".csv")
+_HERE = Path(__file__).parents[1]
 
 
 def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapping[str, str], output: Path) -> int:
-    """Make reports at the same time, and tell where each of them is.
+    """Make reports at the same time, and tell where each of them is; gives the number of failed ones.
 
-    Parameters
-    ----------
-    names : sequence of str
-    run_ids, dataset : str
-        See `chosen_reports`.
-    further : dict
-        Parameters of the notebooks.
-    output : Path
-        Each report has a folder of its name there.
-
-    Returns
-    -------
-    int
-        Number of failed reports.
-
-    Raises
-    ------
-    StudyError
-        If a name, a run or a parameter is unknown, or does not fit; before anything is made.
+    For `names`, `run_ids` and `dataset` see `chosen_reports`; `further` are parameters of the notebooks. Each report
+    has a folder of its name in `output`, and is not made again where it would come out as it lies there. Raises
+    StudyError if a name, a run or a parameter is unknown, or does not fit; before anything is made.
     """
     for name in names:
         if name not in NAMES:
@@ -78,7 +69,7 @@ def _make_all(
         except StudyError as error:
             click.echo(f"Error: {error}", err=True)
             failed += 1
-        except Exception as error:  # the other pages are told all the same
+        except Exception as error:  # the other pages are made all the same
             click.echo(f"Error: the report {name} has failed:", err=True)
             click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
             failed += 1
@@ -91,7 +82,7 @@ def _make_all(
 def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Path, kernel: str, mark: str) -> Path:
     """Make one report in `folder`, log all its files to the runs it is about, and give its page.
 
-    A page that is whole has its `mark` beside it.
+    A page that is whole has its `mark` next to it.
     """
     given = {"store": tracking.current_store(), "run_ids": ",".join(run_ids), **further}
     with tempfile.TemporaryDirectory() as place:
@@ -118,3 +109,31 @@ def _replace(made: Path, folder: Path) -> None:
             shutil.copyfile(file, folder / file.name)
     except OSError as error:
         raise StudyError(f"--output: {folder} cannot be written ({error.strerror}); name another folder") from error
+
+
+def made_from(name: str, run_ids: Sequence[str], further: Mapping[str, str]) -> str:
+    """Identifies the content of a page: its runs as they are now, what it may set next to them, and the code."""
+    shown = []
+    for run_id in run_ids:
+        run = tracking.stored_run(run_id)
+        children = [(child.run_id, child.state, child.failure) for child in tracking.children_of(run)]
+        imported = [other.run_id for other in tracking.imported_runs(run.tags.get("data_digest", ""))]
+        shown.append([run.run_id, run.state, run.failure, run.note, children, imported])
+    content = [name, tracking.current_store(), shown, dict(further), _code()]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def is_fresh(folder: Path, wanted: str) -> bool:
+    """Whether the page in a folder was made from just that."""
+    note = folder / MADE_FROM
+    return note.is_file() and note.read_text().strip() == wanted and any(folder.glob("*.html"))
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Digest of all that pages are made with."""
+    digest = hashlib.sha256(digest_of(("study.ablation.answer", "study.tracking")).encode())
+    for package in (_HERE, Path(ablations.__file__).parent):
+        for file in sorted(file for file in package.rglob("*") if file.suffix in _SOURCES):
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()

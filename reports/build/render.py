@@ -35,21 +35,13 @@ class NotebookError(StudyError):
     """A cell has failed; what came before it is kept."""
 
 
-def known_parameters(template: Path) -> dict[str, str | int]:
-    """The parameters of a notebook with their defaults."""
-    found = papermill.inspect_notebook(str(template))
-    return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
-
-
 def checked_parameters(template: Path, given: Mapping[str, str]) -> dict[str, object]:
     """Parameters as the notebook takes them: of the type of their defaults.
 
-    Raises
-    ------
-    StudyError
-        If one is unknown, or not of that type. papermill itself would only warn.
+    Raises StudyError if one is unknown, or not of that type. papermill itself would only warn.
     """
-    known = known_parameters(template)
+    parameters = papermill.inspect_notebook(str(template))
+    known = {name: ast.literal_eval(parameter["default"]) for name, parameter in parameters.items()}
     checked: dict[str, object] = {}
     for name, value in given.items():
         if name not in known:
@@ -66,22 +58,9 @@ def checked_parameters(template: Path, given: Mapping[str, str]) -> dict[str, ob
 
 
 def render(template: Path, parameters: Mapping[str, str], folder: Path, kernel: str) -> Path:
-    """Execute a notebook, and make a page of it that opens offline.
+    """Execute a notebook by a kernel, see `own_kernel`, and make a page of it that opens offline; gives the page.
 
-    Parameters
-    ----------
-    template : Path
-    parameters : dict
-        Texts; those of numbers are converted.
-    folder : Path
-        Where the executed notebook and the page are written, under the template's name.
-    kernel : str
-        See `own_kernel`.
-
-    Returns
-    -------
-    Path
-        The page.
+    Both are written to `folder`, under the template's name. Parameters that are numbers are converted from texts.
 
     Raises
     ------
@@ -124,8 +103,7 @@ def own_kernel() -> Iterator[str]:
         warnings.simplefilter("ignore")
         spec = Path(place) / "kernels" / _KERNEL
         spec.mkdir(parents=True)
-        packages = str(Path(__file__).resolve().parents[2])
-        paths = [packages, *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         own = {
             "PYTHONPATH": os.pathsep.join(paths),
             "IPYTHONDIR": place,

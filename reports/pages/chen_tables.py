@@ -1,24 +1,18 @@
-"""Tables 1 and 2 of Chen et al. 2019 and curves beside them, from a launch of the ablation `neighbour_distance`."""
+"""Tables 1 and 2 of Chen et al. 2019 and curves, from a launch of the ablation `neighbour_distance`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from html import escape
-from typing import Any
 
 import pandas as pd
 
-from reports.blocks.angles import angle_figure
-from reports.blocks.competitors import competitors_of, in_words
-from reports.blocks.one_launch import OneLaunch
-from reports.blocks.page import Block, Column, figure_block, heading, number, table_block
+from reports.blocks.launch_page import BARS, OneLaunch
+from reports.blocks.page import Block, Column, heading, missing_columns, number, table_block, text_column
+from reports.blocks.pictures import angle_figure
 from reports.blocks.printed import LEAVES, read_printed
-from reports.blocks.results import figure_table, result_frame
-from reports.blocks.tables import ABOUT_DIFFERENCES, ABOUT_THRESHOLDS, difference_columns, score_column
-from study import figures
-from study.ablation.statistics import ABOUT_INTERVALS
+from reports.blocks.results import ABOUT_DIFFERENCES, ABOUT_THRESHOLDS, difference_columns, result_frame, score_column
 from study.metrics import described, score_of
 
 SHOWS = ("neighbour_distance",)  # ablations
@@ -36,17 +30,16 @@ class ChenTables(OneLaunch):
     """The tables."""
 
     ABLATION = SHOWS[0]
+    IMPORTED = True
 
-    def __init__(self, store: str, run_ids: str, folder: str):
-        super().__init__(store, run_ids, folder)
-        self.competitors, unread = competitors_of(self.launch)
-        self.missing += unread
-        self.on_leaves = self.launch.dataset in LEAVES
+    @property
+    def on_leaves(self) -> bool:
+        """Whether the data set is one of leaves."""
+        return self.launch.dataset in LEAVES
 
     def table_1(self) -> Block:
         """Average precision by overlap."""
-        frame = self._beside_printed("chen_table1", PRECISIONS, not self.on_leaves)
-        frame.to_csv(self.folder / "table_1.csv", index=False)
+        frame = self._with_printed("chen_table1", PRECISIONS, not self.on_leaves)
         columns = _labels(frame)
         for name in PRECISIONS:
             cells = [number(value) for value in frame[name]]
@@ -65,8 +58,7 @@ class ChenTables(OneLaunch):
 
     def table_2(self) -> Block:
         """Symmetric best Dice, foreground, and number of objects."""
-        frame = self._beside_printed("chen_table2", COUNTS, self.on_leaves)
-        frame.to_csv(self.folder / "table_2.csv", index=False)
+        frame = self._with_printed("chen_table2", COUNTS, self.on_leaves)
         columns, tuned = _labels(frame), frame["sbd_paper_thresholds"].notna().to_numpy().any()
         columns.append(score_column(frame, "sbd", "ours", intervals=True))
         if tuned:
@@ -89,36 +81,27 @@ class ChenTables(OneLaunch):
         return self._table("Table 2: SBD and number of objects", caption, columns, frame)
 
     def _table(self, title: str, caption: str, columns: list[Column], frame: pd.DataFrame) -> Block:
-        if any(frame["missing"]):
-            columns.append(Column("missing", [escape(words) for words in frame["missing"]], numeric=False))
-        control = [i for i, row in enumerate(frame.to_dict("records")) if self._is_control(row)]
-        caption = f"{caption} {_ROWS} Shaded: the control. Ours: {self._measured_on()}"
-        return heading(title) + table_block(columns, caption, control)
-
-    def _is_control(self, row: dict[str, Any]) -> bool:
-        return self.launch.ablation.control.items() <= row.items()
-
-    def _measured_on(self) -> str:
-        return self.launch.measured_on() + in_words(self.competitors)
+        frame.to_csv(self.folder / f"{title[:7].lower().replace(' ', '_')}.csv", index=False)
+        wanted = self.launch.ablation.control.items()
+        control = [i for i, row in enumerate(frame.to_dict("records")) if wanted <= row.items()]
+        caption = f"{caption} {_ROWS} Shaded: the control. Ours: {self.measured_on()}"
+        return heading(title) + table_block([*columns, *missing_columns(frame)], caption, control)
 
     @cached_property
-    def _found(self) -> pd.DataFrame:
+    def _results(self) -> pd.DataFrame:
         return result_frame(self.launch, self.competitors, (*PRECISIONS, *COUNTS[1:]))
 
-    def _beside_printed(self, file: str, scores: Sequence[str], shown: bool) -> pd.DataFrame:
-        """Ours in the order of the paper, the printed values beside them where they are `shown`.
+    def _with_printed(self, file: str, scores: Sequence[str], shown: bool) -> pd.DataFrame:
+        """Ours in the order of the paper, the printed values next to them where they are `shown`.
 
-        Returns
-        -------
-        DataFrame
-            `method`, `network.embedding_dim`, `loss.neighbour_distance`; the scores, those of SBD with interval and
-            difference to the control; `printed_{score}`; `missing`.
+        The columns are `method`, `network.embedding_dim`, `loss.neighbour_distance`; the scores, those of SBD with
+        interval and difference to the control; `printed_{score}`; `missing`.
         """
         method = ["U-Net" if "system" in variant else "E-LC" for variant in self.launch.ablation.variants()]
         method += [competitor.name for competitor in self.competitors]
-        further = [name for name in self._found if str(name).startswith("sbd_") and "legacy" not in str(name)]
+        further = [name for name in self._results if str(name).startswith("sbd_") and "legacy" not in str(name)]
         columns = [DIMENSIONS, DISTANCE, *scores, *(further if "sbd" in scores else ()), "missing"]
-        ours = self._found[columns].assign(key=_keys(self._found.assign(method=method)))
+        ours = self._results[columns].assign(key=_keys(self._results.assign(method=method)))
         ours.insert(0, "method", method)
         printed = read_printed(file)
         printed["key"] = _keys(printed)
@@ -134,15 +117,11 @@ class ChenTables(OneLaunch):
 
     def scores(self) -> Block | None:
         """Scores by the distance of neighbours, a line per dimension."""
-        table = figure_table(self.launch, self.competitors)
-        if table.empty:
-            return None
-        figure = figures.score_curve(table, DISTANCE, DIMENSIONS, "")
         caption = (
-            f"Scores by the distance d within which objects are neighbours. Bars: {ABOUT_INTERVALS}. "
-            f"Dashed: methods without neighbours. {self._measured_on()}"
+            f"Scores by the distance d within which objects are neighbours. {BARS} "
+            f"Dashed: methods without neighbours. {self.measured_on()}"
         )
-        return heading("Scores by distance") + figure_block(self.folder, "scores", figure, caption, table)
+        return self.score_block("scores", "Scores by distance", caption)
 
     def angles(self) -> Block:
         """Angle between neighbours over the training, a line per distance and dimension."""
@@ -157,7 +136,7 @@ def _keys(frame: pd.DataFrame) -> list[str]:
 
 def _labels(frame: pd.DataFrame) -> list[Column]:
     """The columns that name the rows."""
-    columns = [Column("method", [escape(name) for name in frame["method"]], numeric=False)]
+    columns = [text_column("method", frame["method"])]
     for title, name in (("dim.", DIMENSIONS), ("d, px", DISTANCE)):
         columns.append(Column(title, [f"{value:g}" if pd.notna(value) else "" for value in frame[name]]))
     return columns

@@ -11,8 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.blocks.page import Block, Column, figure_block, heading, paragraph, remarks, stacked, table_block
-from reports.blocks.tables import score_column
+from reports.blocks.page import (
+    Block,
+    Column,
+    figure_block,
+    heading,
+    paragraph,
+    remarks,
+    stacked,
+    table_block,
+    text_column,
+)
+from reports.blocks.pictures import strips_of
+from reports.blocks.results import score_column
 from study import figures, tracking
 from study.ablation.statistics import interval
 from study.errors import StudyError
@@ -20,8 +31,7 @@ from study.metrics import Score, described, headline, kind_of, summary_scores
 from study.metrics.registry import DIFFERENCE, LEGACY
 from study.tracking import Scores, StoredRun
 
-_AT_ONCE = 4  # runs beside each other in a figure of images
-_NAN = float("nan")
+_AT_ONCE = 4  # runs next to each other in a figure of images
 
 
 @dataclass(frozen=True)
@@ -48,17 +58,10 @@ class Compared:
 
 
 class Comparison:
-    """The comparison, for one notebook.
+    """The comparison of the runs `run_ids` with the first one, for one notebook.
 
-    Parameters
-    ----------
-    store : str
-        Address of the MLflow store.
-    run_ids : str
-        Runs joined by commas; the parent of an ablation stands for the runs below it. Others are compared with the
-        first.
-    folder : str
-        Where figures and tables are written.
+    They are joined by commas; the parent of an ablation stands for the runs below it. `store` and `folder` are those
+    of `LaunchPage`.
     """
 
     def __init__(self, store: str, run_ids: str, folder: str):
@@ -78,12 +81,12 @@ class Comparison:
             return block + paragraph("No run has scores to compare.", "soft")
         first = self.runs[0]
         columns = [
-            Column("run", [escape(run.name) for run in self.runs], numeric=False),
-            Column("data set", [escape(" ".join(filter(None, run.data()))) for run in self.runs], numeric=False),
-            Column("foreground", [escape(run.foreground()) for run in self.runs], numeric=False),
+            text_column("run", [run.name for run in self.runs]),
+            text_column("data set", [" ".join(filter(None, run.data())) for run in self.runs]),
+            text_column("foreground", [run.foreground() for run in self.runs]),
             Column("images", [str(len(run.table)) for run in self.runs]),
             Column("in common with the first", [str(len(_common(first, run))) for run in self.runs]),
-            Column("id", [f"<code>{run.run.run_id}</code>" for run in self.runs], numeric=False),
+            text_column("id", [run.run.run_id for run in self.runs], "<code>{}</code>"),
         ]
         block = table_block(columns, "The runs; the first is what the others are compared with.", [0]) + block
         apart = [run.name for run in self.runs if len(_common(first, run)) < max(len(run.table), len(first.table))]
@@ -101,7 +104,7 @@ class Comparison:
         frame = pd.DataFrame([{n: run.settings.get(n, "") for n in differing} for run in runs])
         frame.insert(0, "run", [run.name for run in runs])
         frame.to_csv(self.folder / "settings.csv", index=False)
-        columns = [Column("run", [escape(run.name) for run in runs], numeric=False)]
+        columns = [text_column("run", frame["run"])]
         columns += [Column(name, [escape(str(value)) for value in frame[name]]) for name in differing]
         first = [0] if runs[0] is self.runs[0] else []
         return title + table_block(columns, "Settings in which the runs differ.", first)
@@ -113,7 +116,7 @@ class Comparison:
             return title
         frame = pd.DataFrame([_row(run, self.runs[0]) for run in self.runs])
         frame.to_csv(self.folder / "scores.csv", index=False)
-        columns = [Column("run", [escape(name) for name in frame["run"]], numeric=False)]
+        columns = [text_column("run", frame["run"])]
         for score in summary_scores(frame):
             wide = score.group in (self.headline.group, LEGACY)
             columns.append(score_column(frame, score.key, intervals=wide))
@@ -121,11 +124,11 @@ class Comparison:
                 name = f"{score.key}{DIFFERENCE}"
                 columns.append(score_column(frame, name, title="difference to the first", intervals=True))
         caption = (
-            "Means over all images of a run; differences to the first over the images that both have. Small print: "
-            "95 % intervals over images only, these trainings: no verdict on which is better follows from them."
+            f"{described(summary_scores(frame))}. Means over all images of a run; differences to the first over the "
+            "images that both have. Small print: 95 % intervals over images only, these trainings: no verdict on which "
+            "is better follows from them."
         )
-        meaning = described(summary_scores(frame))
-        return title + table_block(columns, f"{meaning}. {caption}", [0])
+        return title + table_block(columns, caption, [0])
 
     def per_image(self) -> Block | None:
         """The headline score of each image against that in the first run."""
@@ -154,14 +157,10 @@ class Comparison:
         together = [run for run in self.runs if run.scores.pictures and run.data() == self.runs[0].data()]
         for k in range(0, len(together), _AT_ONCE):
             part = together[k : k + _AT_ONCE]
-            strips: dict[str, dict[str, np.ndarray]] = {}
-            for run in part:
-                for image, strip in zip(run.table.index, run.scores.pictures, strict=False):
-                    strips.setdefault(str(image), {})[run.name] = strip
-            rows = list(strips.items())[:shown]
+            rows = strips_of({run.name: (run.table.index, run.scores.pictures) for run in part})[:shown]
             key = self.headline.key
             data = [
-                {"image": image, "run": run.name, key: run.table[key].get(image, _NAN)}
+                {"image": image, "run": run.name, key: run.table[key].get(image, np.nan)}
                 for image, _ in rows
                 for run in part
             ]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports.blocks.launches import day
 from reports.blocks.page import (
     Block,
     Column,
+    day,
     figure_block,
     heading,
     number,
@@ -20,9 +20,10 @@ from reports.blocks.page import (
     picture_block,
     remarks,
     table_block,
+    text_column,
     with_interval,
 )
-from reports.blocks.tables import ABOUT_THRESHOLDS
+from reports.blocks.results import ABOUT_THRESHOLDS
 from study import figures, tracking
 from study.ablation.statistics import interval
 from study.errors import StudyError
@@ -39,17 +40,7 @@ _SEARCH = {
 
 
 class RunCard:
-    """The card of a run, for one notebook.
-
-    Parameters
-    ----------
-    store : str
-        Address of the MLflow store.
-    run_ids : str
-        The run.
-    folder : str
-        Where figures and tables are written.
-    """
+    """The card of the run `run_ids`, for one notebook; `store` and `folder` are those of `LaunchPage`."""
 
     paper = Settings().flat()
 
@@ -58,20 +49,20 @@ class RunCard:
         self.run, self.folder = tracking.stored_run(run_ids), Path(folder)
         self.split = self.run.tags.get("split", "test")
         self.no_scores = ""
-        self.kept = tracking.stored_settings(run_ids)
+        self.stored = tracking.stored_settings(run_ids)
 
     @cached_property
-    def found(self) -> Scores | None:
+    def results(self) -> Scores | None:
         """Scores per image and pictures; None where there are none, with the reason in `no_scores`."""
         try:
-            found = tracking.stored_scores(self.run.run_id, self.split)
+            stored = tracking.stored_scores(self.run.run_id, self.split)
         except StudyError as error:
             self.no_scores = str(error)
             return None
-        if headline(found.table).key not in found.table:
+        if headline(stored.table).key not in stored.table:
             self.no_scores = f"there is no score of a {self.split} image"
             return None
-        return found
+        return stored
 
     def about(self) -> Block:
         """What the run is and how it ended."""
@@ -85,27 +76,23 @@ class RunCard:
         }
         columns = [Column(title, [cell], numeric=False) for title, cell in facts.items()]
         block = heading(run.name) + paragraph(run.note.replace("**", "")) + table_block(columns, "The run.")
-        told = [
-            f"{name}: {run.tags[name]}" for name in ("reused_from", "network_from", "warning") if run.tags.get(name)
-        ]
-        block += paragraph("; ".join(told), "soft") if told else Block("")
+        names = ("reused_from", "network_from", "warning")
+        tags = [f"{name}: {run.tags[name]}" for name in names if run.tags.get(name)]
+        block += paragraph("; ".join(tags), "soft") if tags else Block("")
         return block + remarks("This run has not finished:", [] if run.state == "FINISHED" else [run.status_text()])
 
     def settings(self) -> Block:
         """Settings that are not the paper's."""
         title = heading("Settings that differ from the paper's")
-        if not self.kept:
+        if not self.stored:
             return title + paragraph("Missing: the run keeps no settings.json.", "soft")
-        paper = self.paper
-        names = [name for name, value in self.kept.items() if name in paper and value != paper[name]]
-        names = [name for name in names if name != "data.root"]
-        frame = pd.DataFrame({"setting": names, "value": [self.kept[name] for name in names]})
-        frame.assign(paper=[paper[name] for name in names]).to_csv(self.folder / "settings.csv", index=False)
-        columns = [
-            Column("setting", [f"<code>{name}</code>" for name in names], numeric=False),
-            Column("this run", [escape(str(self.kept[name])) for name in names]),
-            Column("paper", [escape(str(paper[name])) for name in names]),
-        ]
+        own, paper = self.stored, self.paper
+        names = [name for name in own if name != "data.root" and name in paper and own[name] != paper[name]]
+        values = {"value": [own[name] for name in names], "paper": [paper[name] for name in names]}
+        pd.DataFrame({"setting": names, **values}).to_csv(self.folder / "settings.csv", index=False)
+        columns = [text_column("setting", names, "<code>{}</code>")]
+        columns.append(text_column("this run", values["value"], numeric=True))
+        columns.append(text_column("paper", values["paper"], numeric=True))
         return title + (table_block(columns, "All other settings are the paper's.") if names else paragraph("None."))
 
     def curves(self) -> Block:
@@ -127,19 +114,19 @@ class RunCard:
     def scores(self) -> Block:
         """Means with intervals, and how the headline score is spread over the images."""
         title = heading("Scores")
-        if self.found is None:
+        if self.results is None:
             return title + remarks("Missing here:", [self.no_scores])
-        table, first, kind = self.found.table, headline(self.found.table), kind_of(self.found.table)
+        table, first, kind = self.results.table, headline(self.results.table), kind_of(self.results.table)
         number_of = f"{len(table)} {self.split} {kind.item}{'s' * (len(table) != 1)}"
         table.to_csv(self.folder / "scores_per_image.csv", index=False)
         columns, means = [Column("", ["mean", "lowest", "highest"], numeric=False)], {}
         shown = summary_scores(table)
         for score in shown:
             values = table[score.key].astype(float)
-            found = interval(values.to_numpy()[None])
-            means |= found.columns(score.key)
+            over = interval(values.to_numpy()[None])
+            means |= over.columns(score.key)
             extremes = [number(value, score.form) for value in values.agg(["min", "max"]).tolist()]
-            mean = with_interval(found.mean, found.low, found.high, score.form)
+            mean = with_interval(over.mean, over.low, over.high, score.form)
             columns.append(Column(score.label, [mean, *extremes], score.group))
         pd.DataFrame([means]).to_csv(self.folder / "scores.csv", index=False)
         caption = f"{number_of}; small print: {intervals_over(1, kind)}. "
@@ -152,9 +139,9 @@ class RunCard:
 
     def images(self, shown: int) -> Block:
         """The `shown` worst and best images by the headline score, with their pictures where the run keeps them."""
-        if self.found is None:
+        if self.results is None:
             return heading("Worst and best images") + remarks("Missing here:", [self.no_scores])
-        table, score, item = self.found.table, headline(self.found.table), kind_of(self.found.table).item
+        table, score, item = self.results.table, headline(self.results.table), kind_of(self.results.table).item
         title = heading(f"Worst and best {item}s")
         ranked = table.sort_values(score.key, ascending=score.sign > 0, kind="stable", ignore_index=True)
         worst = ranked.head(min(shown, -(-len(ranked) // 2)))
@@ -163,12 +150,12 @@ class RunCard:
         cells = [name for name in (score.key, "n_true", "n_pred") if name in chosen]
         chosen[["rank", "image", *cells]].to_csv(self.folder / "images.csv", index=False)
         columns = [
-            Column("", list(chosen["rank"]), numeric=False),
-            Column(item, [escape(name) for name in chosen["image"]], numeric=False),
+            text_column("", chosen["rank"]),
+            text_column(item, chosen["image"]),
             *(Column(score_of(name).label, [number(v, score_of(name).form) for v in chosen[name]]) for name in cells),
         ]
         block = title + table_block(columns, f"Of {len(ranked)} {item}{'s' * (len(ranked) != 1)}.")
-        strips = dict(zip(self.found.table["image"], self.found.pictures, strict=False))
+        strips = dict(zip(self.results.table["image"], self.results.pictures, strict=False))
         rows = [
             (f"{row['rank']}: {row['image']}, {score.label} {row[score.key]:{score.form}}", strips[row["image"]])
             for row in chosen.to_dict("records")
@@ -183,15 +170,15 @@ class RunCard:
         return block + (paragraph(words, "soft") if absent else Block(""))
 
     def search(self) -> Block | None:
-        """What the search of thresholds has found; nothing where there was none."""
+        """The outcome of the search of thresholds; nothing where there was none."""
         files = {file.rpartition("/")[2]: file for file in tracking.files_in(self.run.run_id, "search")}
         tuned = tracking.tuned_settings(self.run.tags)
         if not files and not tuned:
             return None
         columns = [
-            Column("setting", [f"<code>{escape(name)}</code>" for name in tuned], numeric=False),
-            Column("paper", [escape(str(self.paper.get(name, ""))) for name in tuned]),
-            Column("tuned", [escape(value) for value in tuned.values()]),
+            text_column("setting", tuned, "<code>{}</code>"),
+            text_column("paper", [self.paper.get(name, "") for name in tuned], numeric=True),
+            text_column("tuned", tuned.values(), numeric=True),
         ]
         block = heading("Search of thresholds")
         if tuned:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from reports.blocks.launch_results import LaunchResults, load_launches
-from reports.blocks.launches import cover
+from reports.blocks.launch_page import BARS, LaunchPage
+from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, figure_block, heading, paragraph, remarks
-from reports.blocks.pictures import NO_PICTURES, embeddings, shown_images, strips_of
+from reports.blocks.pictures import NO_PICTURES, embeddings, side_by_side
+from reports.blocks.printed import PRINTED, score_frame
 from reports.blocks.subsets import NETWORKS, control_of
-from reports.blocks.tables import PRINTED, score_frame
-from study import figures, tracking
+from study import figures
+from study.ablation.answer import score_figure
 from study.ablation.statistics import ABOUT_INTERVALS, interval
 from study.figures.names import value_label
 from study.metrics import drawn_scores
@@ -41,86 +40,66 @@ _PICTURES = {
 }
 
 
-class WnetFigures:
-    """The figures, for one notebook.
+class WnetFigures(LaunchPage):
+    """The figures."""
 
-    Parameters
-    ----------
-    store : str
-        Address of the MLflow store.
-    run_ids : str
-        Parent runs of ablations, joined by commas.
-    folder : str
-        Where each figure is written as PDF and PNG, with a CSV file of what it shows.
-    """
+    PARTS = PARTS
 
-    def __init__(self, store: str, run_ids: str, folder: str):
-        tracking.use_store(store)
-        self.found, self.folder = load_launches(run_ids.split(",")), Path(folder)
-
-    def about(self) -> Block:
-        """Which launches the page is made of, and which parts of the paper it does not cover."""
-        return cover(self.found, PARTS, [] if self._asks_both() else ["Fig. 8 (no launch of both networks is given)"])
+    def further_absent(self) -> list[str]:
+        return [] if self._asks_both() else ["Fig. 8 (no launch of both networks is given)"]
 
     def scores(self, name: str) -> Block | None:
-        """Scores of all variants of an ablation, beside the printed values."""
-        if (launch := self.found.get(name)) is None:
+        """Scores of all variants of an ablation, next to the printed values."""
+        if (launch := self.launches.get(name)) is None:
             return None
         file, title, caption = _SCORES[name]
         missing = remarks("Missing here:", launch.missing)
         if launch.table.empty:
             return heading(title) + missing
-        ablation, table = launch.ablation, launch.table
-        if ablation.axis:
-            hue = next(varied for varied in ablation.varied if varied != ablation.axis)
-            figure = figures.score_curve(table, ablation.axis, hue, "", launch.printed)
-        else:
-            figure = figures.score_rows(table, list(ablation.varied), ablation.control, "", launch.printed)
-        data = score_frame(launch, ablation.variants())
+        figure = score_figure(launch.ablation, launch.table, "", launch.printed)
+        data = score_frame(launch)
         stars = " Printed values stand beside the legacy score only." if data[PRINTED].notna().to_numpy().any() else ""
-        caption = f"{caption} Bars: {ABOUT_INTERVALS}.{stars} {launch.measured_on()}"
+        caption = f"{caption} {BARS}{stars} {launch.measured_on()}"
         return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
 
     def pictures(self, name: str, file: str) -> Block | None:
         """Embeddings of the same test images by some variants."""
-        if (launch := self.found.get(name)) is None:
+        if (launch := self.launches.get(name)) is None:
             return None
         return embeddings(launch, file, *_PICTURES[file], self.folder)
 
     def _both(self) -> tuple[LaunchResults, dict[str, list[Result]]] | None:
         """The first launch that has the U-Net and the W-Net in its control's settings, and their results."""
-        for launch in self.found.values():
+        for launch in self.launches.values():
             own = {network: launch.of(control_of(launch, network)) for network in NETWORKS}
             if all(own.values()):
                 return launch, own
         return None
 
     def _asks_both(self) -> bool:
-        return any(control_of(launch, network="unet") for launch in self.found.values())
+        return any(control_of(launch, network="unet") for launch in self.launches.values())
 
     def figure_8(self) -> Block | None:
-        """Labels of the U-Net and the W-Net beside the truth."""
+        """Labels of the U-Net and the W-Net next to the truth."""
         if not self._asks_both():
             return None
-        title = "Fig. 8: labels of both networks"
+        title = heading("Fig. 8: labels of both networks")
         if (both := self._both()) is None:
-            return heading(title) + paragraph(
-                "Missing: no launch has finished runs of both networks in its control's settings.", "soft"
-            )
+            words = "Missing: no launch has finished runs of both networks in its control's settings."
+            return title + paragraph(words, "soft")
         launch, own = both
-        shown = {_label(network): results[0] for network, results in own.items()}
-        if not (strips := strips_of(shown)):
-            return heading(title) + paragraph(NO_PICTURES, "soft")
+        shown = {_label(network): (results[0], launch.run_of(results[0])) for network, results in own.items()}
+        strips, data = side_by_side(shown)
+        if not strips:
+            return title + paragraph(NO_PICTURES, "soft")
         figure = figures.prediction_figure(strips)
-        parts = [shown_images(result, launch.run_of(result)) for result in shown.values()]
-        data = pd.concat(parts, ignore_index=True)
         images, seed = ", ".join(image for image, _ in strips), own["wnet"][0].seed
         caption = (
             f"Fig. 8. Test images {images}; seed {seed}, ablation {launch.ablation.name}. "
             f"Over all test images and seeds: {'; '.join(_means(network, own[network]) for network in NETWORKS)}. "
             f"{launch.measured_on()}"
         )
-        return heading(title) + figure_block(self.folder, "figure_8", figure, caption, data)
+        return title + figure_block(self.folder, "figure_8", figure, caption, data)
 
     def precision_curves(self) -> Block | None:
         """Average precision of both networks against the overlap."""
@@ -149,7 +128,7 @@ def _precision(network: str, results: list[Result]) -> pd.DataFrame:
     """Mean precision at each overlap, with its interval."""
     rows = []
     for column in (name for name in results[0].table if name.startswith("ap_")):
-        found = interval(np.stack([result.table[column].to_numpy(float) for result in results]))
+        mean = interval(np.stack([result.table[column].to_numpy(float) for result in results]))
         row = {"network": network, "label": _label(network), "iou": int(column.removeprefix("ap_")) / 100}
-        rows.append(row | {"ap": found.mean, "low": found.low, "high": found.high})
+        rows.append(row | {"ap": mean.mean, "low": mean.low, "high": mean.high})
     return pd.DataFrame(rows)

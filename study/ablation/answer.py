@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,10 +12,10 @@ from study.ablation.design import Ablation
 from study.ablation.statistics import (
     contrasts,
     contrasts_to_markdown,
+    describe_power,
     pooled_components,
     summarize,
     to_markdown,
-    what_can_be_told,
 )
 from study.metrics import headline
 from study.metrics.registry import kind_of
@@ -22,22 +23,16 @@ from study.runs.environment import mixed_environments
 from study.runs.job import Result, variant_name
 from study.tracking import TrackedRun
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _LONGEST_NOTE = 7500  # characters; the store cuts longer descriptions off, without a word
 
 
 def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str, note: str) -> None:
-    """Log what the results of an ablation say.
+    """Log what the results of an ablation, of which there are some, say.
 
-    Parameters
-    ----------
-    parent : TrackedRun
-    ablation : Ablation
-    results : sequence of Result
-        Not empty.
-    caption : str
-        What the numbers are measured on.
-    note : str
-        What was asked; what was found is written below it.
+    `caption` tells what the numbers are measured on, `note` what was asked; the answer is written below it.
     """
     table = summarize(ablation, results)
     parent.log_table(table, "answer")
@@ -52,20 +47,28 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
     seeds = min((seeds for seeds in compared if seeds > 1), default=1)
     kind, images = kind_of(table), min(table["images"].tolist())
     label, items = headline(table).label, f"{kind.item}s"
-    told = what_can_be_told(components, seeds, images, len(compared), label, items)
+    power = describe_power(components, seeds, images, len(compared), label, items)
     mixed = mixed_environments([text for result in results for text in result.environments])
     begin = [part for part in (note, mixed, to_markdown(ablation, table)) if part]
-    parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), told))
+    parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), power))
 
 
-def _joined(begin: Sequence[str], contrasted: Sequence[str], told: str) -> str:
+def _joined(begin: Sequence[str], contrasted: Sequence[str], power: str) -> str:
     """The description, with as many of the tables of contrasts as the page shows without cutting it off."""
     for count in range(len(contrasted), -1, -1):
         further = ["Further contrasts are in `contrasts.csv`."] if count < len(contrasted) else []
-        whole = "\n\n".join([*begin, *contrasted[:count], *further, told])
+        whole = "\n\n".join([*begin, *contrasted[:count], *further, power])
         if len(whole) <= _LONGEST_NOTE:
             break
     return whole
+
+
+def score_figure(ablation: Ablation, table: pd.DataFrame, caption: str, printed: pd.DataFrame | None = None) -> Figure:
+    """The scores of `summarize` as curves along the ablation's axis, or else in a row per variant."""
+    if ablation.axis:
+        hue = next(name for name in ablation.varied if name != ablation.axis)
+        return figures.score_curve(table, ablation.axis, hue, caption, printed)
+    return figures.score_rows(table, ablation.names(), ablation.control, caption, printed)
 
 
 def _log_figures(
@@ -73,12 +76,7 @@ def _log_figures(
 ) -> None:
     """Scores, the contact sheet, and the pictures that the ablation asks for."""
     printed = pd.read_csv(ablation.printed) if ablation.printed else None
-    if ablation.axis:
-        hue = next(name for name in ablation.varied if name != ablation.axis)
-        figure = figures.score_curve(table, ablation.axis, hue, caption, printed)
-    else:
-        figure = figures.score_rows(table, ablation.names(), ablation.control, caption, printed)
-    parent.log_figure(figure, f"{ablation.name}.png")
+    parent.log_figure(score_figure(ablation, table, caption, printed), f"{ablation.name}.png")
     first = min(result.seed for result in results)
     shown = [result for result in results if result.seed == first]
     rows = [(variant_name(result.variant), result.panels) for result in shown]

@@ -21,18 +21,10 @@ _TIMED_STEPS = 2
 
 @dataclass(frozen=True)
 class Cost:
-    """Of some trainings; both are estimates.
+    """Of some trainings; both are estimates."""
 
-    Attributes
-    ----------
-    seconds : float
-        Of all training steps, one training after the other.
-    bytes : float
-        Of networks and maps that stay on disk.
-    """
-
-    seconds: float
-    bytes: float
+    seconds: float  # of all training steps, one training after the other
+    bytes: float  # of networks and maps that stay on disk
 
     def __str__(self) -> str:
         minutes = self.seconds / 60
@@ -43,16 +35,7 @@ class Cost:
 def cost_of(trainings: Sequence[Settings], dataset: Dataset) -> Cost:
     """Cost of trainings on a data set, from a few steps of one network of each kind on images of noise.
 
-    Parameters
-    ----------
-    trainings : sequence of Settings
-    dataset : Dataset
-        Its first training image stands for all.
-
-    Raises
-    ------
-    StudyError
-        If there is a training to do and no image to train on.
+    The first training image stands for all; raises StudyError if there is a training to do and no such image.
     """
     if not trainings:
         return Cost(0, 0)

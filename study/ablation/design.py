@@ -1,4 +1,4 @@
-"""A question as a plan, and what its runs found: Ablation -> planned runs -> results. Pure."""
+"""A question as a plan: Ablation -> planned runs. Pure."""
 
 from __future__ import annotations
 
@@ -197,13 +197,7 @@ _CHECKS = (_faults_of_settings, _faults_of_variants, _faults_of_figures, _faults
 
 
 def parse_seeds(text: str) -> list[int]:
-    """``0,1,2`` as a list.
-
-    Raises
-    ------
-    StudyError
-        If it is empty, repeats a seed or holds something else than whole numbers.
-    """
+    """``0,1,2`` as a list; raises StudyError if it repeats a seed or holds something else than whole numbers."""
     try:
         seeds = [int(part) for part in text.split(",")]
     except ValueError:
@@ -219,17 +213,8 @@ SettingsOf = Callable[[str, dict[str, Any]], Settings]  # (system, settings of a
 def plan(ablation: Ablation, base: SettingsOf, seeds: Sequence[int]) -> list[PlannedRun]:
     """All runs of an ablation, seed by seed, so that a first answer is whole early.
 
-    Parameters
-    ----------
-    ablation : Ablation
-    base : callable
-        (System, settings of a variant) -> all settings of that variant but the seed.
-    seeds : sequence of int
-
-    Raises
-    ------
-    StudyError
-        If a varied value, or a setting that depends on it, does not fit.
+    `base` gives all settings of a variant but the seed. Raises StudyError if a varied value, or a setting that depends
+    on it, does not fit.
     """
 
     def planned(variant: dict[str, Any], seed: int) -> PlannedRun:

@@ -34,11 +34,6 @@ class ExecutorOptions:
         `inline` (one after the other in this process) or `pool` (spawned processes).
     slots : int
         Processes of the pool, on GPUs per GPU; 0 chooses: one per GPU, else as many as cores and memory allow.
-
-    Raises
-    ------
-    StudyError
-        If the executor is unknown.
     """
 
     executor: str = "pool"

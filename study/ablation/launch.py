@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -15,7 +16,7 @@ from study.ablation.cost import cost_of
 from study.ablation.design import Ablation, SettingsOf
 from study.ablation.executors import ExecutorOptions, execute
 from study.ablation.question import Question, plan_question
-from study.ablation.statistics import Components, what_can_be_told
+from study.ablation.statistics import Components, describe_power
 from study.data import Dataset
 from study.data.content import in_two_splits
 from study.data.settings import Data
@@ -35,23 +36,17 @@ from study.training.loop import number_of_steps
 
 @dataclass(frozen=True)
 class LaunchResult:
-    """The outcome of a launch.
+    """The number of failed runs and answers of a launch, and the parent run of each ablation.
 
-    Attributes
-    ----------
-    failed : int
-        Number of failed runs and answers.
-    parent_ids : list of str
-        Ids of the parent runs, one for each ablation, of this launch or of an earlier one that has given the same
-        answer; empty where only a plan was made.
+    A parent is of this launch or of an earlier one that has given the same answer; there is none where only a plan was
+    made.
     """
 
     failed: int
     parent_ids: list[str]
 
 
-@dataclass(frozen=True, eq=False)
-class _QuestionJob:
+class _QuestionJob(NamedTuple):
     """A job together with the question that it belongs to."""
 
     question: Question
@@ -78,19 +73,12 @@ def run_ablations(
 
     Parameters
     ----------
-    ablations : sequence of Ablation
     base : callable
         See `study.ablation.design.plan`; the settings of all systems and variants are of the same data.
-    seeds : sequence of int
-    options : ExecutorOptions
     plan_only : bool
         Print what would be done, and do nothing.
     reuse : bool
         Reuse what earlier launches have finished, and resume what they have begun.
-
-    Returns
-    -------
-    LaunchResult
 
     Raises
     ------
@@ -158,10 +146,10 @@ def _plan_in_words(
         f"{sum(job in known for job in jobs)} are known from before; {len(to_train)} trainings to do: "
         f"{cost_of([job.planned.settings for job in to_train], dataset)}"
     )
-    return "\n".join([*lines, *known.skipped(to_train), *_what_can_be_told(questions, dataset)])
+    return "\n".join([*lines, *known.skipped(to_train), *_describe_power(questions, dataset)])
 
 
-def _what_can_be_told(questions: Sequence[Question], dataset: Dataset) -> list[str]:
+def _describe_power(questions: Sequence[Question], dataset: Dataset) -> list[str]:
     """Which differences each question will be able to tell, by the variances that an earlier launch has found."""
     sentences = []
     for question in questions:
@@ -171,7 +159,7 @@ def _what_can_be_told(questions: Sequence[Question], dataset: Dataset) -> list[s
         comparisons = len(question.ablation.variants()) - 1
         kind = KINDS[question.jobs[0].planned.settings.kind]
         items, score = kind.parts * len(dataset.splits["test"]), score_of(kind.headline)
-        sentence = what_can_be_told(components, seeds, items, comparisons, score.label, f"{kind.item}s")
+        sentence = describe_power(components, seeds, items, comparisons, score.label, f"{kind.item}s")
         by = f" By the variances of the launch {source.name} ({source.run_id})." if source else ""
         sentences.append(f"{question.ablation.name}: {sentence}{by}")
     return sentences

@@ -29,7 +29,6 @@ class Question:
 
     Attributes
     ----------
-    ablation : Ablation
     caption : str
         What its numbers are measured on.
     note : str
@@ -42,7 +41,6 @@ class Question:
         That of the parent.
     ended, unanswered : bool
         Whether the parent has ended; whether its answer could not be logged.
-    results, failures : lists of Result and Failure
     """
 
     ablation: Ablation
@@ -99,32 +97,12 @@ class Question:
 
 
 def plan_question(
-    ablation: Ablation,
-    base: SettingsOf,
-    seeds: Sequence[int],
-    dataset: Dataset,
-    digest: str,
-    *,
-    reuse: bool,
+    ablation: Ablation, base: SettingsOf, seeds: Sequence[int], dataset: Dataset, digest: str, *, reuse: bool
 ) -> Question:
-    """The question that an ablation asks on a data set, with a job for each of its runs.
+    """The question that an ablation asks on a data set with that digest, with a job for each of its runs.
 
-    Parameters
-    ----------
-    ablation : Ablation
-    base : callable
-        See `study.ablation.design.plan`.
-    seeds : sequence of int
-    dataset : Dataset
-    digest : str
-        Digest of the data set.
-    reuse : bool
-        Whether its jobs take over what earlier launches have finished.
-
-    Raises
-    ------
-    StudyError
-        If a varied value, or a setting that depends on it, does not fit.
+    For `base` and errors see `study.ablation.design.plan`; with `reuse` jobs take over what earlier launches have
+    finished.
     """
     runs = [resolved_run(run, dataset) for run in plan(ablation, base, seeds)]
     caption = about(dataset, runs[0].settings, len(seeds))

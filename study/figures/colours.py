@@ -10,15 +10,7 @@ def embedding_colours(embedding: np.ndarray) -> np.ndarray:
     """Embedding as colours, by one projection for all images and runs, so that pictures compare.
 
     Each dimension of the embedding has a direction in colour space; the directions are spread evenly over the sphere.
-
-    Parameters
-    ----------
-    embedding : (M, N, E) float array
-        Unit vectors.
-
-    Returns
-    -------
-    (M, N, 3) uint8 array
+    Unit vectors (M, N, E) become uint8 (M, N, 3).
     """
     dims = embedding.shape[2]
     height = 1 - 2 * (np.arange(dims) + 0.5) / dims  # Fibonacci lattice on the sphere
@@ -29,16 +21,7 @@ def embedding_colours(embedding: np.ndarray) -> np.ndarray:
 
 
 def label_colours(labels: np.ndarray) -> np.ndarray:
-    """Labels as colours far apart for consecutive ids; the background is black.
-
-    Parameters
-    ----------
-    labels : (M, N) int array
-
-    Returns
-    -------
-    (M, N, 3) uint8 array
-    """
+    """Labels (M, N) as uint8 colours (M, N, 3), far apart for consecutive ids; the background is black."""
     ids = np.arange(labels.max(initial=0) + 1)
     hsv = np.stack([ids * 0.618034 % 1, 0.55 + 0.4 * (ids % 2), 1 - 0.25 * (ids // 2 % 2)], axis=1)
     table = (255 * hsv_to_rgb(hsv)).astype(np.uint8)
@@ -50,14 +33,6 @@ def matched_to(true: np.ndarray, pred: np.ndarray) -> np.ndarray:
     """Predicted labels renamed so that an object has the id of the true object that it covers most.
 
     Where several want the same id, the largest overlap gets it; the others, and objects over background, get new ids.
-
-    Parameters
-    ----------
-    true, pred : (M, N) int arrays
-
-    Returns
-    -------
-    (M, N) int32 array
     """
     pairs, counts = np.unique(np.stack([pred.ravel(), true.ravel()]), axis=1, return_counts=True)
     names: dict[int, int] = {}

@@ -9,19 +9,17 @@ from study.settings import spec_of
 
 NETWORK_COLOURS = {"unet": "#D55E00", "wnet": "#0072B2"}  # vermilion and blue of Okabe and Ito, for colour-blind eyes
 
-_VALUES = {
-    ("system", "wnet"): "W-Net",
-    ("system", "unet"): "U-Net",
-    ("system", "elc"): "E-LC",
-    ("system", "discriminative"): "discriminative loss",
-    ("system", "three-class"): "three-class U-Net",
-    ("system", "pea"): "PEA",
-    ("system", "affinity-learning"): "affinity learning",
-    ("system", "ml-de"): "ML-De",
-    ("loss.name", "cosine"): "cosine loss",
-    ("loss.name", "discriminative"): "discriminative loss",
-    ("network.name", "unet"): "U-Net",
-    ("network.name", "wnet"): "W-Net",
+_NAMED = ("system", "network.name", "loss.name")  # settings whose values are names of things
+_NAMES = {
+    "wnet": "W-Net",
+    "unet": "U-Net",
+    "elc": "E-LC",
+    "three-class": "three-class U-Net",
+    "pea": "PEA",
+    "affinity-learning": "affinity learning",
+    "ml-de": "ML-De",
+    "cosine": "cosine loss",
+    "discriminative": "discriminative loss",
 }
 
 
@@ -34,8 +32,8 @@ def setting_label(name: str) -> str:
 def value_label(name: str, value: Any) -> str:
     """A value of the setting `name`, such as `U-Net`, `λ = 1`, `8 dimensions`, `depth 4`."""
     text = f"{value:g}" if is_number(value) else str(value)
-    if (name, value) in _VALUES:
-        return _VALUES[name, value]
+    if name in _NAMED and value in _NAMES:
+        return _NAMES[value]
     meta = spec.metadata if (spec := spec_of(name)) else {}
     if value in meta.get("values", ()):
         return meta["values"][value]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from skimage.segmentation import find_boundaries
@@ -18,6 +19,7 @@ from study.figures.style import WIDTH
 TILES = ("image", "truth", "distance", "embedding", "prediction")  # of a panel, from the left
 _FOLDED = {"image": (0, 0), "embedding": (0, 1), "prediction": (0, 2), "distance": (1, 1), "truth": (1, 2)}
 _GAP = 4  # px between them
+NARROW = {"w_pad": 0.02, "h_pad": 0.02, "wspace": 0, "hspace": 0}  # margins of pictures that stand close together
 _GREY = 128  # of a tile that a run has nothing for
 
 
@@ -30,19 +32,8 @@ def panel(
 ) -> np.ndarray:
     """Image, truth, distance map, embedding and prediction side by side; values that are not finite count as 0.
 
-    Parameters
-    ----------
-    image : (M, N, C) array
-        Of any range.
-    truth, prediction : (M, N) int arrays
-    distance : (M, N) float array or None
-        None, where there is no such map, is a tile of mid-grey.
-    embedding : (M, N, E) float array or None
-
-    Returns
-    -------
-    (M', 5 N' + 16, 3) uint8 array
-        Enlarged by a whole factor to at least 160 rows.
+    The image is (M, N, C) and of any range, the labels (M, N), the maps (M, N) and (M, N, E); one that is missing is a
+    tile of mid-grey. Gives a uint8 array (M', 5 N' + 16, 3), enlarged by a whole factor to at least 160 rows.
     """
     none = np.full((*truth.shape, 3), _GREY, np.uint8)
     tiles = [
@@ -72,16 +63,8 @@ def folded(strip: np.ndarray) -> np.ndarray:
     """A panel in two rows, for the cards of the MLflow page.
 
     Image, embedding and prediction; under them nothing, the distance map and the truth. A card centres a picture in a
-    square and cuts the square off at the bottom: white fills a wide picture up below.
-
-    Parameters
-    ----------
-    strip : (M', 5 N' + 16, 3) uint8 array
-        See `panel`.
-
-    Returns
-    -------
-    (max(2 M' + 4, 3 N' + 8), 3 N' + 8, 3) uint8 array
+    square and cuts the square off at the bottom: white fills a wide picture up below. A panel (M', 5 N' + 16, 3)
+    becomes (max(2 M' + 4, 3 N' + 8), 3 N' + 8, 3).
     """
     rows, step = strip.shape[0] + _GAP, _step(strip)
     picture = np.full((max(2 * rows, 3 * step) - _GAP, 3 * step - _GAP, 3), 255, np.uint8)
@@ -110,18 +93,9 @@ def _picture(image: np.ndarray) -> np.ndarray:
 
 
 def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """An image with the outlines of its objects, each in the colour of `label_colours`.
+    """An image (M, N, C) of any range, as uint8 (M, N, 3), with the outlines of its objects (M, N).
 
-    Parameters
-    ----------
-    image : (M, N, C) array
-        Of any range.
-    labels : (M, N) int array
-
-    Returns
-    -------
-    (M, N, 3) uint8 array
-        Outlines are one pixel wide and lie inside of the objects.
+    Outlines have the colours of `label_colours`, are one pixel wide and lie inside of the objects.
     """
     picture = _picture(image)
     outline = find_boundaries(labels, mode="inner")
@@ -130,13 +104,7 @@ def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) -> Figure:
-    """Panels of the same test images (columns) for each variant (rows).
-
-    Parameters
-    ----------
-    rows : sequence of (name of the variant, panels, see `panel`)
-    title : str
-    """
+    """Panels (see `panel`) of the same test images, in columns, for each variant, in `rows` by name."""
     columns = max(len(panels) for _, panels in rows)
     ratio = rows[0][1][0].shape[0] / rows[0][1][0].shape[1]
     width = 5.5 * columns
@@ -147,8 +115,7 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) 
             axis.imshow(strip, interpolation="nearest")
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
     for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
+        hide_frame(axis)
     for axis, strip in zip(axes[0], rows[0][1], strict=False):
         for i, tile in enumerate(TILES):
             axis.text((i + 0.5) * _step(strip), -4, tile, fontsize=8, ha="center", va="bottom")
@@ -161,16 +128,8 @@ def embedding_figure(
 ) -> Figure:
     """Embeddings of the same test images side by side: Wu et al. 2020, Fig. 4, 5 and 7.
 
-    A row per image, at most two: the image, its truth, and the embedding of each variant, lettered from (a) on.
-
-    Parameters
-    ----------
-    variants : sequence of dict
-        Dotted name -> value.
-    panels : sequence of the same length
-        For each variant its panels, see `panel`, of the same images.
-    caption : str
-        What is shown: data set, seed.
+    A row per image, at most two: the image, its truth, and the embedding of each variant, lettered from (a) on, which
+    is cut from its `panels` of the same images.
     """
     first = panels[0][:2]
     columns = [("image", panels[0], "image"), ("truth", panels[0], "truth")]
@@ -181,17 +140,23 @@ def embedding_figure(
     caption = wrapped(caption, int(17 * side * len(columns)))
     ratios = [strip.shape[0] / (_step(strip) - _GAP) for strip in first]
     text = 0.16 * max(title.count("\n") + 1 for title, *_ in columns) + 0.14 * (caption.count("\n") + 1) + 0.1
-    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    figure = Figure(figsize=(side * len(columns), 0.98 * side * sum(ratios) + text), layout=layout, dpi=300)
+    size = (side * len(columns), 0.98 * side * sum(ratios) + text)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(**NARROW), dpi=300)
     axes = figure.subplots(len(first), len(columns), squeeze=False, height_ratios=ratios)
     for line, (title, strips, tile) in zip(axes.T, columns, strict=True):
         for axis, strip in zip(line, strips, strict=False):
             axis.imshow(tile_of(strip, tile), interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
+            hide_frame(axis)
         line[-1].set_xlabel(title, fontsize=8, color="black")
     figure.supxlabel(caption, fontsize=7, color="0.3")
     return figure
+
+
+def hide_frame(axis: Axes) -> None:
+    """Leave of an axis the picture alone."""
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
 
 
 def wrapped(text: str, width: int) -> str:

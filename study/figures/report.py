@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from study.figures.names import NETWORK_COLOURS
-from study.figures.panels import TILES, tile_of, wrapped
+from study.figures.panels import NARROW, TILES, hide_frame, tile_of, wrapped
 from study.figures.style import COLOURS, DPI, WIDTH
 
 _PALE = "0.55"
@@ -22,10 +22,7 @@ _PALE = "0.55"
 def prediction_figure(images: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Figure:
     """Test images (rows) with their truth and the labels that some runs find: Wu et al. 2020, Fig. 8.
 
-    Parameters
-    ----------
-    images : sequence of (name, {title: strip})
-        Strips of `study.figures.panel`, all of that image; where one is missing, its place stays white.
+    Each image has a name and strips of `study.figures.panel` by title; where one is missing, its place stays white.
     """
     titles = list(dict.fromkeys(title for _, strips in images for title in strips))
     columns = 2 + len(titles)
@@ -34,8 +31,8 @@ def prediction_figure(images: Sequence[tuple[str, Mapping[str, np.ndarray]]]) ->
     side = min(1.75, (WIDTH - 0.2) / columns)
     titles_above = ["image", "truth", *(wrapped(title, int(15 * side)) for title in titles)]
     text = 0.16 * max(title.count("\n") + 1 for title in titles_above) + 0.06 * len(images)
-    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    figure = Figure(figsize=(side * columns + 0.2, side * sum(ratios) + text), layout=layout, dpi=DPI)
+    size = (side * columns + 0.2, side * sum(ratios) + text)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(**NARROW), dpi=DPI)
     axes = figure.subplots(len(images), columns, squeeze=False, height_ratios=ratios)
     for line, (name, strips), first in zip(axes, images, firsts, strict=True):
         tiles = [tile_of(first, "image"), tile_of(first, "truth")]
@@ -48,15 +45,8 @@ def prediction_figure(images: Sequence[tuple[str, Mapping[str, np.ndarray]]]) ->
     return figure
 
 
-def strip_figure(rows: Sequence[tuple[str, np.ndarray]], map_name: str = "distance") -> Figure:
-    """Whole strips of `study.figures.panel`, one below the other, each with a line of words above it.
-
-    Parameters
-    ----------
-    rows : sequence of (words, strip)
-    map_name : str
-        What stands in the place of the distance map.
-    """
+def strip_figure(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Whole strips of `study.figures.panel`, one below the other, each with a line of words above it."""
     heights = [WIDTH * strip.shape[0] / strip.shape[1] for _, strip in rows]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.24 * len(rows) + 0.2), layout="constrained", dpi=DPI)
     axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)
@@ -64,16 +54,13 @@ def strip_figure(rows: Sequence[tuple[str, np.ndarray]], map_name: str = "distan
         _show(axis, strip)
         axis.set_title(words, fontsize=8, loc="left", pad=3)
     last, width = axes.flat[-1], rows[-1][1].shape[1]
-    names = [map_name if tile == "distance" else tile for tile in TILES]
-    last.set_xticks([(i + 0.5) * width / len(TILES) for i in range(len(TILES))], names, fontsize=8)
+    last.set_xticks([(i + 0.5) * width / len(TILES) for i in range(len(TILES))], TILES, fontsize=8)
     last.tick_params(length=0)
     return figure
 
 
 def _show(axis: Axes, picture: np.ndarray | None) -> None:
-    axis.set(xticks=[], yticks=[])
-    axis.grid(False)
-    axis.spines[:].set_visible(False)
+    hide_frame(axis)
     if picture is not None:
         axis.imshow(picture, interpolation="nearest")
 
@@ -81,10 +68,7 @@ def _show(axis: Axes, picture: np.ndarray | None) -> None:
 def precision_figure(curves: pd.DataFrame) -> Figure:
     """Average precision against the overlap that a match needs.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        Columns `network` (unet, wnet), `label`, `iou`, `ap`, `low`, `high` (interval).
+    `curves` has the columns `network` (unet, wnet), `label`, `iou`, `ap`, `low`, `high` (interval).
     """
     figure = Figure(figsize=(0.55 * WIDTH, 2.7), layout="constrained", dpi=DPI)
     axis = figure.subplots()
@@ -99,13 +83,7 @@ def precision_figure(curves: pd.DataFrame) -> Figure:
 
 
 def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.DataFrame]) -> Figure:
-    """Curves of a training: losses left, validation scores right; the losses alone where there is no score.
-
-    Parameters
-    ----------
-    losses, scores : mapping of DataFrame
-        Name -> columns `step` and `value`.
-    """
+    """Curves of a training, each with `step` and `value`: losses left, validation scores right where there are any."""
     drawn = [(losses, ""), (scores, "o")] if scores else [(losses, "")]
     figure = Figure(figsize=(WIDTH if scores else 0.8 * WIDTH, 2.6), layout="constrained", dpi=DPI)
     axes = figure.subplots(1, len(drawn), squeeze=False)[0]
@@ -123,7 +101,7 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
     if scores:
         shares = all((curve["value"] <= 1).all() for curve in scores.values())
         axes[1].set(ylabel="validation score", ylim=(0, 1 if shares else None))
-    else:  # there is room beside the curves
+    else:  # there is room next to the curves
         sns.move_legend(axes[0], "center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 
@@ -131,12 +109,8 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
 def angle_figure(curves: pd.DataFrame, colour: str, style: str | None = None) -> Figure:
     """Mean angle between the embeddings of neighbours over a training: Chen et al. 2019, Fig. 1e.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        Columns `step`, `angle` (degrees), and those that tell the lines apart. Rows of several seeds are averaged.
-    colour, style : str
-        Columns whose values have a colour and a kind of line each; they are the titles in the legend.
+    `curves` has the columns `step`, `angle` (degrees), and `colour` and `style`, whose values have a colour and a kind
+    of line each, and which are titles in the legend. Rows of several seeds are averaged.
     """
     figure = Figure(figsize=(0.9 * WIDTH, 2.9), layout="constrained", dpi=DPI)
     axis = figure.subplots()
@@ -156,44 +130,22 @@ def _few_of_a_decade(value: float, _: int) -> str:
 
 
 def spread_figure(scores: Sequence[float], label: str) -> Figure:
-    """How a score is spread over the images: a histogram, below it a dot per image.
-
-    Parameters
-    ----------
-    scores : sequence of float
-        In [0, 1].
-    label : str
-        Name of the score.
-    """
+    """How a score in [0, 1] is spread over the images: a histogram, below it a dot per image."""
     values = np.asarray(scores, float)
     figure = Figure(figsize=(0.6 * WIDTH, 2.5), layout="constrained", dpi=DPI)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     sns.histplot(x=values, bins=np.linspace(0, 1, 21).tolist(), color=COLOURS[0], edgecolor="white", ax=upper)
     upper.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    lower.plot(values, _apart(len(values)), "o", ms=4, color=COLOURS[0], mec="white", mew=0.4, alpha=0.8)
+    heights = 1.4 * (np.arange(len(values)) * 0.618034 % 1) - 0.7  # that keep neighbouring dots apart
+    lower.plot(values, heights, "o", ms=4, color=COLOURS[0], mec="white", mew=0.4, alpha=0.8)
     lower.axvline(float(np.mean(values)), color=COLOURS[1], lw=1.4)
     lower.set(yticks=[], ylim=(-1, 1), xlim=(0, 1), xlabel=f"{label} of an image; line: mean")
     upper.set(ylabel="images")
     return figure
 
 
-def _apart(count: int) -> np.ndarray:
-    """Heights within (-0.7, 0.7) that keep neighbouring dots apart, the same at every drawing."""
-    return 1.4 * (np.arange(count) * 0.618034 % 1) - 0.7
-
-
 def paired_figure(pairs: Mapping[str, pd.DataFrame], first: str, label: str) -> Figure:
-    """Score of each image in a run against that in the first one; a panel per run.
-
-    Parameters
-    ----------
-    pairs : mapping of DataFrame
-        Name of the run -> columns `first` and `other`.
-    first : str
-        Name of the first run.
-    label : str
-        Name of the score.
-    """
+    """Score of each image in a run against that in the first one; a panel per run with columns `first` and `other`."""
     columns = min(3, len(pairs))
     lines = -(-len(pairs) // columns)
     side = WIDTH / 3

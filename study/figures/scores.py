@@ -18,6 +18,7 @@ from study.metrics import Score, drawn_scores, headline, score_of
 
 _OTHER = "0.3"
 _PRINTED = "sbd_legacy"  # the score of which files of printed values hold values
+_ABOUT = "Squares: means, bars: their intervals; circles: seeds."
 _STARS = " Stars: the paper's values, on its own images."
 
 
@@ -25,7 +26,7 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     """Score against one varied setting, a line per value of another: Wu et al. 2020, Fig. 6.
 
     A panel for each score that the registry has figures draw, the headline score on the left; with printed values the
-    headline and the legacy score of the leaderboard: only beside that may they stand.
+    headline and the legacy score of the leaderboard: only next to that may they stand.
 
     Parameters
     ----------
@@ -40,9 +41,7 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     printed : DataFrame, optional
         Printed values: columns `x`, `hue`, `value`.
     """
-    scores = _scores(table, printed)
-    figure = Figure(figsize=(_width(scores), 3.3), layout="constrained", dpi=DPI)
-    axes = figure.subplots(1, len(scores), sharey=printed is not None, squeeze=False)[0]
+    figure, axes, scores = _panels(table, printed, 3.3, "y")
     level = [row for row in table.to_dict("records") if pd.isna(row[x])]
     along = table.dropna(subset=[x])
     ticks, groups = _in_order(along[x]), list(along.groupby(hue, sort=False))
@@ -58,7 +57,7 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
         axis.set_xticklabels([f"{tick:g}" if is_number(tick) else str(tick) for tick in ticks])
     for axis, score in zip(axes, scores, strict=True):
         axis.set(ylabel=score.label, ylim=_limits(score, *axis.get_ylim()))  # of two seeds, intervals may be long
-    note = "Squares: means, bars: their intervals; circles: seeds."
+    note = _ABOUT
     if printed is not None:
         note += _STARS
         for value, rows in printed[printed[x].isin(ticks)].groupby(hue, sort=False):
@@ -74,14 +73,15 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     return figure
 
 
-def _scores(table: pd.DataFrame, printed: pd.DataFrame | None) -> list[Score]:
-    """The scores of the panels from the left."""
-    return drawn_scores(table) if printed is None else [headline(table), score_of(_PRINTED)]
-
-
-def _width(scores: Sequence[Score]) -> float:
-    """Of the figure in inches: the page has room for two panels."""
-    return WIDTH * max(1, len(scores) / 2)
+def _panels(
+    table: pd.DataFrame, printed: pd.DataFrame | None, height: float, along: str
+) -> tuple[Figure, np.ndarray, list[Score]]:
+    """A figure with a panel for each score; with printed values they share `along`, the axis of the scores."""
+    scores = drawn_scores(table) if printed is None else [headline(table), score_of(_PRINTED)]
+    size = (WIDTH * max(1, len(scores) / 2), height)  # the page has room for two panels
+    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
+    share_x, share_y = along == "x" and printed is not None, along == "x" or printed is not None
+    return figure, figure.subplots(1, len(scores), squeeze=False, sharex=share_x, sharey=share_y)[0], scores
 
 
 def _limits(score: Score, low: float, high: float) -> tuple[float, float]:
@@ -99,8 +99,8 @@ def _in_order(values: Iterable[Any]) -> list:
 
 def _draw_line(axis: Axes, places: np.ndarray, rows: pd.DataFrame, score: str, colour: str, label: str) -> None:
     """Means of a score with their intervals as a line, and the mean of each seed as a circle."""
-    style = {"color": colour, "lw": 1.6, "capsize": 3, "marker": "s", "ms": 4, "label": label}
-    axis.errorbar(places, rows[score], _spread(rows, score), **style)
+    spread = _spread(rows, score)
+    axis.errorbar(places, rows[score], spread, color=colour, lw=1.6, capsize=3, marker="s", ms=4, label=label)
     for place, seeds in zip(places, rows[f"{score}_seeds"], strict=True):
         axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
 
@@ -111,42 +111,34 @@ def _spread(rows: pd.DataFrame, score: str) -> np.ndarray:
 
 
 def score_rows(
-    table: pd.DataFrame,
-    varied: Sequence[str],
-    control: dict[str, Any],
-    caption: str,
-    printed: pd.DataFrame | None = None,
+    table: pd.DataFrame, varied: Sequence[str], control: dict, caption: str, printed: pd.DataFrame | None = None
 ) -> Figure:
     """A row per variant with its scores: Wu et al. 2020, Tables 1 and 2.
 
-    Panels as in `score_curve`.
+    Panels, `caption` and the columns of scores are as in `score_curve`.
 
     Parameters
     ----------
     table : DataFrame
-        A row per variant: the columns `varied`, and those of the scores, as in `score_curve`.
+        A row per variant: the columns `varied`, and those of the scores.
     varied : sequence of str
         Dotted names of the varied settings; a variant that does not name one has NaN there.
     control : dict
         The variant that the others are compared with; its row is shaded, a dotted line goes through its mean.
-    caption : str
-        What the numbers are: data set, split, foreground rule, images and seeds.
     printed : DataFrame, optional
         Printed values: columns `varied` and `value`.
     """
     variants = [_named(row, varied) for row in table.to_dict("records")]
-    scores = _scores(table, printed)
-    size = (_width(scores), 0.26 * len(table) + 1.3)
-    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
-    axes = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
-    if printed is not None:
-        axes[0].sharex(axes[1])
+    figure, axes, scores = _panels(table, printed, 0.26 * len(table) + 1.3, "x")
     colours = [NETWORK_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
     for axis, score in zip(axes, scores, strict=True):
         _draw_rows(axis, table, score.key, colours)
-    note = "Squares: means, bars: their intervals; circles: seeds."
+    note = _ABOUT
     if control in variants:
-        _mark_control(axes, table, scores, variants.index(control))
+        place = variants.index(control)
+        for axis, score in zip(axes, scores, strict=True):
+            axis.axhspan(place - 0.5, place + 0.5, color="0.93", zorder=0)
+            axis.axvline(table[score.key].iloc[place], color="0.4", ls=":", lw=1.2, zorder=1)
         note += " Shaded: the control."
     stars = [] if printed is None else _rows_of(printed, variants)
     for place, value in stars:
@@ -162,7 +154,7 @@ def score_rows(
 
 def _named(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Those of the settings `names` that a row has a value of."""
-    return {name: row[name] for name in names if not pd.isna(row[name])}
+    return {name: row[name] for name in names if name in row and not pd.isna(row[name])}
 
 
 def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[str]) -> None:
@@ -172,14 +164,6 @@ def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[st
         around = spread[:, place : place + 1]
         axis.errorbar(mean, place, xerr=around, color=colour, lw=1.6, capsize=3, marker="s", ms=5)
         axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
-
-
-def _mark_control(axes: Sequence[Axes], table: pd.DataFrame, scores: Sequence[Score], place: int) -> None:
-    """Shade the row of the control, and draw a line through its means."""
-    for axis in axes:
-        axis.axhspan(place - 0.5, place + 0.5, color="0.93", zorder=0)
-    for axis, score in zip(axes, scores, strict=True):
-        axis.axvline(table[score.key].iloc[place], color="0.4", ls=":", lw=1.2, zorder=1)
 
 
 def _rows_of(printed: pd.DataFrame, variants: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:

@@ -1,4 +1,7 @@
-"""A search of thresholds: its course, the settings one by one and in pairs, the front of two objectives."""
+"""A search of thresholds: its course, the settings one by one and in pairs, the front of two objectives.
+
+`trials` are those of `study.tuning.SearchResult`; `names` are settings of the clustering, without the group.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +28,15 @@ _BEST = "#D55E00"
 
 
 def search_history(trials: pd.DataFrame, importance: dict[str, float], objective: str, caption: str) -> Figure:
-    """Score of each trial and the best so far; beside it, what share of the variance is due to each setting.
+    """Score of each trial and the best so far; next to it, what share of the variance is due to each setting.
 
-    Parameters
-    ----------
-    trials : DataFrame
-        See `study.tuning.SearchResult`.
-    importance : dict of str to float
-        May be empty.
-    objective : str
-    caption : str
+    `importance` is that share by name; it may be empty.
     """
     figure = _figure(WIDTH, 2.9)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _scatter(left, trials, "trial", objective)
     complete = trials.loc[trials["state"] == "complete"]
-    better = np.maximum if score_of(objective).sign > 0 else np.minimum
-    so_far = better.accumulate(complete[objective].to_numpy(float))
+    so_far = complete[objective].cummax() if score_of(objective).sign > 0 else complete[objective].cummin()
     left.step(complete["trial"], so_far, where="post", color=_BEST, lw=1.5, label="best so far", zorder=1)
     left.set(xlabel="trial", ylabel=f"{score_of(objective).label}, validation images")
     left.legend(frameon=True, fontsize=7)
@@ -57,26 +52,16 @@ def search_history(trials: pd.DataFrame, importance: dict[str, float], objective
 
 
 def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, caption: str) -> Figure:
-    """Score against each setting; a line joins the trials in which nothing else differs from the optimum.
-
-    Parameters
-    ----------
-    trials : DataFrame
-        See `study.tuning.SearchResult`.
-    names : sequence of str
-        The settings.
-    objective, caption : str
-    """
+    """Score against each setting; a line joins the trials in which nothing else differs from the optimum."""
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
     figure = _figure(WIDTH, 1.8 * rows + 0.7)
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    best = trials[trials["front"]].iloc[0]
+    complete, best = trials.loc[trials["state"] == "complete"], trials[trials["front"]].iloc[0]
     for axis, name in zip(axes.flat, names, strict=False):
         _scatter(axis, trials, name, objective)
         others = [other for other in names if other != name]
-        line = trials.loc[(trials["state"] == "complete") & (trials[others] == best[others]).all(axis=1)]
-        line = line.sort_values(name)
+        line = complete[(complete[others] == best[others]).all(axis=1)].sort_values(name)
         axis.plot(line[name], line[objective], color=_STAGES["around"][1], lw=1.5, zorder=1)
         axis.plot(best[name], best[objective], "o", ms=9, mfc="none", mec=_BEST, mew=1.6, zorder=5)
         axis.set(xlabel=setting_label(f"clustering.{name}"))
@@ -86,21 +71,12 @@ def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, ca
         axis.set(ylabel=score_of(objective).label)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=7.5, frameon=False)
-    note = "Circle: the optimum; line: the other settings kept at it."
-    write_under(figure, f"{note} {caption}")
+    write_under(figure, f"Circle: the optimum; line: the other settings kept at it. {caption}")
     return figure
 
 
 def search_contour(trials: pd.DataFrame, names: Sequence[str], objective: str, caption: str) -> Figure:
-    """Score over two settings, between the trials that went through all images.
-
-    Parameters
-    ----------
-    trials : DataFrame
-        See `study.tuning.SearchResult`.
-    names : sequence of two str
-    objective, caption : str
-    """
+    """Score over two settings, between the trials that went through all images."""
     figure = _figure(0.7 * WIDTH, 4)
     axis = figure.subplots()
     means = trials.loc[trials["state"] == "complete"].groupby(list(names))[objective].mean().reset_index()
@@ -119,15 +95,7 @@ def search_contour(trials: pd.DataFrame, names: Sequence[str], objective: str, c
 
 
 def search_front(trials: pd.DataFrame, objectives: Sequence[str], caption: str) -> Figure:
-    """The trials by two objectives, and the Pareto front: those that no other is better than in both.
-
-    Parameters
-    ----------
-    trials : DataFrame
-        See `study.tuning.SearchResult`.
-    objectives : sequence of two str
-    caption : str
-    """
+    """The trials by two objectives, and the Pareto front: those that no other is better than in both."""
     figure = _figure(0.7 * WIDTH, 3.8)
     axis = figure.subplots()
     _scatter(axis, trials, *objectives)
@@ -161,6 +129,4 @@ def _spans_an_area(x: np.ndarray, y: np.ndarray) -> bool:
     """Whether points do not all lie on one line, so that there is something between them."""
     points = np.stack([x, y], axis=1)
     spread = np.ptp(points, axis=0)
-    return (
-        len(points) > 2 and bool((spread > 0).all()) and np.linalg.matrix_rank((points - points[0]) / spread, 1e-6) > 1
-    )
+    return bool((spread > 0).all()) and np.linalg.matrix_rank((points - points[0]) / spread, 1e-6) > 1

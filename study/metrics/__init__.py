@@ -3,18 +3,12 @@
 import numpy as np
 
 from study.metrics import cell, cost, count, detection, embedding, leaf, neuron
-from study.metrics.cell import PanopticQuality, aggregated_jaccard, panoptic_quality
+from study.metrics.cell import aggregated_jaccard, panoptic_quality
 from study.metrics.contingency import Contingency
-from study.metrics.detection import THRESHOLDS, average_precision, mean_average_precision
+from study.metrics.detection import THRESHOLDS, average_precision
 from study.metrics.embedding import neighbour_angle
-from study.metrics.leaf import (
-    best_dice,
-    count_difference,
-    foreground_dice,
-    symmetric_best_dice,
-    symmetric_best_dice_legacy,
-)
-from study.metrics.neuron import VariationOfInformation, adapted_rand_error, variation_of_information
+from study.metrics.leaf import best_dice, foreground_dice
+from study.metrics.neuron import adapted_rand_error, variation_of_information
 from study.metrics.registry import (
     KINDS,
     Metric,
@@ -30,15 +24,7 @@ from study.metrics.registry import (
     values_of,
 )
 
-register(
-    leaf.METRIC,
-    detection.METRIC,
-    cell.METRIC,
-    neuron.METRIC,
-    count.METRIC,
-    embedding.METRIC,
-    cost.METRIC,
-)
+register(leaf.METRIC, detection.METRIC, cell.METRIC, neuron.METRIC, count.METRIC, embedding.METRIC, cost.METRIC)
 
 
 def scores(true: np.ndarray, pred: np.ndarray, kind: str = "images") -> dict[str, float]:
@@ -54,10 +40,7 @@ def scores(true: np.ndarray, pred: np.ndarray, kind: str = "images") -> dict[str
     Returns
     -------
     dict of str to float
-        Of images ``sbd``, ``sbd_legacy``, ``best_dice_true`` and ``best_dice_pred`` (means over the true and over the
-        predicted objects), ``fbd``, ``dic``, ``abs_dic``, ``ap_50`` to ``ap_90`` in steps of 5, ``map``, ``aji``,
-        ``pq``, ``sq``, ``rq``; of volumes ``voi_split``, ``voi_merge``, ``voi``, ``arand``; of both ``n_true``,
-        ``n_pred``. All are finite; for empty images see the functions.
+        All registered scores of that kind, by key. All are finite; for empty images see the functions.
 
     Raises
     ------

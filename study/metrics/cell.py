@@ -1,6 +1,6 @@
 """Scores of nucleus segmentation: aggregated Jaccard index and panoptic quality.
 
-The third score that papers print beside these, the pixel Dice, is `foreground_dice`. Every function takes two label
+The third score that papers print next to these, the pixel Dice, is `foreground_dice`. Every function takes two label
 images (int arrays of one shape, of two or three dimensions, 0 = background), or one `Contingency` in place of both, and
 raises ValueError as `Contingency.of` does.
 """
@@ -16,16 +16,11 @@ from study.metrics.registry import Metric, Score
 
 
 def aggregated_jaccard(true: np.ndarray | Contingency, pred: np.ndarray | None = None) -> float:
-    """AJI (Kumar et al. 2017): intersections over unions, both summed over the true objects.
+    """AJI (Kumar et al. 2017), in [0, 1]: intersections over unions, both summed over the true objects.
 
     Every true object is paired with the predicted object of the highest IoU; at equal IoU with the one of the larger
     overlap, then of the lower id. Several true objects may take the same one. What no true object takes adds its
     area to the union, and so does a true object that overlaps nothing. Both images empty: 1; one of them empty: 0.
-
-    Returns
-    -------
-    float
-        In [0, 1].
     """
     table = Contingency.of(true, pred)
     if not table.true_area.size and not table.pred_area.size:
@@ -40,21 +35,11 @@ def aggregated_jaccard(true: np.ndarray | Contingency, pred: np.ndarray | None =
 
 
 class PanopticQuality(NamedTuple):
-    """Panoptic quality and its two factors, each in [0, 1].
+    """Panoptic quality and its two factors, each in [0, 1]."""
 
-    Attributes
-    ----------
-    pq : float
-        Sum of the IoU of the found objects over TP + FP / 2 + FN / 2, the product of the other two.
-    sq : float
-        Segmentation quality, the mean IoU of the found objects.
-    rq : float
-        Recognition quality, TP / (TP + FP / 2 + FN / 2).
-    """
-
-    pq: float
-    sq: float
-    rq: float
+    pq: float  # the sum of the IoU of the found objects over TP + FP / 2 + FN / 2, the product of the other two
+    sq: float  # segmentation quality, the mean IoU of the found objects
+    rq: float  # recognition quality, TP / (TP + FP / 2 + FN / 2)
 
 
 def panoptic_quality(true: np.ndarray | Contingency, pred: np.ndarray | None = None) -> PanopticQuality:

@@ -39,7 +39,7 @@ class Contingency:
         Parameters
         ----------
         true, pred : int or bool array
-            Object ids, 0 = background. Ids may have gaps and be large; an object may consist of several pieces.
+            Object ids, 0 = background. Ids may have gaps and be large; an object may have several components.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a run costs, as it stands beside its scores; runs log it as metrics ``perf/…``."""
+"""What a run costs, as it stands next to its scores; runs log it as metrics ``perf/…``."""
 
 from study.metrics.registry import COST, Metric, Score
 

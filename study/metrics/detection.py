@@ -19,8 +19,6 @@ def average_precision(
     true: np.ndarray | Contingency,
     pred: np.ndarray | None = None,
     thresholds: Sequence[float] | np.ndarray = THRESHOLDS,
-    *,
-    inclusive: bool = True,
 ) -> np.ndarray:
     """AP(t) = TP / (TP + FP + FN) of one image, an object being found at an IoU of at least t.
 
@@ -33,19 +31,12 @@ def average_precision(
     true, pred : (M, N) int array
         Label images, 0 = background; or one `Contingency` as `true`.
     thresholds : sequence of float
-        IoU thresholds in (0, 1]; an IoU within 1e-9 of one counts as equal.
-    inclusive : bool
-        Accept IoU >= t (StarDist, Cellpose); otherwise IoU > t (Chen et al. 2019).
+        IoU thresholds in (0, 1]; an IoU within 1e-9 of one counts as equal, and passes (in Chen et al. it does not).
 
     Returns
     -------
     (len(thresholds),) float64 array
         In [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If a threshold is outside (0, 1], or for what `Contingency.of` refuses.
     """
     limits = np.asarray(thresholds, dtype=np.float64)
     if limits.ndim != 1 or not np.all((limits > 0) & (limits <= 1)):
@@ -54,16 +45,8 @@ def average_precision(
     count = table.true_area.size + table.pred_area.size
     if count == 0:
         return np.ones(limits.size)
-    limits = limits - _SAME if inclusive else limits + _SAME
-    found = np.array([_matched(table, limit) for limit in limits])
-    return found / (count - found)
-
-
-def mean_average_precision(
-    true: np.ndarray | Contingency, pred: np.ndarray | None = None, *, inclusive: bool = True
-) -> float:
-    """Mean of `average_precision` over the nine thresholds .50, .55, ..., .90 (Wu et al. 2020), in [0, 1]."""
-    return float(average_precision(true, pred, inclusive=inclusive).mean())
+    matched = np.array([_matched(table, limit - _SAME) for limit in limits])
+    return matched / (count - matched)
 
 
 def _matched(table: Contingency, limit: float) -> int:

@@ -13,20 +13,12 @@ from study.metrics.registry import LEGACY, TRUE, Metric, Score
 
 
 def best_dice(a: np.ndarray | Contingency, b: np.ndarray | None = None) -> float:
-    """Mean over the objects of `a` of the largest Dice with an object of `b` (Scharr et al. 2016).
+    """Mean over the objects of `a` of the largest Dice with an object of `b`, in [0, 1] (Scharr et al. 2016).
 
     An object without overlap counts 0. Both images empty: 1; one of them empty: 0 (the official script says 0 to
     both, takes the lowest label as background and counts gaps in the ids as objects).
 
-    Parameters
-    ----------
-    a, b : (M, N) int array
-        Label images; with a `Contingency` as `a` the mean runs over its true objects.
-
-    Returns
-    -------
-    float
-        In [0, 1].
+    With a `Contingency` as `a` the mean runs over its true objects.
     """
     table = Contingency.of(a, b)
     if not table.true_area.size or not table.pred_area.size:
@@ -36,22 +28,6 @@ def best_dice(a: np.ndarray | Contingency, b: np.ndarray | None = None) -> float
     return float(best.mean())
 
 
-def symmetric_best_dice(true: np.ndarray | Contingency, pred: np.ndarray | None = None) -> float:
-    """SBD, the smaller one of the two best Dice scores of an image, in [0, 1]. Both empty: 1; one empty: 0."""
-    table = Contingency.of(true, pred)
-    return min(best_dice(table), best_dice(table.transposed))
-
-
-def symmetric_best_dice_legacy(true: np.ndarray | Contingency, pred: np.ndarray | None = None) -> float:
-    """The *larger* one of the two best Dice scores, in [0, 1]. Both empty: 1; one empty: 0.
-
-    What the challenge's server reported as SBD until the end of 2021, so what older papers print; never to be
-    compared with a true SBD.
-    """
-    table = Contingency.of(true, pred)
-    return max(best_dice(table), best_dice(table.transposed))
-
-
 def foreground_dice(true: np.ndarray | Contingency, pred: np.ndarray | None = None) -> float:
     """FBD, the Dice coefficient of the two foregrounds, in [0, 1]. Both empty: 1 (official script: 0)."""
     table = Contingency.of(true, pred)
@@ -59,19 +35,14 @@ def foreground_dice(true: np.ndarray | Contingency, pred: np.ndarray | None = No
     return float(2 * table.overlap.sum() / total) if total else 1.0
 
 
-def count_difference(true: np.ndarray | Contingency, pred: np.ndarray | None = None) -> int:
-    """DiC, objects in `pred` minus objects in `true`; distinct ids are counted, whatever their pieces and gaps."""
-    table = Contingency.of(true, pred)
-    return table.pred_area.size - table.true_area.size
-
-
 def _values(table: Contingency) -> tuple[float, ...]:
     of_true, of_pred = best_dice(table), best_dice(table.transposed)
-    difference = count_difference(table)
+    difference = table.pred_area.size - table.true_area.size  # distinct ids are counted, whatever their components
     scores = (min(of_true, of_pred), max(of_true, of_pred), of_true, of_pred)
     return (*scores, foreground_dice(table), difference, abs(difference))
 
 
+# the legacy SBD is what the challenge's server reported until the end of 2021, so what older papers print
 METRIC = Metric(
     (
         Score("sbd", "SBD", "symmetric best Dice, the smaller best Dice of an image", group=TRUE, drawn=True),

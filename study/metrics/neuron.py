@@ -18,18 +18,10 @@ from study.metrics.registry import ERRORS, Metric, Score
 
 
 class VariationOfInformation(NamedTuple):
-    """Variation of information in bits, at least 0 and 0 at best; VOI is the sum of the two.
+    """Variation of information in bits, at least 0 and 0 at best; VOI is the sum of the two."""
 
-    Attributes
-    ----------
-    split : float
-        H(pred | true): what true objects lose by being cut up.
-    merge : float
-        H(true | pred): what is lost where predicted objects run over several true ones.
-    """
-
-    split: float
-    merge: float
+    split: float  # H(pred | true): what true objects lose by being cut up
+    merge: float  # H(true | pred): what is lost where predicted objects run over several true ones
 
 
 def variation_of_information(true: np.ndarray | Contingency, pred: np.ndarray | None = None) -> VariationOfInformation:

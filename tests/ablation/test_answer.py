@@ -13,10 +13,10 @@ from study.ablation.statistics import (
     Components,
     contrasts,
     contrasts_to_markdown,
+    describe_power,
     pooled_components,
     summarize,
     to_markdown,
-    what_can_be_told,
 )
 from study.runs.job import Result
 
@@ -171,7 +171,7 @@ def test_contrasts_and_what_could_be_told_end_the_answer():
     parent = logged(CURVE, results)
     components = pooled_components(CURVE, results)
     assert Components.from_tags(parent.tags) == Components.from_tags(components.to_tags())
-    told = what_can_be_told(components, 2, 3, 7)
+    told = describe_power(components, 2, 3, 7)
     contrasted = "\n\n".join(contrasts_to_markdown(contrasts(CURVE, results)))
     assert parent.note.endswith(f"\n\n{contrasted}\n\n{told}")
     assert "wnet minus others, paired:\n\n| minus | at |" in parent.note

@@ -38,11 +38,11 @@ def test_predictions_stand_beside_the_truth(a_panel, png):
 
 
 def test_strips_stand_below_each_other(a_panel):
-    figure = strip_figure([("first", a_panel(seed=0)), ("second", a_panel(seed=1))], "mean affinity")
+    figure = strip_figure([("first", a_panel(seed=0)), ("second", a_panel(seed=1))])
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["first", "second"]
     assert [text.get_text() for text in figure.axes[-1].get_xticklabels()][::2] == [
         "image",
-        "mean affinity",
+        "distance",
         "prediction",
     ]
     np.testing.assert_array_equal(shown(figure.axes[1])[0], a_panel(seed=1))

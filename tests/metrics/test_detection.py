@@ -2,24 +2,23 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from study.metrics import THRESHOLDS, Contingency, average_precision, mean_average_precision
+from study.metrics import THRESHOLDS, Contingency, average_precision
 
 
-def ap_by_loops(true, pred, threshold, inclusive=True):
+def ap_by_loops(true, pred, threshold):
     """Pairs of masks, matched by an assignment that maximises the number of pairs that pass."""
     true_masks = [true == i for i in set(true.flat) - {0}]
     pred_masks = [pred == j for j in set(pred.flat) - {0}]
     iou = np.array([[(a & b).sum() / (a | b).sum() for b in pred_masks] for a in true_masks])
-    passes = iou >= threshold if inclusive else iou > threshold
+    passes = iou >= threshold
     found = passes[linear_sum_assignment(passes, maximize=True)].sum()
     return found / (len(true_masks) + len(pred_masks) - found)
 
 
-@pytest.mark.parametrize("inclusive", [True, False])
-def test_against_loops(label_pair, inclusive):
+def test_against_loops(label_pair):
     thresholds = (0.1, 0.25, 1 / 3, *THRESHOLDS, 0.95, 1)
-    expected = [ap_by_loops(*label_pair, t, inclusive) for t in thresholds]
-    assert average_precision(*label_pair, thresholds, inclusive=inclusive).tolist() == pytest.approx(expected)
+    expected = [ap_by_loops(*label_pair, t) for t in thresholds]
+    assert average_precision(*label_pair, thresholds).tolist() == pytest.approx(expected)
 
 
 def test_counts_found_missed_and_wrong_objects():
@@ -28,12 +27,10 @@ def test_counts_found_missed_and_wrong_objects():
     assert average_precision(true, pred, [0.5, 0.6, 0.75, 0.8]).tolist() == [2 / 3, 1 / 4, 1 / 4, 0]
 
 
-def test_equality_is_a_setting():
+def test_an_equal_overlap_passes():
     true, pred = np.array([1, 1, 1, 1, 1]), np.array([1, 1, 1, 0, 0])  # IoU 3/5
     assert average_precision(true, pred, [0.6]).tolist() == [1]
-    assert average_precision(true, pred, [0.6], inclusive=False).tolist() == [0]
-    assert mean_average_precision(true, pred) == pytest.approx(3 / 9)
-    assert mean_average_precision(true, pred, inclusive=False) == pytest.approx(2 / 9)
+    assert average_precision(true, pred).mean() == pytest.approx(3 / 9)
 
 
 @pytest.mark.parametrize("steps", [np.arange(0.5, 1, 0.05), 1 - np.arange(0.05, 0.55, 0.05)])
@@ -42,7 +39,6 @@ def test_equality_survives_float_steps(percent, steps):
     true = np.repeat([1], 100)
     pred = (np.arange(100) < percent).astype(int)
     assert (average_precision(true, pred, steps) == 1).sum() == 1 + (percent - 50) // 5
-    assert (average_precision(true, pred, steps, inclusive=False) == 1).sum() == (percent - 50) // 5
 
 
 def test_halves_of_an_object_are_found_once():
@@ -61,7 +57,7 @@ def test_empty_images(empty, one):
     assert average_precision(one, empty).tolist() == [0] * 9
     assert average_precision(empty, one).tolist() == [0] * 9
     assert average_precision(empty, one, [0.5]).tolist() == [0]
-    assert mean_average_precision(one, one) == 1
+    assert average_precision(one, one).tolist() == [1] * 9
 
 
 def test_default_thresholds():

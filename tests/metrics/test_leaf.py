@@ -1,13 +1,20 @@
 import numpy as np
 import pytest
 
-from study.metrics import (
-    best_dice,
-    count_difference,
-    foreground_dice,
-    symmetric_best_dice,
-    symmetric_best_dice_legacy,
-)
+from study.metrics import best_dice, foreground_dice, scores
+
+
+def symmetric_best_dice(true, pred):
+    return scores(true, pred)["sbd"]
+
+
+def symmetric_best_dice_legacy(true, pred):
+    return scores(true, pred)["sbd_legacy"]
+
+
+def count_difference(true, pred):
+    return scores(true, pred)["dic"]
+
 
 DICES = [best_dice, symmetric_best_dice, symmetric_best_dice_legacy, foreground_dice]
 
@@ -56,8 +63,8 @@ def test_empty_images(metric, empty, one):
 
 
 def test_count_takes_distinct_ids(empty):
-    gaps, pieces = np.array([[9, 0, 200], [9, 0, 200]]), np.array([[1, 0, 1], [1, 0, 1]])
-    assert count_difference(gaps, pieces) == -1
+    gaps, components = np.array([[9, 0, 200], [9, 0, 200]]), np.array([[1, 0, 1], [1, 0, 1]])
+    assert count_difference(gaps, components) == -1
     assert count_difference(empty, gaps) == 2
     assert count_difference(gaps, empty) == -2
 

@@ -15,21 +15,8 @@ from study.metrics import headline
 from study.metrics.registry import PAPER_THRESHOLDS
 from study.runs.job import Result, variant_name
 
-_COLUMNS = (
-    "factor",
-    "level",
-    "minus",
-    "at",
-    "score",
-    "seeds",
-    "images",
-    "over",
-    "diff",
-    "low",
-    "high",
-    "p",
-    "p_adjusted",
-)
+_ABOUT = ("factor", "level", "minus", "at", "score", "seeds", "images", "over")
+_COLUMNS = (*_ABOUT, "diff", "low", "high", "p", "p_adjusted")
 NETWORK = "network.name"  # whose contrasts come first: the papers' main claim
 
 
@@ -61,11 +48,11 @@ def contrasts(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
                 compared.append(((factor, level, minus, variant_name(others)), len(seeds), own, other))
         for score in scores:
             values = [differences(own, other, score) for _, _, own, other in compared]
-            found = intervals(values)
-            adjusted = holm([one.p for one in found])
-            for (about, seeds, _, _), of, one, p in zip(compared, values, found, adjusted, strict=True):
-                over = (score, seeds, of.shape[1], one.kind)
-                rows.append(dict(zip(_COLUMNS, (*about, *over, one.mean, one.low, one.high, one.p, p), strict=True)))
+            means = intervals(values)
+            adjusted = holm([mean.p for mean in means])
+            for (about, seeds, _, _), of, mean, p in zip(compared, values, means, adjusted, strict=True):
+                over = (score, seeds, of.shape[1], mean.kind)
+                rows.append((*about, *over, mean.mean, mean.low, mean.high, mean.p, p))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 

@@ -19,7 +19,7 @@ from scipy.special import stdtr, stdtrit
 SEEDS_AND_IMAGES, IMAGES, SEEDS = "seeds and images", "images only", "seeds only"  # what would be drawn anew
 _NAN = float("nan")
 _ROUNDS = 100  # of filling in missing cells: the error shrinks at least by the share of missing cells in each
-_LEAST_P = 1e-12  # smaller ones are not told apart
+_SMALLEST_P = 1e-12  # smaller ones are not told apart
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,12 @@ class Spread:
             return float(mean == 0)
         errors = abs(mean) / self.error
         each = [2 * float(stdtr(degrees, -errors)) for degrees in self.degrees]
-        if min(each) == max(each) or max(each) < _LEAST_P:
+        if min(each) == max(each) or max(each) < _SMALLEST_P:
             return max(each)
-        least = max(min(each), _LEAST_P)
-        if self.critical(least) <= errors:
-            return least
-        return root_scalar(lambda p: self.critical(p) - errors, bracket=(least, max(each)), xtol=1e-15).root
+        smallest = max(min(each), _SMALLEST_P)
+        if self.critical(smallest) <= errors:
+            return smallest
+        return root_scalar(lambda p: self.critical(p) - errors, bracket=(smallest, max(each)), xtol=1e-15).root
 
 
 def interval(*blocks: np.ndarray, trainings: tuple[float, float] | None = None) -> Interval:
@@ -120,10 +120,6 @@ def interval(*blocks: np.ndarray, trainings: tuple[float, float] | None = None) 
     trainings : tuple of two floats, optional
         Variance of the means of seeds and its degrees of freedom, where they are known better than from the blocks;
         they do not enter the components.
-
-    Returns
-    -------
-    Interval
     """
     tables = _tables(blocks)
     if not tables:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from study.ablation.design import Ablation
 from study.ablation.statistics.intervals import interval_columns
-from study.ablation.statistics.moderation import LEAST_FAMILY
+from study.ablation.statistics.moderation import MIN_FAMILY
 from study.ablation.statistics.power import ALPHA
 from study.metrics import Score, headline, kind_of, score_of, summary_scores
 from study.metrics.registry import DIFFERENCE, LEGACY, P_ADJUSTED, PAPER_THRESHOLDS
@@ -22,20 +22,13 @@ _FAMILY = f"Differences are called by p values adjusted for all comparisons (Hol
 
 
 def to_markdown(ablation: Ablation, table: pd.DataFrame) -> str:
-    """The answer in words and as a Markdown table.
-
-    Parameters
-    ----------
-    ablation : Ablation
-    table : DataFrame
-        What `summarize` gives, with one row at least.
-    """
+    """The answer, a table of `summarize` with one row at least, in words and as a Markdown table."""
     rows = {row["variant"]: row for row in table.to_dict("records")}
     known = [column for column in _columns(table).items() if any(_cell(row, *column) for row in rows.values())]
     cells = [[name, *(_cell(row, *column) for column in known)] for name, row in rows.items()]
     over = intervals_over(max(row["seeds"] for row in rows.values()), kind_of(table))
     several = sum(row["paired_seeds"] > 1 for row in rows.values())
-    together = f" For differences, {ABOUT_TRAININGS}." if several >= LEAST_FAMILY else ""
+    together = f" For differences, {ABOUT_TRAININGS}." if several >= MIN_FAMILY else ""
     lines = _markdown(("variant", *(score_of(column).label for column, _ in known)), cells)
     return "\n".join([_in_words(ablation, rows, headline(table)), "", *lines, "", f"In brackets: {over}.{together}"])
 
@@ -78,7 +71,7 @@ def _cell(row: Mapping[str, Any], column: str, with_interval: bool = True) -> st
 
 def _in_words(ablation: Ablation, rows: Mapping[str, dict[str, Any]], score: Score) -> str:
     """What was asked, which variant has the best mean, and which ones differ from the control; `rows` by name."""
-    varied = " and ".join(_setting(name) for name in ablation.names())
+    varied = " and ".join("network" if n == "network.name" else n.rpartition(".")[2] for n in ablation.names())
     control = variant_name(ablation.control)
     lower = " (lower is better)" if score.sign < 0 else ""
     words = f"Asked: {score.label}{lower} by {varied}; control: `{control}`."
@@ -97,10 +90,6 @@ def _in_words(ablation: Ablation, rows: Mapping[str, dict[str, Any]], score: Sco
         words += f" With one seed there is no verdict{which}: intervals are over images only, this training, and"
         words += " another training may differ by more."
     return "\n".join([words, "", *lines]) if lines else words
-
-
-def _setting(name: str) -> str:
-    return "network" if name == "network.name" else name.rpartition(".")[2]
 
 
 def _to_control(row: Mapping[str, Any], score: Score) -> str:
@@ -129,16 +118,12 @@ def _groups(rows: Mapping[str, Mapping[str, Any]], score: Score) -> list[str]:
     columns = _thresholds(score)
     tuned, paper = ({name: _verdict(row, column, score.sign) for name, row in rows.items()} for column in columns)
     both = any(paper.values())
-    titles = {
-        _BETTER: "better than the control",
-        _WORSE: "worse than the control",
-        _LEVEL: "not told apart from the control",
-    }
+    titles = {_BETTER: "better than", _WORSE: "worse than", _LEVEL: "not told apart from"}
     lines = []
     for verdicts, thresholds in zip((tuned, paper), columns.values(), strict=True):
         for verdict, title in titles.items():
             if names := [name for name in rows if verdicts[name] == verdict]:
-                lines.append(f"- {title}{f', with {thresholds}' if both else ''}: {'; '.join(names)}")
+                lines.append(f"- {title} the control{f', with {thresholds}' if both else ''}: {'; '.join(names)}")
     apart = [
         f"{name} ({tuned[name]} with tuned thresholds, {paper[name]} with the paper's)"
         for name in rows
@@ -150,13 +135,7 @@ def _groups(rows: Mapping[str, Mapping[str, Any]], score: Score) -> list[str]:
 
 
 def contrasts_to_markdown(table: pd.DataFrame) -> list[str]:
-    """Contrasts as a Markdown table for each factor, below a line on what is compared.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What `contrasts` gives.
-    """
+    """A table of `contrasts` as a Markdown table for each factor, below a line on what is compared."""
     parts = []
     for factor, rows in table.groupby("factor", sort=False):
         level = rows["level"].iloc[0]

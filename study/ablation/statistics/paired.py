@@ -33,10 +33,7 @@ def paired_seeds(results: Sequence[Result], others: Sequence[Result]) -> list[in
 def differences(results: Sequence[Result], others: Sequence[Result], score: str) -> np.ndarray:
     """A score less that of `others`, what is hard for both cancelling out.
 
-    Returns
-    -------
-    (S, I) float array
-        A row per seed that both have, a column per image by name; NaN where one of the two has no such score.
+    A row per seed that both have, a column per image by name; NaN where one of the two has no such score.
     """
     seeds = paired_seeds(results, others)
     first, second = (by_seed(of, score).reindex(columns=seeds) for of in (results, others))
@@ -47,16 +44,11 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     """Holm's adjustment of p values that are looked at together.
 
     Where each adjusted value below .05 is called a difference, the probability that any of these calls is wrong is at
-    most .05 (Holm 1979, *A simple sequentially rejective multiple test procedure*).
-
-    Parameters
-    ----------
-    p : (N,) floats
-        NaN where nothing was compared; it stays, and does not count.
+    most .05 (Holm 1979, *A simple sequentially rejective multiple test procedure*). NaN, where nothing was compared,
+    stays and does not count.
     """
-    found = np.array(p, float)
-    there = np.flatnonzero(~np.isnan(found))
-    order = there[np.argsort(found[there], kind="stable")]
-    steps = found[order] * np.arange(len(order), 0, -1)
-    found[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return found
+    adjusted = np.array(p, float)
+    order = np.argsort(adjusted, kind="stable")[: np.count_nonzero(~np.isnan(adjusted))]  # NaN comes last
+    steps = adjusted[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted

@@ -61,27 +61,19 @@ def pooled_components(ablation: Ablation, results: Sequence[Result]) -> Componen
     score = headline(column for result in results for column in result.table).key
     control = of_variant(results, ablation.control)
     others = [variant for variant in ablation.variants() if variant != ablation.control]
-    found = [interval(differences(of_variant(results, variant), control, score)) for variant in others]
-    parts = [(f.seeds, f.images, f.rest) for f in found if f.kind == SEEDS_AND_IMAGES]
+    means = [interval(differences(of_variant(results, variant), control, score)) for variant in others]
+    parts = [(mean.seeds, mean.images, mean.rest) for mean in means if mean.kind == SEEDS_AND_IMAGES]
     return Components(*(max(0.0, float(value)) for value in np.mean(parts, axis=0))) if parts else None
 
 
 def smallest_difference(components: Components, seeds: int, images: int, comparisons: int = 1) -> float:
-    """The true difference that is called one in 80 % of launches.
+    """The true difference that is called one in 80 % of launches of at least two seeds and images.
 
-    Called at Holm's first step: the p value is below .05 / `comparisons`, the spread of trainings being moderated over
-    the comparisons.
-
-    Parameters
-    ----------
-    components : Components
-    seeds, images : int
-        At least 2.
-    comparisons : int
-        Number of differences whose p values are adjusted together, at least 1.
+    Called at Holm's first step: the p value is below .05 / `comparisons`, the number of differences whose p values are
+    adjusted together, the spread of trainings being moderated over these.
     """
-    expected = _expected(components, seeds, images)
     rest = components.rest / (seeds * images)
+    expected = components.seeds / seeds + rest, components.images / images + rest  # mean squares, as in `Spread`
     degrees = (seeds - 1, images - 1, (seeds - 1) * (images - 1))
     rng = np.random.default_rng(0)
     of_seeds, own = _trainings(seeds - 1, comparisons, rng)
@@ -107,12 +99,6 @@ def _trainings(degrees: int, comparisons: int, rng: np.random.Generator) -> tupl
     return moderated(both / degrees, np.full(both.shape, float(degrees)))
 
 
-def _expected(components: Components, seeds: int, images: int) -> tuple[float, float]:
-    """Expected mean squares of seeds and images, in units of the variance of the mean."""
-    rest = components.rest / (seeds * images)
-    return components.seeds / seeds + rest, components.images / images + rest
-
-
 def seeds_needed(components: Components, difference: float, images: int, comparisons: int = 1) -> int | None:
     """The smallest number of seeds with which `difference` can be told; None where no number suffices."""
 
@@ -130,13 +116,8 @@ def seeds_needed(components: Components, difference: float, images: int, compari
     return high
 
 
-def what_can_be_told(
-    components: Components | None,
-    seeds: int,
-    images: int,
-    comparisons: int,
-    score: str = "SBD",
-    items: str = "images",
+def describe_power(
+    components: Components | None, seeds: int, images: int, comparisons: int, score: str = "SBD", items: str = "images"
 ) -> str:
     """Sentences on the differences in a score that a launch can tell.
 
@@ -144,10 +125,9 @@ def what_can_be_told(
     ----------
     components : Components, optional
         Of an earlier launch, or of the same; None where they are unknown.
-    seeds, images : int
-        Of the launch; of volumes, `images` are the sub-volumes that are scored.
-    comparisons : int
-        Number of variants that are compared with the control.
+    seeds, images, comparisons : int
+        Of the launch; of volumes, `images` are the sub-volumes that are scored. Comparisons are those of variants with
+        the control.
     score : str
         Label of the score.
     items : str

@@ -29,11 +29,11 @@ def summarize(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
         `paired_seeds` (numbers; the last one of seeds that the control has too, 0 for the control itself);
         `difference_over`, what the intervals of its differences are over (`Interval.kind` of that of the headline
         score). For each of `study.metrics.summary_scores` that any result has: the mean over seeds and images
-        `{score}`, its 95 %
-        interval `{score}_low`, `{score}_high`, the mean of each seed `{score}_seeds` (list, by ascending seed), and the
-        mean difference to the control over the paired seeds `{score}_diff` with its interval `{score}_diff_low`,
-        `{score}_diff_high`, `{score}_diff_p`, and `{score}_diff_p_adjusted` by Holm over all variants. Both p are NaN
-        with a single paired seed; all are NaN where a result lacks the score, or there is no paired seed.
+        `{score}`, its 95 % interval `{score}_low`, `{score}_high`, the mean of each seed `{score}_seeds` (list, by
+        ascending seed), and the mean difference to the control over the paired seeds `{score}_diff` with its interval
+        `{score}_diff_low`, `{score}_diff_high`, `{score}_diff_p`, and `{score}_diff_p_adjusted` by Holm over all
+        variants. Both p are NaN with a single paired seed; all are NaN where a result lacks the score, or there is no
+        paired seed.
     """
     there = {column for result in results for column in result.table}
     scores = [score.key for score in summary_scores(there)] or [headline(there).key]
@@ -46,8 +46,8 @@ def summarize(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
     }
     rows = []
     for place, (variant, own) in enumerate(known):
-        found = {score: family[place] for score, family in to_control.items()}
-        rows.append({**variant, **_about(variant, own, len(paired_seeds(own, compared[place])), found)})
+        difference = {score: family[place] for score, family in to_control.items()}
+        rows.append({**variant, **_about(variant, own, len(paired_seeds(own, compared[place])), difference)})
     table = pd.DataFrame(rows)
     if rows:
         adjusted = {f"{score}_diff_p_adjusted": holm(table[f"{score}_diff_p"].to_numpy(float)) for score in scores}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.ablation.statistics import Components, interval, intervals, pooled_components, what_can_be_told
+from study.ablation.statistics import Components, describe_power, interval, intervals, pooled_components
 from study.ablation.statistics.paired import differences
 from study.ablation.statistics.power import seeds_needed, smallest_difference
 from tests.ablation.statistics.made import ABLATION, noisy
@@ -66,12 +66,12 @@ def test_the_number_of_seeds_is_the_least_that_suffices():
 
 
 def test_what_can_be_told_in_words():
-    words = what_can_be_told(PARTS, 3, 24, 5)
+    words = describe_power(PARTS, 3, 24, 5)
     assert f"with 3 seeds and 24 images, a difference in SBD of {smallest_difference(PARTS, 3, 24, 5):.3f} or" in words
     assert "80 % of launches, at a level of 0.05/5, for the first of 5 comparisons by Holm" in words
     assert f"A difference of 0.02 needs {seeds_needed(PARTS, 0.02, 24, 5)} seeds." in words
-    assert "at a level of 0.05)" in what_can_be_told(PARTS, 3, 24, 1)
-    wide = what_can_be_told(Components(0.02**2, 0.1**2, 0.05**2), 3, 24, 5)
+    assert "at a level of 0.05)" in describe_power(PARTS, 3, 24, 1)
+    wide = describe_power(Components(0.02**2, 0.1**2, 0.05**2), 3, 24, 5)
     assert "A difference of 0.01 cannot be told with these 24 images, by any number of seeds." in wide
 
 
@@ -86,4 +86,4 @@ def test_what_can_be_told_in_words():
     ],
 )
 def test_what_cannot_be_said(given, expected):
-    assert expected in what_can_be_told(*given)
+    assert expected in describe_power(*given)

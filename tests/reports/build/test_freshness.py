@@ -1,7 +1,7 @@
 import pytest
 
-from reports.build import freshness
-from reports.build.freshness import MADE_FROM, is_fresh, made_from
+from reports.build import making
+from reports.build.making import MADE_FROM, is_fresh, made_from
 from study.tracking import start_run
 
 
@@ -17,7 +17,7 @@ def test_a_page_is_fresh_while_nothing_that_it_shows_changes(parent, asked, monk
     assert made_from("wnet_tables", [parent], {"shown": "5"}) != first
     assert made_from("wnet_tables", [parent, asked.children["unet"].info.run_id], {}) != first
     with monkeypatch.context() as edited:
-        edited.setattr(freshness, "_code", lambda: "an edited template")
+        edited.setattr(making, "_code", lambda: "an edited template")
         assert made_from("wnet_tables", [parent], {}) != first
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ablations import find_ablations
 from reports.blocks.printed import printed_key, read_printed
-from reports.pages.pea_tables import PARTS, PeaTables
+from reports.pages.pea_tables import PARTS, PeaTables, printed_file
 from study.runs.job import variant_name
 
 
@@ -47,7 +47,7 @@ def test_printed_values_of_leaves_stay_away_from_cells(made):
 @pytest.mark.parametrize("name", [name for name in PARTS if name not in ("pea", "pea_ranges")])
 def test_printed_values_belong_to_variants(name):
     ablation = find_ablations()[name]
-    rows = read_printed(PARTS[name][1], dtype=str, keep_default_na=False).to_dict("records")
+    rows = read_printed(printed_file(PARTS[name]), dtype=str, keep_default_na=False).to_dict("records")
     given = [column for column in rows[0] if column not in ("sbd", "abs_dic", "source")]
     assert given == ablation.names()
     variants = {printed_key(variant, given) for variant in ablation.variants()}

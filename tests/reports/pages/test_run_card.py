@@ -29,7 +29,7 @@ def test_scores_and_settings(made, a_run, assert_scores_apart, tables_of):
 
 def test_worst_and_best_images(made, a_run, tables_of):
     block = card(made, a_run).images(2)
-    table = card(made, a_run).found.table
+    table = card(made, a_run).results.table
     ranked = table.sort_values("sbd")["image"].tolist()
     (columns,) = tables_of(block.html)
     assert columns[0] == ["worst", "worst", "best", "best"]

@@ -48,7 +48,7 @@ def test_both_networks_side_by_side(made):
     own.precision_curves()
     curves = files_of(made.folder, "figure_8_precision")
     assert curves["iou"].tolist() == [iou / 100 for iou in range(50, 95, 5)] * 2
-    results = own.found["concat_layer"].of({"network.concat_layer": "none"})
+    results = own.launches["concat_layer"].of({"network.concat_layer": "none"})
     wanted = np.mean([result.table["ap_70"].mean() for result in results])
     assert curves["ap"][4] == pytest.approx(wanted)
     assert (curves["low"] <= curves["ap"]).all()

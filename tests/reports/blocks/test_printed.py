@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from reports.blocks.launch_results import load_launches
-from reports.blocks.tables import score_columns, score_frame
+from reports.blocks.printed import score_columns, score_frame
 from reports.pages.wnet_tables import WnetTables
 from study.ablation.statistics import interval
 
@@ -62,10 +62,10 @@ def test_no_legacy_score_shares_a_column_with_a_true_one(made, assert_scores_apa
 
 def test_the_papers_thresholds_stand_beside_tuned_ones(made):
     untuned = load_launches([made.constraints.id])["constraints"]
-    columns = score_columns(score_frame(untuned, untuned.ablation.variants()))
+    columns = score_columns(score_frame(untuned))
     assert "tuned" not in [column.title for column in columns]
     launch = load_launches([made.on_cvppp.id])["clustering"]
-    frame = score_frame(launch, launch.ablation.variants())
+    frame = score_frame(launch)
     np.testing.assert_allclose(frame["sbd"] - frame["sbd_paper_thresholds"], 0.01)
     assert frame["sbd_diff_p_adjusted"].isna().all()  # of a single seed
     columns = [(column.group, column.title) for column in score_columns(frame)]

@@ -1,0 +1,145 @@
+"""What the pages of launches share: the launches they are made of, a table and a figure of the scores of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from reports.blocks.launch_results import LaunchResults, load_launch, load_launches
+from reports.blocks.page import (
+    Block,
+    Column,
+    day,
+    figure_block,
+    heading,
+    paragraph,
+    remarks,
+    table_block,
+    text_column,
+)
+from reports.blocks.printed import printed_columns, printed_source, with_printed
+from reports.blocks.results import competitors_in_words, competitors_of, figure_table, result_frame, result_table
+from study import tracking
+from study.ablation.answer import score_figure
+from study.ablation.statistics import ABOUT_INTERVALS
+
+BARS = f"Bars: {ABOUT_INTERVALS}."
+
+
+class LaunchPage:
+    """A page on launches of ablations, for one notebook.
+
+    Parameters
+    ----------
+    store : str
+        Address of the MLflow store.
+    run_ids : str
+        Parent runs of ablations, joined by commas.
+    folder : str
+        Where tables are written as CSV, and figures as PDF and PNG with a CSV file of what they show.
+    """
+
+    PARTS: ClassVar[Mapping[str, str]] = {}  # name of an ablation -> the part of the paper that it redoes
+
+    def __init__(self, store: str, run_ids: str, folder: str):
+        tracking.use_store(store)
+        self.launches, self.folder = load_launches(run_ids.split(",")), Path(folder)
+
+    def about(self) -> Block:
+        """Which launches the page is made of, and which parts of the paper it does not cover."""
+        parts = {name: part for name, part in self.PARTS.items() if name not in self.launches}
+        absent = [f"{part} (no launch of {name} is given)" for name, part in parts.items()]
+        return cover(self.launches.values(), [*absent, *self.further_absent()])
+
+    def further_absent(self) -> list[str]:
+        """Other parts of the paper that the page leaves out, with the reason."""
+        return []
+
+
+class LaunchScores:
+    """The table and the figure of the scores of a launch; `imported` labels of other software stand below them."""
+
+    def __init__(self, launch: LaunchResults, folder: Path, imported: bool = False):
+        self.launch, self.folder = launch, folder
+        self.competitors, unread = competitors_of(launch) if imported else ([], [])
+        self.missing = [*launch.missing, *unread]
+
+    def measured_on(self) -> str:
+        """What the scores are measured on, in sentences."""
+        return self.launch.measured_on() + competitors_in_words(self.competitors)
+
+    def result_block(
+        self,
+        file: str,
+        title: str,
+        caption: str,
+        labels: str | Sequence[Column],
+        *,
+        means: Sequence[str] = (),
+        shown: Sequence[str] = (),
+        printed: tuple[str, Sequence[str], Collection[str]] | None = None,
+    ) -> Block:
+        """The scores of all variants as a table.
+
+        Parameters
+        ----------
+        file : str
+            Name of the CSV file.
+        title, caption : str
+        labels : str or sequence of Column
+            Title of the column that names the rows, or the columns that do.
+        means, shown : sequence of str
+            Scores that the file has next to those of every answer; scores and costs that the table shows.
+        printed : tuple, optional
+            File, scores and data sets of printed values, see `with_printed`.
+        """
+        frame = result_frame(self.launch, self.competitors, means)
+        if printed:
+            frame = with_printed(frame, self.launch, *printed)
+        frame.to_csv(self.folder / f"{file}.csv", index=False)
+        columns = [text_column(labels, frame["label"])] if isinstance(labels, str) else [*labels]
+        if printed:
+            columns += printed_columns(frame, printed[1])
+            caption += printed_source(frame)
+        return heading(title) + result_table(frame, columns, caption, self.launch.control_rows, shown)
+
+    def score_block(self, file: str, title: str, caption: str) -> Block | None:
+        """The scores of all variants as a figure, below a heading where `title` is not empty; None without scores."""
+        table = figure_table(self.launch, self.competitors)
+        if table.empty:
+            return None
+        figure = score_figure(self.launch.ablation, table, "")
+        block = figure_block(self.folder, file, figure, caption, table)
+        return heading(title) + block if title else block
+
+
+class OneLaunch(LaunchScores):
+    """A page on a launch of the ablation `ABLATION`, for one notebook; for the parameters see `LaunchPage`."""
+
+    ABLATION: ClassVar[str]
+    IMPORTED: ClassVar[bool] = False
+
+    def __init__(self, store: str, run_ids: str, folder: str):
+        tracking.use_store(store)
+        super().__init__(load_launch(run_ids.split(","), self.ABLATION), Path(folder), self.IMPORTED)
+
+    def about(self) -> Block:
+        """Which launch the page is made of, and what is missing of it."""
+        return cover([self.launch], []) + remarks("Missing on this page:", self.missing)
+
+
+def cover(launches: Iterable[LaunchResults], absent: Sequence[str]) -> Block:
+    """A table of launches, and the parts of the paper that a page leaves out."""
+    launches = list(launches)
+    planned = [len(launch.ablation.variants()) * max(1, launch.seed_count) for launch in launches]
+    columns = [
+        text_column("ablation", [launch.ablation.name for launch in launches]),
+        text_column("data set", [launch.dataset for launch in launches]),
+        text_column("started (UTC)", [day(launch.parent.started) for launch in launches]),
+        text_column("state", [launch.parent.state for launch in launches]),
+        Column("runs with scores", [f"{len(o.results)} of {n}" for o, n in zip(launches, planned, strict=True)]),
+        text_column("parent run", [launch.parent.run_id for launch in launches], "<code>{}</code>"),
+    ]
+    words = paragraph(f"Not on this page: {'; '.join(absent)}.", "soft") if absent else Block("")
+    return table_block(columns, "The launches on this page.") + words
