@@ -20,7 +20,7 @@ from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import predict_maps
 from study.maps import ImageMaps
-from study.metrics.registry import KINDS
+from study.metrics.registry import KINDS, score_of
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
 from study.runs.job import Failure, Job, Result, Task
@@ -240,7 +240,9 @@ class _Training:
     def _train(self, run: TrackedRun) -> TrainedNetwork:
         images = images_to_train(self.settings, choose_device(self.settings.training.device))
         with RunMonitor(run, self.settings, self.images("val"), self.steps, self.name) as monitor:
-            network, history = train(images, self.settings, monitor, monitor.validate, self.cache.checkpoint)
+            score = score_of(KINDS[self.settings.kind].headline)
+            by = (f"val/{score.key}", score.sign)
+            network, history = train(images, self.settings, monitor, monitor.validate, self.cache.checkpoint, by)
         self.cache.save(network, history)
         return TrainedNetwork(lambda: network, history, shown_by=run.run_id)
 

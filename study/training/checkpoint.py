@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from study.errors import StudyError
 from study.files import DAMAGED, write_atomically
-from study.metrics.registry import headline
 from study.training.meter import Reading
 
+BEST_BY = ("val/sbd", 1)
 LOGGED = 50  # how often over a training its losses are read
 
 
@@ -54,6 +54,8 @@ class TrainingState:
         The checkpoint; without it nothing is saved.
     keep_best : bool
         Keep the best weights on validation images too.
+    best_by : (str, int)
+        Name of the score by which they are the best, and 1 where more of it is better, -1 where less is.
 
     Attributes
     ----------
@@ -65,9 +67,16 @@ class TrainingState:
     """
 
     def __init__(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, path: Path | None, *, keep_best: bool = False
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        path: Path | None,
+        *,
+        keep_best: bool = False,
+        best_by: tuple[str, int] = BEST_BY,
     ):
-        self.network, self.optimizer, self.path, self.keep_best = network, optimizer, path, keep_best
+        self.network, self.optimizer, self.path = network, optimizer, path
+        self.keep_best, self.best_by = keep_best, best_by
         self.step, self.history = 0, History()
         self.best: dict[str, Tensor] = {}
         self.best_score = -math.inf
@@ -149,8 +158,8 @@ class TrainingState:
     def validated(self, step: int, scores: dict[str, float]) -> None:
         """Add the scores of a validation to the history, and save the state."""
         self.history.validations.append({"step": step, "seconds": self.history.seconds, **scores})
-        by = headline(scores, "val/")
-        score = by.sign * scores.get(f"val/{by.key}", 0.0)
+        name, sign = self.best_by
+        score = sign * scores.get(name, 0.0)
         # the later of equals; the last without validation images
         if self.keep_best and score >= self.best_score:
             self.best_score = score

@@ -16,7 +16,7 @@ from study.device import autocast, on_device
 from study.maps import NetworkOutput
 from study.networks import build_network, centre_embeddings
 from study.settings import Settings, Training
-from study.training.checkpoint import History, TrainingState, checkpoint_schedule
+from study.training.checkpoint import BEST_BY, History, TrainingState, checkpoint_schedule
 from study.training.meter import LossMeter
 
 
@@ -42,6 +42,7 @@ def train(
     monitor: Monitor,
     validate: Callable[[nn.Module], dict[str, float]],
     checkpoint: Path | None = None,
+    best_by: tuple[str, int] = BEST_BY,
 ) -> tuple[nn.Module, History]:
     """Train a network.
 
@@ -51,10 +52,12 @@ def train(
     settings : Settings
     monitor : Monitor
     validate : callable
-        Network -> scores of validation images, `val/sbd` among them.
+        Network -> scores of validation images, that of `best_by` among them.
     checkpoint : path, optional
         File that keeps the state, written at each validation. If it exists, the training goes on from there, and ends
         with the same weights as one that was not interrupted.
+    best_by : (str, int)
+        See `TrainingState`.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def train(
     samples = images.sample(steps, plan.batch_size, settings.seed)
     network = _untrained(images, settings, samples[0])
     optimizer = _adam(network, plan)
-    state = TrainingState(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best")
+    state = TrainingState(network, optimizer, checkpoint, keep_best=plan.checkpoint == "best", best_by=best_by)
     if state.resume(device):
         monitor.resumed(state.history)
     else:

@@ -47,6 +47,8 @@ def trained_maps(labels: np.ndarray, dims: int, rng: np.random.Generator) -> Ima
 class StandIn:
     """A model with the network's work and maps that are given, by the bytes of the image."""
 
+    volumes = False
+
     def __init__(self, network: nn.Module, settings: Settings, maps: dict[bytes, ImageMaps]):
         self.network, self.settings, self.trained = network, settings, maps
 

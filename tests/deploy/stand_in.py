@@ -8,7 +8,9 @@ from skimage.measure import label
 
 
 class Threshold:
-    """A model for which objects are the bright pieces of an image; keeps what it is asked."""
+    """A model for which objects are the bright components of an image; keeps what it is asked."""
+
+    volumes = False
 
     def __init__(self):
         self.seen, self.threads = 0, set()

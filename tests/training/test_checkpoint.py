@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from study.errors import StudyError
-from study.training.checkpoint import LOGGED, History, TrainingState, checkpoint_schedule
+from study.training.checkpoint import BEST_BY, LOGGED, History, TrainingState, checkpoint_schedule
 
 
 def test_points_of_a_history():
@@ -81,25 +81,28 @@ def test_what_is_not_finite_is_named(tmp_path, kept):
     assert str(error.value) == f"loss, a weight is not finite after 3 steps: {fix}{last}"
 
 
+LESS = ("val/arand", -1)
+
+
 @pytest.mark.parametrize(
-    ("scores", "best"),
+    ("by", "scores", "best"),
     [
-        ([{"val/arand": 0.3, "val/voi": 1.0}, {"val/arand": 0.2, "val/voi": 3.0}, {"val/arand": 0.25}], 1),
-        ([{"val/arand": 0.2}, {"val/arand": 0.2}, {"val/arand": 0.3}], 1),  # the later of equals
-        ([{"val/sbd": 0.2}, {"val/sbd": 0.9}, {"val/sbd": 0.1}], 1),
-        ([{}, {}, {}], 2),
+        (LESS, [{"val/arand": 0.3, "val/voi": 1.0}, {"val/arand": 0.2, "val/voi": 3.0}, {"val/arand": 0.25}], 1),
+        (LESS, [{"val/arand": 0.2}, {"val/arand": 0.2}, {"val/arand": 0.3}], 1),  # the later of equals
+        (BEST_BY, [{"val/sbd": 0.2}, {"val/sbd": 0.9}, {"val/sbd": 0.1}], 1),
+        (BEST_BY, [{}, {}, {}], 2),
     ],
 )
-def test_the_best_weights_are_those_of_the_best_headline_score(tmp_path, scores, best):
+def test_the_best_weights_are_those_of_the_best_score(tmp_path, by, scores, best):
     one = state(tmp_path / "x.pt")
-    one.keep_best = True
+    one.keep_best, one.best_by = True, by
     for step, values in enumerate(scores):
         with torch.no_grad():
             one.network.bias.fill_(step)
         one.validated(step, values)
         if step == 0:  # what was best is known to a training that goes on
             other = state(one.path)
-            other.keep_best = True
+            other.keep_best, other.best_by = True, by
             assert other.resume(torch.device("cpu"))
             one = other
     assert one.best["bias"].item() == best
