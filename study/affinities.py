@@ -81,7 +81,7 @@ def pyramid_offsets(
 ) -> tuple[tuple[Offset, ...], ...]:
     """Offsets at 1, 1/2, 1/4, 1/8 and 1/16 of the image's size: all, and at most the first 4, 3, 2 and 1 ranges.
 
-    Axial ranges stay, as planes are not pooled. Arguments and errors as of `pair_offsets`.
+    Axial ranges stay, as planes are not pooled. Arguments and errors are those of `pair_offsets`.
     """
     counts = (len(ranges), *_PYRAMID)
     return tuple(pair_offsets(ranges[:count], neighbourhood=neighbourhood, axial=axial) for count in counts)

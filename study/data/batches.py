@@ -88,7 +88,7 @@ def network_pixels(image: np.ndarray, image_size: int) -> np.ndarray:
 
 
 def network_image(sample: Sample, image_size: int) -> NetworkImage:
-    """`sample` at the network's scale, as of `network_pixels`."""
+    """`sample` at the network's scale, see `network_pixels`."""
     pixels = network_pixels(sample.image, image_size)
     shape = pixels.shape[:-1]
     labels = relabel_sequential(resize_labels(sample.labels, shape))

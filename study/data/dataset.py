@@ -97,7 +97,7 @@ class Record:
             sizes = [f"{' x '.join(map(str, shape))} px" for shape in (image.shape[:-1], labels.shape)]
             raise StudyError(
                 f"{self.name}: the image has {sizes[0]} but the labels have {sizes[1]}; "
-                f"mend or remove the pair {' and '.join(map(str, self.files))}"
+                f"fix or remove the pair {' and '.join(map(str, self.files))}"
             )
         return Sample(image, labels, self.name)
 
@@ -217,7 +217,7 @@ def draw(records: Sequence[Record], seed: int, share: float) -> tuple[tuple[Reco
 
     The order of the SHA-256 digests of seed and group decides (a record without group is one of its own): the draw is
     the same on every machine and library version, and further records hardly reshuffle those drawn before. A group
-    that would bring the number of records farther from `share` is passed over.
+    that would bring the number of records farther from `share` is skipped.
 
     Returns
     -------

@@ -51,7 +51,7 @@ def read_planes(file: Path) -> Planes:
 
 
 def find_images(source: Path) -> list[Path]:
-    """The image files of a folder, sorted by name; folders in it and hidden files are passed over.
+    """The image files of a folder, sorted by name; folders in it and hidden files are skipped.
 
     Parameters
     ----------

@@ -177,7 +177,7 @@ def self_loss(embedding: Tensor, pairs: Pairs, *, balance: bool = False, scale: 
     Parameters
     ----------
     embedding : (B, E, *S) float tensor
-        Unit vectors over the channels, as of `study.affinities.unit_vectors`.
+        Unit vectors over the channels, see `study.affinities.unit_vectors`.
     pairs, balance, scale
         As of `affinity_loss`.
     """
@@ -222,9 +222,9 @@ def pyramid_loss(
     labels : (B, *S) int tensor
         At full size; each scale takes the label at its pixels' centres.
     offsets : sequence of sequences of offsets
-        Those of each scale, as of `study.affinities.pyramid_offsets` after the first.
+        Those of each scale, see `study.affinities.pyramid_offsets` after the first.
     valid : (B, *S) bool tensor, optional
-        At full size, as of `study.affinities.label_pairs`.
+        At full size, see `study.affinities.label_pairs`.
     balance, scale
         As of `affinity_loss`; `code` takes the length at each scale.
     """

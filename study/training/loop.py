@@ -88,8 +88,7 @@ def train(
         batch = images.batch(samples[step])
         with autocast(settings.training.precision, device):
             output = forward(batch.images)
-        other = _second_view(forward, batch, settings, step)
-        terms = settings.loss.terms(output, batch, other)
+        terms = settings.loss.terms(output, batch, _second_view(forward, batch, settings, step))
         _update(network, optimizer, terms["loss"], plan.gradient_clip)
         meter.add(terms)
         if step + 1 not in schedule:
