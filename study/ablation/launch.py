@@ -256,7 +256,8 @@ def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str
     pictures = [tracking.picture_key(record.name) for record in dataset.splits["val"][:PICTURES]]
     pictures = pictures[: training.validation_images]
     assert question.parent is not None
-    shown = summary_scores({column for result in question.results for column in result.table})
+    columns = {column for result in question.results for column in result.table}
+    shown = summary_scores(columns) or [headline(columns)]  # none where all runs have failed
     view = shared_view(question.parent.run_id, question.ablation.names(), pictures, last, shown)
     links = tracking.share_view(experiment, name, view)
     return f"{name}: {len(question.results)} of {len(question.jobs)} runs finished; look at them with\n{links}"
