@@ -72,11 +72,13 @@ def printed_key(row: Mapping[Any, Any], names: Sequence[str]) -> tuple[str, ...]
 
 
 def score_frame(launch: LaunchResults) -> pd.DataFrame:
-    """A `result_frame` with `printed_sbd_legacy` (NaN where nothing is printed) and `sbd_legacy_minus_printed`."""
+    """A `result_frame` with `paired_seeds`, `printed_sbd_legacy` (NaN without one) and `sbd_legacy_minus_printed`."""
     frame = result_frame(launch)
     needed = [column for name in ("sbd", "sbd_legacy") for column in interval_columns(name) if column not in frame]
     frame = frame.assign(**dict.fromkeys(needed, np.nan))
-    frame[PRINTED] = [_printed(launch, variant) for variant in launch.ablation.variants()]
+    variants = launch.ablation.variants()
+    frame["paired_seeds"] = [launch.row(variant).get("paired_seeds", 0) for variant in variants]
+    frame[PRINTED] = [_printed(launch, variant) for variant in variants]
     frame["sbd_legacy_minus_printed"] = frame["sbd_legacy"] - frame[PRINTED]
     return frame
 

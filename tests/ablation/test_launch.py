@@ -70,7 +70,7 @@ def trained(monkeypatch):
     """Seeds of the networks that a launch would have trained and logged; they stay as they are."""
     seeds = []
 
-    def train(images, settings, monitor, validate, checkpoint):
+    def train(images, settings, monitor, validate, checkpoint, best_by):
         seeds.append(settings.seed)
         network = build(images.pixels.shape[1], settings)
         scores = validate(network)

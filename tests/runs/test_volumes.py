@@ -245,7 +245,8 @@ def test_the_best_weights_have_the_smallest_adapted_rand_error():
         return {f"val/{name}": value for name, value in next(scores).items()}
 
     settings = tiny("training.steps=3,training.validations=3,training.checkpoint=best")
-    network, _ = train(images_to_train(settings, torch.device("cpu")), settings, Silent(), validate)
+    images = images_to_train(settings, torch.device("cpu"))
+    network, _ = train(images, settings, Silent(), validate, best_by=("val/arand", -1))
     found = network.state_dict()
     assert all(torch.equal(value, seen[1][name]) for name, value in found.items())
     assert not all(torch.equal(value, seen[2][name]) for name, value in found.items())
