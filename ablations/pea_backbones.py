@@ -3,8 +3,8 @@
 Expected: no; the residual U-Net, with the fewest parameters, is best.
 Run:      mlflow run . -e ablate_pea_backbones -P dataset=cvppp2017 -P data_root=/data/CVPPP2017
 
-Neither ResNet is pretrained here, and their decoder is ours, see `study.networks.resnet`. The profile `smoke` pools twice
-and so leaves out the stage in which the two differ.
+Neither ResNet is pretrained here, and their decoder is ours, see `study.networks.resnet`. The profile `smoke` pools
+twice, and so leaves out the stage in which the two differ.
 """
 
 from study.ablation.design import Ablation

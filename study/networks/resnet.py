@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -101,7 +102,7 @@ class ResNetEncoder(nn.Module):
         super().__init__()
         self.stem = _activated(channels, widths[0], 7, stride=2)
         self.stages = nn.ModuleList()
-        for stage, (before, width) in enumerate(zip(widths, widths[1:], strict=False)):
+        for stage, (before, width) in enumerate(pairwise(widths)):
             first = Bottleneck(before, width, stride=2 if stage else 1)  # the first one follows a pooling
             self.stages.append(nn.Sequential(first, *(Bottleneck(width, width) for _ in range(blocks[stage] - 1))))
 

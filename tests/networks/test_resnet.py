@@ -89,5 +89,5 @@ def test_he_normal_weights():
 
 def test_images_only_and_no_more_than_four_poolings():
     assert ResNet50.dims == ResNet101.dims == (2,)
-    with pytest.raises(StudyError, match="network.depth"):
+    with pytest.raises(StudyError, match=r"network\.depth"):
         settings("resnet-50", **{"network.depth": 5})
