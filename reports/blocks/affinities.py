@@ -81,8 +81,9 @@ def mean_affinities(rows: Sequence[tuple[str, pd.DataFrame]], caption: str) -> B
     kinds = {"in an object": "mean_same", "of two objects": "mean_different"}
     found = [{k: dict(zip(t["in_column"], t[s], strict=True)) for k, s in kinds.items()} for _, t in rows]
     groups = dict.fromkeys(name for _, tiles in rows for name in tiles.dropna(subset=["mean_same"])["in_column"])
-    columns = [text_column("affinities", [label for label, _ in rows])]
-    for group in groups:
-        for kind in kinds:
-            columns.append(Column(kind, [number(means[kind].get(group, np.nan), ".2f") for means in found], group))
-    return table_block(columns, caption)
+    columns = [
+        Column(kind, [number(means[kind].get(group, np.nan), ".2f") for means in found], group)
+        for group in groups
+        for kind in kinds
+    ]
+    return table_block([text_column("affinities", [label for label, _ in rows]), *columns], caption)

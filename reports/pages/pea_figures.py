@@ -34,8 +34,8 @@ _AFFINITY = (
     "above and to its left; grey where the image has neither."
 )
 _MEANS = (
-    "Mean affinity of pairs of pixels in one object, which is to be 1, and of two, which is to be 0 (the background is an "
-    "object),"
+    "Mean affinity of pairs of pixels in one object, which is to be 1, and of two, which is to be 0 (the background is "
+    "an object),"
 )
 _COLOURS = "A colour of an embedding stands for a direction, the same in all pictures."
 
