@@ -85,7 +85,7 @@ def run_ablations(
     StudyError
         If the input or the store is at fault, before any run has started.
     """
-    first = base(ablations[0].system, {})
+    first = base(ablations[0], ablations[0].control)
     dataset, device = opened(first.data), choose_device(first.training.device)
     digest = _check_data(dataset, first.data)
     planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
