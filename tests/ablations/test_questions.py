@@ -161,7 +161,7 @@ def test_printed_values_belong_to_variants(module):
     if ablation.printed is None:
         pytest.skip("the paper prints no values")
     printed = pd.read_csv(ablation.printed)
-    assert set(printed.columns) == {*ablation.varied, "value", "source"}
+    assert set(printed.columns) == {*ablation.varied, "value", "test_set", "source"}
     variants = ablation.variants()
     for row in printed.to_dict("records"):
         assert {name: row[name] for name in ablation.varied} in variants
