@@ -80,7 +80,15 @@ def main(
     def base(system: str, changes: dict[str, Any]) -> Settings:
         return resolve(layers(system, changes)).settings
 
-    result = run_ablations(ablations, base, parse_seeds(seeds), executor_options, plan_only=plan_only, reuse=reuse)
+    result = run_ablations(
+        ablations,
+        base,
+        parse_seeds(seeds),
+        executor_options,
+        plan_only=plan_only,
+        reuse=reuse,
+        profile=options["profile"],
+    )
     return result.failed + (_make_pages(result.parent_ids) if report and result.parent_ids else 0)
 
 
