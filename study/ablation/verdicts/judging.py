@@ -1,9 +1,9 @@
 """Judges claims by the scores of a launch.
 
-A claim is *reproduced* where every step has the sign that the paper reports and an adjusted p below .05, so that its 95 %
-interval leaves 0 out; *not reproduced* where one step has the opposite sign and an adjusted p below .05. What is said to
-be `about` a value is reproduced where the whole interval lies within the margin, and not reproduced where it lies
-outside. All else *cannot be told*, nor can anything with a single seed, whose interval says nothing about another
+A claim is *reproduced* where every step has the sign that the paper reports and an adjusted p below .05, so that its
+95 % interval leaves 0 out; *not reproduced* where one step has the opposite sign and an adjusted p below .05. What is
+said to be `about` a value is reproduced where the whole interval lies within the margin, and not reproduced where it
+lies outside. All else *cannot be told*, nor can anything with a single seed, whose interval says nothing about another
 training. *Not tested here* is what the runs have no scores for. p values are adjusted by Holm over all comparisons that
 the claims of the question make in a score; one that several claims make counts once.
 """

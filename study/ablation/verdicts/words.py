@@ -14,12 +14,12 @@ from study.ablation.verdicts.trainings import MEASURES
 from study.metrics import score_of
 
 ABOUT_VERDICTS = (
-    "Reproduced: every comparison has the sign that the paper reports, with an adjusted p below .05; or, where the paper "
-    "calls something equal, its interval lies within the margin. Not reproduced: one has the opposite sign, with an "
-    "adjusted p below .05, or lies outside of the margin. Cannot be told: all else, and anything from one seed. p is "
+    "Reproduced: every comparison has the sign that the paper reports, with an adjusted p below .05; or, where the "
+    "paper calls something equal, its interval lies within the margin. Not reproduced: one has the opposite sign, with "
+    "an adjusted p below .05, or lies outside of the margin. Cannot be told: all else, and anything from one seed. p: "
     "adjusted by Holm over all comparisons that the claims make in a question and score. In brackets: 95 % intervals."
 )
-_SHOWN = 3  # comparisons of a claim that are written out; of more, the deciding one is
+_SHOWN = 3  # comparisons of a claim that are written out; of more, the one that speaks most against it is
 COLUMNS = (
     "key", "paper", "place", "statement", "printed", "question", "measured_on", "score", "verdict", "comparison",
     "value", "low", "high", "p_adjusted", "seeds", "images", "interval_over", "holds", "reason",
@@ -42,7 +42,7 @@ def printed_of(claim: Claim) -> str:
 
 
 def lines_of(verdict: Verdict) -> list[str]:
-    """What was found, line by line: each comparison, or of many how many hold, and the one that decides."""
+    """What was found, line by line: each comparison, or of many how many hold, and the one that speaks most against it."""
     found = verdict.found
     if not found:
         return [verdict.reason]
@@ -51,7 +51,7 @@ def lines_of(verdict: Verdict) -> list[str]:
         counts = {"hold": True, "do not": False, "cannot be told": None}
         parts = [f"{n} {words}" for words, holds in counts.items() if (n := [s.holds for s in found].count(holds))]
         deciding = _deciding(found, verdict.claim)
-        which = "weakest" if all(step.holds for step in found) else "deciding"
+        which = "against it" if deciding.holds is False else "weakest"
         lines = [f"of {len(found)} comparisons {', '.join(parts)}", f"{which}: {lines[found.index(deciding)]}"]
     return [*lines, _extent(found), *([verdict.reason] if verdict.reason else [])]
 
@@ -72,9 +72,10 @@ def _line(found: Found, verdict: Verdict) -> str:
     score = verdict.score
     form = MEASURES[score].form if score in MEASURES else score_of(score).form.lstrip("+")
     form = form if found.step.is_level else f"+{form}"
-    value, low, high = (f"{number + reference:{form}}" for number in (mean.mean, mean.low, mean.high))
+    numbers = (mean.mean, mean.low, mean.high)
+    value, low, high = (f"{number + reference:{form}}".replace("-", "−") for number in numbers)
     between = f" ({low} to {high})" if not np.isnan(mean.low) else ""
-    p = "" if np.isnan(found.p) else ", adjusted p < 0.001" if found.p < 0.001 else f", adjusted p = {found.p:.3f}"
+    p = "" if np.isnan(found.p) else f", adjusted {'p < 0.001' if found.p < 0.001 else f'p = {found.p:.3f}'}"
     margin = verdict.claim.margin
     near = "" if margin is None else f", margin {reference or 0:g} ± {margin:g}"
     return f"{found.step.label}: {value}{between}{p}{near}"
