@@ -126,7 +126,7 @@ def judge(claim: Claim, score: str, found: Sequence[Found], where: str) -> Verdi
     holds = [step.holds for step in found]
     reason = ""
     if not any(step.seeds for step in found):
-        word, reason = NOT_TESTED, f"no two finished runs of one seed to compare: {found[0].step.label}"
+        word, reason = NOT_TESTED, f"no seed has finished runs of all its variants: {found[0].step.label}"
     elif False in holds:
         word = NOT_REPRODUCED
     elif all(holds):
@@ -134,7 +134,7 @@ def judge(claim: Claim, score: str, found: Sequence[Found], where: str) -> Verdi
     else:
         word = CANNOT_TELL
         if absent := [step.step.label for step in found if not step.seeds]:
-            reason = f"no finished runs to compare: {'; '.join(absent)}"
+            reason = f"no seed has finished runs of all variants: {'; '.join(absent)}"
         elif all(step.interval.kind in (IMAGES, "") for step in found):
             reason = _ONE_SEED
     return Verdict(claim, score, word, found if word != NOT_TESTED else (), where, reason)

@@ -42,7 +42,7 @@ def printed_of(claim: Claim) -> str:
 
 
 def lines_of(verdict: Verdict) -> list[str]:
-    """What was found, line by line: each comparison, or of many how many hold, and the one that speaks most against it."""
+    """What was found, line by line: each comparison, or of many how many hold and the one most against the claim."""
     found = verdict.found
     if not found:
         return [verdict.reason]

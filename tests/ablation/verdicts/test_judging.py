@@ -145,8 +145,11 @@ def test_what_has_no_runs_is_not_tested_and_a_missing_step_leaves_it_open():
     some = [result for result in results(RISING) if result.variant[DIMS] != 4]
     above, chain = verdicts(ablation(ABOVE, CHAIN), some, "")
     assert (above.word, above.found) == (NOT_TESTED, ())
-    assert above.reason == "no two finished runs of one seed to compare: 8 dimensions − 4 dimensions"
-    assert (chain.word, chain.reason) == (CANNOT_TELL, "no finished runs to compare: 8 dimensions − 4 dimensions")
+    assert above.reason == "no seed has finished runs of all its variants: 8 dimensions − 4 dimensions"
+    assert (chain.word, chain.reason) == (
+        CANNOT_TELL,
+        "no seed has finished runs of all variants: 8 dimensions − 4 dimensions",
+    )
     some = [result for result in results(FALLING) if result.variant[DIMS] != 4]
     assert verdicts(ablation(CHAIN), some, "")[0].word == NOT_REPRODUCED  # by the other step
 
