@@ -200,8 +200,11 @@ def test_all_questions_are_answered(store, monkeypatch):
         assert all("test/sbd" in run.data.metrics for run in children)
         files = {item.path for item in store.list_artifacts(parent)}
         figures = {f"{figure}.png" for figure in (name, "contact_sheet", *ablation.pictures)}
-        tables = ["answer", *(["contrasts"] if len(ablation.varied) > 1 else [])]
+        tables = ["answer", "claims", *(["contrasts"] if len(ablation.varied) > 1 else [])]
         assert files == {f"{table}.{kind}" for table in tables for kind in ("csv", "json")} | figures
+        note = parents[name].data.tags["mlflow.note.content"]
+        assert note.index("Claims and verdicts, on synthetic-") < note.index("Asked: SBD")
+        assert "profile smoke:" in note
 
 
 def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_path):
