@@ -141,12 +141,12 @@ def subset_table(frame: pd.DataFrame, measured_on: str) -> Block:
     columns += [_printed(printed, f"printed_legacy_{group}", group, "legacy: CodaLab test") for group in PRINTED]
     columns.append(_printed(printed, "printed_true_sbd_A1-3", "A1-3", "true SBD: other images"))
     caption = (
-        "Table 3 as printed, in grey: on other test images than ours, so that no difference is taken. The leaderboard is "
-        "of the challenge's own images, whose labels are private; A1-5 can never be ours. Three values of A1-3 were taken "
-        "over from Chen et al. 2019, who measured true SBD on 162 images of A1 to A4. A group's value is the unweighted "
-        "mean of the means of its subsets; A1+A2+A4 are those of Arabidopsis. Aug.: augmentation; Emb.: metric of the "
-        "embedding; Fg.: the true foreground is used. The ticks of the methods without an embedding stand where they fit: "
-        "our copy of the table leaves that open."
+        "Table 3 as printed, in grey: on other test images than ours, so that no difference is taken. The "
+        "leaderboard is of the challenge's own images, whose labels are private; A1-5 can never be ours. Three "
+        "values of A1-3 were taken over from Chen et al. 2019, who measured true SBD on 162 images of A1 to A4. A "
+        "group's value is the unweighted mean of the means of its subsets; A1+A2+A4 are those of Arabidopsis. Aug.:"
+        " augmentation; Emb.: metric of the embedding; Fg.: the true foreground is used. The ticks of the methods "
+        "without an embedding stand where they fit: our copy of the table leaves that open."
     )
     blocks = [table_block(columns, caption)]
     about = f"Small print: {ABOUT_INTERVALS}, images within their subsets. {measured_on}"
