@@ -55,7 +55,7 @@ class PeaTables(LaunchPage):
     def further_absent(self) -> list[str]:
         launch = self.launches.get("pea")
         absent = [
-            f"scores of ours for {part} (no launch of pea with {options})"
+            f"scores of ours for {part} (no launch of pea is tested on {test_set}, as with {options})"
             for test_set, (part, options) in _OF_PEA.items()
             if launch is None or not same_test_set(test_set, launch.dataset, launch.tested)
         ]

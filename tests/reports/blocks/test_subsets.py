@@ -61,7 +61,7 @@ def test_ours_stand_below_the_printed_methods(made):
         assert row["legacy_A1"] == pytest.approx(result.table["sbd_legacy"].mean())
         assert row["true_sbd_A1"] == pytest.approx(result.table["sbd"].mean())
         assert row["missing"] == "no test images of A2, A3, A4"
-        assert row[["trained_on", "aug", "emb", "fg"]].tolist() == ["A1", "", "cos", "yes"]
+        assert row[["trained_on", "aug", "emb", "fg"]].tolist() == ["A1", "yes", "cos", "yes"]
     printed = frame.loc["W-Net", [f"printed_legacy_{group}" for group in PRINTED]].tolist()
     assert printed == [0.919, 0.77, 0.917, 0.870, 0.879]
     assert frame.loc["second best of the leaderboard", "printed_legacy_A1+A2+A4"] == 0.883
@@ -73,8 +73,12 @@ def test_table_3_is_without_a_difference_and_a1_5_is_not_ours(made, tables_of):
     frame = subset_frame(load_launches([made.on_cvppp.id]))
     assert not [name for name in frame if "minus" in name or name.endswith(("legacy_A1-5_low", "sbd_A1-5"))]
     text = subset_table(frame, "x").html
-    (columns,) = tables_of(text)
+    columns, legacy, true = tables_of(text)
     assert columns[3][9] == "✓"  # DiscLoss, augmentation
+    assert len(columns[0]) == 15
+    for own, prefix in ((legacy, "legacy"), (true, "true_sbd")):
+        assert own[0] == ["our U-Net", "our W-Net"]
+        assert [cell.split()[0] for cell in own[6]] == [f"{value:.3f}" for value in frame[f"{prefix}_A1"][-2:]]
     assert [columns[i][12] for i in range(6, 11)] == ["0.919", "0.770", "0.917", "0.870", "0.879"]
     assert '<td class="number starts soft">0.919</td>' in text
     assert "A1-5 can never be ours" in text
