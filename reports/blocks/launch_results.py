@@ -13,6 +13,7 @@ import pandas as pd
 from ablations import find_ablations
 from study import tracking
 from study.ablation.design import Ablation
+from study.ablation.printed import printed_values, tested_images
 from study.ablation.question import measured_on
 from study.ablation.statistics import of_variant, summarize
 from study.errors import StudyError
@@ -74,8 +75,13 @@ class LaunchResults:
 
     @cached_property
     def printed(self) -> pd.DataFrame | None:
-        """The paper's values."""
-        return pd.read_csv(self.ablation.printed) if self.ablation.printed else None
+        """The paper's values, marked by whether they are of the same test images, see `study.ablation.printed`."""
+        return printed_values(self.ablation, self.dataset, self.results)
+
+    @cached_property
+    def tested(self) -> set[str]:
+        """Names of the test images."""
+        return tested_images(self.results)
 
     @property
     def control_rows(self) -> list[int]:
@@ -105,6 +111,13 @@ class LaunchResults:
         if not about and not self.of(variant):
             return "no finished run"
         return "; ".join(sentence.removeprefix(f"{name}, ") for sentence in about)
+
+    def trained_on(self) -> str:
+        """Which images it trains on, as part of a sentence: `92 images of cvppp2017 (A1)`."""
+        count = tracking.split_sizes(self.parent.run_id).get("train")
+        images = f"{count} images" if count is not None else "an unknown number of images"
+        subsets = self.settings.get("data.subsets", "") if self.dataset == "cvppp2017" else ""
+        return f"{images} of {self.dataset}{f' ({subsets})' if subsets else ''}"
 
     def measured_on(self) -> str:
         """Data set, split, images, seeds and foreground rule, in a sentence."""

@@ -9,8 +9,8 @@ from reports.blocks.launch_page import BARS, LaunchPage
 from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, figure_block, heading, paragraph, remarks
 from reports.blocks.pictures import NO_PICTURES, embeddings, side_by_side
-from reports.blocks.printed import PRINTED, score_frame
-from reports.blocks.subsets import NETWORKS, control_of
+from reports.blocks.printed import about_printed, score_frame
+from reports.blocks.subsets import NETWORKS, TRAINED_ON, control_of
 from study import figures
 from study.ablation.answer import score_figure
 from study.ablation.statistics import ABOUT_INTERVALS, interval
@@ -43,7 +43,7 @@ _PICTURES = {
 class WnetFigures(LaunchPage):
     """The figures."""
 
-    PARTS = PARTS
+    PARTS, TRAINED_ON = PARTS, TRAINED_ON
 
     def further_absent(self) -> list[str]:
         return [] if self._asks_both() else ["Fig. 8 (no launch of both networks is given)"]
@@ -58,7 +58,7 @@ class WnetFigures(LaunchPage):
             return heading(title) + missing
         figure = score_figure(launch.ablation, launch.table, "", launch.printed)
         data = score_frame(launch)
-        stars = " Printed values stand beside the legacy score only." if data[PRINTED].notna().to_numpy().any() else ""
+        stars = f"{about_printed(data)} Stars stand beside the legacy score only." if about_printed(data) else ""
         caption = f"{caption} {BARS}{stars} {launch.measured_on()}"
         return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from study import figures, tracking
 from study.ablation.design import Ablation
+from study.ablation.printed import printed_values
 from study.ablation.statistics import (
     contrasts,
     contrasts_to_markdown,
@@ -37,17 +38,26 @@ _LONGEST_NOTE = 7500  # characters; the store cuts longer descriptions off, with
 
 
 def log_answer(
-    parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str, note: str, where: str = ""
+    parent: TrackedRun,
+    ablation: Ablation,
+    results: Sequence[Result],
+    caption: str,
+    note: str,
+    dataset: str = "",
+    where: str = "",
 ) -> None:
     """Log what the results of an ablation, of which there are some, say.
 
     `caption` tells what the numbers are measured on, `note` what was asked, its first paragraph in a sentence; verdicts
     on the papers' claims are written below that, and the answer below `note`. `where` names data set and profile, the
-    only ones that verdicts are about.
+    only ones that verdicts are about. By the name of the data set it is known whether printed values were measured on
+    the same images.
     """
     table = summarize(ablation, results)
     parent.log_table(table, "answer")
-    _log_figures(parent, ablation, results, table, caption)
+    printed = printed_values(ablation, dataset, results)
+    parent.log_figure(score_figure(ablation, table, caption, printed), f"{ablation.name}.png")
+    _log_pictures(parent, ablation, results, caption)
     contrasted = contrasts(ablation, results)
     if len(contrasted):
         parent.log_table(contrasted, "contrasts")
@@ -97,12 +107,8 @@ def score_figure(ablation: Ablation, table: pd.DataFrame, caption: str, printed:
     return figures.score_rows(table, ablation.names(), ablation.control, caption, printed)
 
 
-def _log_figures(
-    parent: TrackedRun, ablation: Ablation, results: Sequence[Result], table: pd.DataFrame, caption: str
-) -> None:
-    """Scores, the contact sheet, and the pictures that the ablation asks for."""
-    printed = pd.read_csv(ablation.printed) if ablation.printed else None
-    parent.log_figure(score_figure(ablation, table, caption, printed), f"{ablation.name}.png")
+def _log_pictures(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str) -> None:
+    """The contact sheet, and the pictures that the ablation asks for."""
     first = min(result.seed for result in results)
     shown = [result for result in results if result.seed == first]
     rows = [(variant_name(result.variant), result.panels) for result in shown]

@@ -41,7 +41,8 @@ class Ablation:
         The varied setting along the axis of the figure, a curve, where variants that do not name it are level lines;
         without one the figure has a row per variant.
     printed : Path, optional
-        CSV file of the paper's values: the varied settings, `value` and, for readers, `source`.
+        CSV file of the paper's values: the varied settings, `value`, maybe `test_set` (what they were measured on, see
+        `study.ablation.printed`) and, for readers, `source`.
     dependent_settings : dict
         (Dotted name, varied value) -> settings that come along with that value, such as the smaller batch of a large
         embedding. They do not belong to the variant's name.
@@ -194,10 +195,10 @@ def _faults_of_printed(ablation: Ablation) -> Iterator[str]:
         yield f"`printed`, {ablation.printed}, cannot be read ({first_line(error)}): fix it, or leave it out"
         return
     needed = {*ablation.varied, "value"}
-    if not needed <= columns <= {*needed, *ablation.names(), "source"}:
+    if not needed <= columns <= {*needed, *ablation.names(), "test_set", "source"}:
         yield (
             f"`printed`, {ablation.printed}, has the columns {', '.join(sorted(columns))}: it needs "
-            f"{', '.join(sorted(needed))}, and may have source"
+            f"{', '.join(sorted(needed))}, and may have test_set and source"
         )
 
 

@@ -88,7 +88,8 @@ class Question:
         reasons = [f"{failure.planned.name}: {failure.reason}" for failure in self.failures]
         if self.results:
             try:
-                log_answer(parent, self.ablation, self.results, self.caption, self.note, self.where)
+                dataset = self.jobs[0].planned.settings.data.name
+                log_answer(parent, self.ablation, self.results, self.caption, self.note, dataset, self.where)
             except Exception as error:
                 self.unanswered = True
                 reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")

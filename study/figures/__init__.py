@@ -1,7 +1,7 @@
 """All that draws: data in, picture out."""
 
 from study.figures.colours import embedding_colours, label_colours, matched_to
-from study.figures.panels import contact_sheet, embedding_figure, folded, outlined, panel
+from study.figures.panels import contact_sheet, embedding_figure, folded, outlined, panel, tile_of
 from study.figures.report import (
     angle_figure,
     paired_figure,
@@ -14,3 +14,4 @@ from study.figures.report import (
 from study.figures.scores import score_curve, score_rows
 from study.figures.search import search_contour, search_front, search_history, search_slices
 from study.figures.style import save
+from study.figures.tiles import brightness, tile_figure, tiled, tiles_of

@@ -131,9 +131,8 @@ def test_printed_values_are_drawn_beside(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "score_rows", lambda *all_given: given.append(all_given[-1]) or Figure())
     logged(ablation, [result(variant) for variant in ROWS.variants()])
     (printed,) = given
-    assert printed.to_dict("records") == [
-        {"network.concat_layer": "distmap", "value": 0.9, "source": "a table of 2020"}
-    ]
+    about = {"source": "a table of 2020", "test_set": "images that are not named", "same": False}
+    assert printed.to_dict("records") == [{"network.concat_layer": "distmap", "value": 0.9, **about}]
 
 
 def test_variants_without_results_are_left_out():

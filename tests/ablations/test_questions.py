@@ -40,8 +40,10 @@ def test_all_are_asked_in_the_order_of_the_paper():
 
 
 def test_the_papers_tables_of_affinities():
-    """Rows of Table 2, 5, 6 and 7 of Huang et al. 2022, each with the settings that it names."""
+    """Rows of Table 1 (ours), 2, 5, 6 and 7 of Huang et al. 2022, each with the settings that it names."""
     rows = {name: [run.settings for run in plan(ABLATIONS[name], at("full"), [0])] for name in ABLATIONS}
+    backbones = [(s.network.name, s.network.base_width, s.network.depth) for s in rows["pea_backbones"]]
+    assert backbones == [("residual", 16, 4), ("resnet-50", 32, 4), ("resnet-101", 32, 4)]
     modules = [(s.loss.cross_weight, s.loss.pyramid_weight) for s in rows["pea_modules"]]
     assert modules == [(0, 0), (0, 1), (1, 0), (1, 1)]
     views = {(s.loss.view_turns, s.loss.view_cutout, s.loss.view_intensity) for s in rows["pea_views"]}
@@ -160,7 +162,7 @@ def test_printed_values_belong_to_variants(module):
     if ablation.printed is None:
         pytest.skip("the paper prints no values")
     printed = pd.read_csv(ablation.printed)
-    assert set(printed.columns) == {*ablation.varied, "value", "source"}
+    assert set(printed.columns) == {*ablation.varied, "value", "test_set", "source"}
     variants = ablation.variants()
     for row in printed.to_dict("records"):
         assert {name: row[name] for name in ablation.varied} in variants
