@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,8 @@ import pandas as pd
 from study import tracking
 from study.ablation.claim import Claim
 from study.ablation.design import Ablation
+from study.ablation.verdicts.steps import steps_of
+from study.errors import StudyError
 from study.runs.job import Result, variant_name
 from study.tracking import StoredRun
 
@@ -58,19 +62,30 @@ def needs_trainings(claims: Iterable[Claim]) -> bool:
 
 
 def training_results(ablation: Ablation, runs: Mapping[tuple[str, int], StoredRun]) -> list[Result]:
-    """The measures of trainings, in the form of results with a single row.
+    """The measures of trainings that claims are about, in the form of results with a single row.
 
     `runs` are those that show the trainings, by the name of the variant and the seed; those that lack a curve are
     skipped.
     """
-    variants = {variant_name(variant): variant for variant in ablation.variants()}
-    wanted = {score for claim in ablation.claims for score in claim.scores if score in MEASURES}
+    wanted = _wanted(ablation)
     results = []
     for (name, seed), run in runs.items():
-        measured = {score: value for score in wanted if (value := _measured(MEASURES[score], run)) is not None}
-        if measured and name in variants:
-            results.append(Result(variants[name], seed, pd.DataFrame([{"image": "training", **measured}]), []))
+        variant, scores = wanted.get(name, ({}, []))
+        measured = {score: value for score in scores if (value := _measured(MEASURES[score], run)) is not None}
+        if measured:
+            results.append(Result(variant, seed, pd.DataFrame([{"image": "training", **measured}]), []))
     return results
+
+
+def _wanted(ablation: Ablation) -> dict[str, tuple[dict[str, Any], list[str]]]:
+    """The variants by whose trainings claims are judged, by name, each with the measures: long curves take time."""
+    wanted: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    for claim in ablation.claims:
+        for score in (score for score in claim.scores if score in MEASURES):
+            with suppress(StudyError):  # `verdicts` tells that this version lacks the variants
+                for variant in (variant for step in steps_of(claim, ablation) for variant in step.variants):
+                    wanted.setdefault(variant_name(variant), (variant, []))[1].append(score)
+    return wanted
 
 
 def _measured(measure: Measure, run: StoredRun) -> float | None:

@@ -33,7 +33,8 @@ def test_the_ratio_is_the_median_over_steps_that_have_both_terms():
     ]
     runs = {
         ("inter_weight 1", 3): trained(curves),
-        ("inter_weight 10", 3): trained([{"train/loss_inter": 8.0}]),
+        ("inter_weight 1", 4): trained([{"train/loss_inter": 8.0}]),
+        ("inter_weight 10", 3): trained(curves),  # no claim is about it
         ("inter_weight 7", 3): trained(curves),  # no variant of this version
     }
     (result,) = training_results(ABLATION, runs)
