@@ -38,17 +38,29 @@ def neighbour_angle(embedding: np.ndarray, labels: np.ndarray, neighbours: np.nd
     count = len(neighbours)
     if labels.size and not 0 <= labels.min() <= labels.max() < count:
         raise ValueError(f"labels from {labels.min()} to {labels.max()} do not fit {count} rows of neighbours")
-    ids = labels.ravel()
-    channels = embedding.reshape(-1, embedding.shape[2]).T.astype(np.float64)
-    sums = np.stack([np.bincount(ids, channel, minlength=count) for channel in channels], axis=1)
-    lengths = np.linalg.norm(sums, axis=1)
-    directed = np.isfinite(lengths) & (lengths > 1e-9 * np.bincount(ids, minlength=count))  # below: rounding errors
+    means = directions(embedding, labels, count)
+    directed = means.any(axis=1)
     directed[0] = False
     first, second = np.nonzero(np.triu(neighbours | neighbours.T, 1) & directed[:, None] & directed)
     if not first.size:
         return float("nan")
-    cosines = (sums[first] * sums[second]).sum(axis=1) / (lengths[first] * lengths[second])
+    cosines = (means[first] * means[second]).sum(axis=1)
     return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
+
+
+def directions(embedding: np.ndarray, labels: np.ndarray, count: int = 0) -> np.ndarray:
+    """Mean direction of the embedding (M, N, E) of each object of `labels` (M, N) and of the background.
+
+    Gives (K, E) unit vectors for the ids 0, ..., K - 1, K being `count` at least; 0 where there are no such pixels, or
+    their embeddings cancel out, are zero or are not finite.
+    """
+    ids = labels.ravel()
+    channels = embedding.reshape(-1, embedding.shape[2]).T.astype(np.float64)
+    sums = np.stack([np.bincount(ids, channel, minlength=count) for channel in channels], axis=1)
+    lengths = np.linalg.norm(sums, axis=1)
+    areas = np.bincount(ids, minlength=count)
+    directed = np.isfinite(lengths) & (lengths > 1e-9 * areas) & (areas > 0)  # below: rounding errors
+    return np.divide(sums, lengths[:, None], out=np.zeros_like(sums), where=directed[:, None])
 
 
 _NAME = "mean angle between the embeddings of neighbours"
