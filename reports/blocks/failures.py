@@ -10,7 +10,6 @@ import numpy as np
 
 from reports.blocks.gallery import (
     ABOUT_MISTAKES,
-    KINDS,
     Pictured,
     chosen_images,
     common_images,
@@ -28,11 +27,14 @@ from study.metrics.mistakes import mistakes
 from study.runs.gallery import GalleryImage
 
 _FOOLED = 3  # images of Fig. 2
+_FOOLING = ("merged", "split")  # kinds of mistakes
 _FAILURES = 2  # of Fig. 4, as in the paper
 _COLOURS = "A colour stands for a direction of the embedding, the same in all pictures."
 
 
-def fooled_figure(launch: LaunchResults, variants: Sequence[dict[str, Any]], titles: Sequence[str], folder: Path) -> Block:
+def fooled_figure(
+    launch: LaunchResults, variants: Sequence[dict[str, Any]], titles: Sequence[str], folder: Path
+) -> Block:
     """Test images whose objects the first of two networks merges or splits, and the other network's maps of them."""
     title = "Fig. 2: inputs that fool a U-Net"
     runs = pictured(launch, variants, titles)
@@ -46,13 +48,13 @@ def fooled_figure(launch: LaunchResults, variants: Sequence[dict[str, Any]], tit
     images = chosen_images(fooling, _FOOLED, lambda name: first.score(name) - second.score(name))
     rows = [(name, _fooled_tiles(first.images[name], second.images[name])) for name in images]
     above = ["image", "truth", f"labels, {first.title}", f"distance map, {second.title}", f"labels, {second.title}"]
-    figure = figures.grid_figure(above, rows, {kind: KINDS[kind] for kind in ("merged", "split")})
+    figure = figures.grid_figure(above, rows, _FOOLING)
     caption = (
-        f"Fig. 2. Test images that fool the {first.title}: of the {len(fooling)} among {len(names)} test images in which "
-        f"it merges or splits an object, those where its SBD is most below that of the {second.title}. The paper shows "
-        "that a midvein and a boundary look alike, and that the distance map tells them apart: dark at a boundary, "
-        f"bright at a midvein. {ABOUT_MISTAKES} Images {_with_scores(images, runs)}; seed {first.result.seed}. "
-        f"{launch.dataset}."
+        f"Fig. 2. Test images that fool the {first.title}: of the {len(fooling)} among {len(names)} test images in "
+        f"which it merges or splits an object, those where its SBD is most below that of the {second.title}. The "
+        "paper shows that a midvein and a boundary look alike, and that the distance map tells them apart: dark at a "
+        f"boundary, bright at a midvein. {ABOUT_MISTAKES} Images {_with_scores(images, runs)}; seed "
+        f"{first.result.seed}. {launch.dataset}."
     )
     return heading(title) + figure_block(folder, "figure_2", figure, caption, data_of(runs, images))
 
@@ -63,9 +65,8 @@ def _is_fooled(image: GalleryImage) -> bool:
 
 
 def _fooled_tiles(first: GalleryImage, second: GalleryImage) -> list[Tile | None]:
-    marked = ("merged", "split")
     distance = None if second.distance is None else Tile(second.distance)
-    return [Tile(first.picture), truth_tile(first), label_tile(first, marked), distance, label_tile(second, marked)]
+    return [Tile(first.picture), truth_tile(first), label_tile(first, _FOOLING), distance, label_tile(second, _FOOLING)]
 
 
 def failure_figure(
@@ -87,8 +88,8 @@ def failure_figure(
         f"of the {len(merging)} among {len(names)} test images in which the {first.title} merges objects, those of its "
         "lowest SBD. Numbered: the objects that its labels merge with another one"
         if merging
-        else f"of {len(names)} test images, those of the lowest SBD of the {first.title}, which merges no objects in any "
-        "of them, so that none is numbered"
+        else f"of {len(names)} test images, those of the lowest SBD of the {first.title}, which merges no objects in "
+        "any of them, so that none is numbered"
     )
     caption = (
         f"Fig. 4. Embeddings, {chosen}. {_COLOURS} Images {_with_scores(images, runs)}; seed {first.result.seed}. "

@@ -18,11 +18,7 @@ from study.metrics.mistakes import mistakes
 from study.runs.gallery import GalleryImage, gallery_of
 from study.runs.job import Result
 
-KINDS = {  # of mistakes: what a legend says of them
-    "merged": "merged: covered by the same predicted object as another one",
-    "split": "split: holds two or more predicted objects",
-    "missed": "missed: covered by no predicted object by more than half",
-}
+KINDS = ("merged", "split", "missed")  # of mistakes
 ABOUT_MISTAKES = (
     "A true object is covered by the predicted one that holds more than half of its pixels; it is merged where that "
     "one covers another true object too, missed where there is none, and split where two or more predicted objects lie "
@@ -45,8 +41,10 @@ class Pictured:
 
     def score(self, image: str, name: str = "sbd") -> float:
         """A score of an image; NaN where there is none."""
-        scores = self.result.table.set_index("image")
-        return float(scores[name].get(image, float("nan"))) if name in scores else float("nan")
+        table = self.result.table
+        if name not in table:
+            return float("nan")
+        return dict(zip(table["image"].astype(str), table[name].astype(float), strict=True)).get(image, float("nan"))
 
 
 def pictured(launch: LaunchResults, variants: Sequence[dict[str, Any]], titles: Sequence[str] = ()) -> list[Pictured]:
@@ -106,11 +104,16 @@ def _counts(image: GalleryImage) -> dict[str, int]:
 def mistake_table(runs: Sequence[Pictured], what: str) -> tuple[Block, pd.DataFrame]:
     """How many objects each run merges, splits and misses, over all images that all of them keep."""
     names = common_images(runs)
-    sums = data_of(runs, names).groupby("variant", sort=False)[["objects", *KINDS]].sum().reset_index()
+    counts = ({"variant": run.title} | _sum([_counts(run.images[name]) for name in names]) for run in runs)
+    sums = pd.DataFrame(counts)
     columns = [text_column("run", sums["variant"])]
     columns += [Column(name, [f"{value:,}" for value in sums[name]]) for name in ("objects", *KINDS)]
     caption = f"Mistakes in all {len(names)} test images that the runs keep labels of. {ABOUT_MISTAKES} {what}"
     return table_block(columns, caption), sums
+
+
+def _sum(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    return {name: sum(of_image[name] for of_image in counts) for name in ("objects", *KINDS)}
 
 
 def missing_gallery(title: str) -> Block:
@@ -126,4 +129,4 @@ def mistake_figure(runs: Sequence[Pictured], names: Sequence[str], kinds: Collec
         tiles = [Tile(first.picture), truth_tile(first), *(label_tile(run.images[name], kinds) for run in runs)]
         rows.append((name, tiles))
     titles = ["image", "truth", *(run.title for run in runs)]
-    return figures.grid_figure(titles, rows, {kind: KINDS[kind] for kind in kinds})
+    return figures.grid_figure(titles, rows, kinds)

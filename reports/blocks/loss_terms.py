@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reports.blocks.launch_results import LaunchResults
@@ -23,12 +24,12 @@ def ratio_curve(inter: pd.DataFrame, intra: pd.DataFrame) -> pd.DataFrame:
     `inter` and `intra` have the columns `step` and `value`. Gives `step`, the middle of the part, the means `inter` and
     `intra` of the terms in it, and their `ratio`, NaN where the mean of the latter is 0.
     """
-    both = inter.merge(intra, on="step", suffixes=("_inter", "_intra")).sort_values("step")
-    if both.empty:
-        return pd.DataFrame(columns=["step", "inter", "intra", "ratio"])
-    part = (both["step"] - 1) * _PARTS // int(both["step"].max())
-    means = both.groupby(part).mean().rename(columns={"value_inter": "inter", "value_intra": "intra"})
-    return means.assign(ratio=means["inter"] / means["intra"].where(means["intra"] > 0)).reset_index(drop=True)
+    both = inter.merge(intra, on="step", suffixes=("_inter", "_intra"))
+    columns = [both[name].to_numpy(float) for name in ("step", "value_inter", "value_intra")]
+    part = np.floor((columns[0] - 1) * _PARTS / columns[0].max(initial=1))
+    rows = [[float(values[part == k].mean()) for values in columns] for k in np.unique(part)]
+    means = pd.DataFrame(rows, columns=["step", "inter", "intra"])
+    return means.assign(ratio=[row[1] / row[2] if row[2] > 0 else np.nan for row in rows])
 
 
 def ratio_figure(launch: LaunchResults, colour: str, style: str, folder: Path) -> Block:
@@ -56,8 +57,8 @@ def _caption(launch: LaunchResults) -> str:
     similarity = launch.settings.get("loss.similarity", "unknown")
     seeds = "; means over seeds" if len(launch.seeds()) > 1 else ""
     return (
-        "Section 4.5. The between-instance term over the within-instance term of the embedding loss, both without their "
-        f"weights and averaged over each {100 // _PARTS} % of the training{seeds}. Dotted: about 10, which the paper "
-        "states without saying for which network, λ or step. Cosine of the between-instance term here: "
+        "Section 4.5. The between-instance term over the within-instance term of the embedding loss, both without "
+        f"their weights and averaged over each {100 // _PARTS} % of the training{seeds}. Dotted: about 10, which the "
+        "paper states without saying for which network, λ or step. Cosine of the between-instance term here: "
         f"{similarity}. {launch.dataset}."
     )

@@ -17,7 +17,7 @@ from study.figures.panels import NARROW, hide_frame, wrapped
 from study.figures.style import DPI, WIDTH
 
 MARKS = {"merged": ("white", "-"), "split": ("#56B4E9", "-"), "missed": ("#D55E00", "--"), "apart": ("white", "-")}
-_WIDTH = 1.0  # points of an outline; a darker one of twice that lies below it
+_WIDTH = 1.0  # points of an outline; a slightly wider black one lies below it
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Tile:
 
 
 def grid_figure(
-    titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Tile | None]]], legend: Mapping[str, str] | None = None
+    titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Tile | None]]], legend: Collection[str] = ()
 ) -> Figure:
     """Rows of pictures of test images, by the images' names; where one is missing, its place stays white.
 
-    `titles` are those of the columns; `legend` tells in words what outlines mean, by the key of `MARKS`.
+    `titles` are those of the columns; `legend` names the keys of `MARKS` to be explained below.
     """
     ratios = [_ratio(tiles) for _, tiles in rows]
     side = min(2.2, (WIDTH - 0.2) / len(titles))
@@ -87,21 +87,21 @@ def _outline(axis: Axes, mask: np.ndarray, kind: str) -> None:
     colour, style = MARKS[kind]
     padded = np.pad(mask, 1).astype(float)
     columns, rows = np.arange(-1, mask.shape[1] + 1), np.arange(-1, mask.shape[0] + 1)
-    axis.contour(columns, rows, padded, levels=[0.5], colors="black", linewidths=2 * _WIDTH)
+    axis.contour(columns, rows, padded, levels=[0.5], colors="black", linewidths=_WIDTH + 0.8)
     axis.contour(columns, rows, padded, levels=[0.5], colors=[colour], linewidths=_WIDTH, linestyles=style)
     axis.set(xlim=(-0.5, mask.shape[1] - 0.5), ylim=(mask.shape[0] - 0.5, -0.5))
 
 
 def _middle(mask: np.ndarray) -> tuple[int, int]:
     """Row and column of the pixel of an object that is farthest from its outline."""
-    depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = np.asarray(distance_transform_edt(np.pad(mask, 1)))[1:-1, 1:-1]
     row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
     return int(row), int(column)
 
 
-def _handles(legend: Mapping[str, str]) -> list[Line2D]:
-    kinds = [(words, *MARKS[kind]) for kind, words in legend.items()]
-    return [Line2D([], [], color=colour, ls=style, lw=1.5, label=words) for words, colour, style in kinds]
+def _handles(legend: Collection[str]) -> list[Line2D]:
+    kinds = [(kind, *MARKS[kind]) for kind in legend]
+    return [Line2D([], [], color=colour, ls=style, lw=1.5, label=kind) for kind, colour, style in kinds]
 
 
 def masks_of(labels: np.ndarray, ids: Collection[int]) -> list[np.ndarray]:

@@ -142,7 +142,7 @@ def ratio_figure(curves: pd.DataFrame, colour: str, style: str | None, level: fl
     return figure
 
 
-def _few_of_a_decade(value: float, _: int) -> str:
+def _few_of_a_decade(value: float, _: float) -> str:
     """Text of a tick between powers of ten: of 2 and 5 alone."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 

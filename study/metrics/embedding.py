@@ -39,7 +39,7 @@ def neighbour_angle(embedding: np.ndarray, labels: np.ndarray, neighbours: np.nd
     if labels.size and not 0 <= labels.min() <= labels.max() < count:
         raise ValueError(f"labels from {labels.min()} to {labels.max()} do not fit {count} rows of neighbours")
     means = directions(embedding, labels, count)
-    directed = means.any(axis=1)
+    directed = (means != 0).any(axis=1)
     directed[0] = False
     first, second = np.nonzero(np.triu(neighbours | neighbours.T, 1) & directed[:, None] & directed)
     if not first.size:

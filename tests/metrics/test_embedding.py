@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from study.metrics import neighbour_angle
+from study.metrics import directions, neighbour_angle
 
 
 def angle_by_loops(embedding, labels, neighbours):
@@ -116,3 +116,12 @@ def test_names_flips_and_rotations_do_not_matter(seed):
 def test_shapes_that_do_not_fit(shape, top, words):
     with pytest.raises(ValueError, match=words):
         neighbour_angle(np.ones(shape), np.where(LABELS == 3, top, LABELS), ALL)
+
+
+def test_mean_directions_of_objects():
+    labels = np.array([[1, 1, 3, 4, 4]])
+    embedding = np.array([[[1, 0], [0, 1], [0, -1], [1, 0], [-1, 0]]], float)
+    half = 0.5**0.5
+    wanted = [[0, 0], [half, half], [0, 0], [0, -1], [0, 0], [0, 0]]  # 2 and 5 are not there, and 4 cancels out
+    np.testing.assert_allclose(directions(embedding, labels, 6), wanted)
+    assert directions(embedding, labels).shape == (5, 2)
