@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ from study.ablation.executors import ExecutorOptions
 from study.ablation.launch import run_ablations
 from study.errors import StudyError
 from study.options import exits, reuse_option, settings_options
-from study.profiles import Layer, layers_of, resolve
-from study.resolved_settings import Layers, check_options, table_of_settings
-from study.settings import Settings
+from study.profiles import Layer, Resolved, layers_of, resolve
+from study.resolved_settings import check_options, table_of_settings
 
 REPORTS = Path("outputs/reports")
 
@@ -62,31 +62,52 @@ def main(
     **options: str,
 ) -> int:
     """Run the ablation NAME, or all those of the W-Net paper, and log the answers to MLflow."""
-    ablations = asked_by(name)
-    defaults = dict(ablations[0].defaults)
-    default_dataset = defaults.pop("data.name", "synthetic-leaves")
-    options["dataset"] = options["dataset"] or default_dataset
-
-    def layers(system: str, changes: Mapping[str, Any]) -> list[Layer]:
-        return layers_of(**options, system=system, changes=changes, defaults=defaults)
-
+    launches = [_Launch(group, options | {"dataset": dataset}) for dataset, group in _by_dataset(name, options)]
     if settings:
-        click.echo("\n\n".join(_settings_of_control(ablation, options, layers) for ablation in ablations))
+        click.echo("\n\n".join(table for launch in launches for table in launch.tables_of_controls()))
         return 0
-    variants = (ablation.system_and_changes(variant) for ablation in ablations for variant in ablation.variants())
-    check_options(options["overrides"], (resolve(layers(*variant)) for variant in variants), name)
+    check_options(options["overrides"], (variant for launch in launches for variant in launch.resolved()), name)
     executor_options = ExecutorOptions(executor, slots)
+    failed, parents = 0, []
+    for launch in launches:
+        result = run_ablations(
+            launch.ablations,
+            lambda ablation, variant, launch=launch: resolve(launch.layers(ablation, variant)).settings,
+            parse_seeds(seeds),
+            executor_options,
+            plan_only=plan_only,
+            reuse=reuse,
+        )
+        failed, parents = failed + result.failed, parents + result.parent_ids
+    return failed + (_make_pages(parents) if report and parents else 0)
 
-    def base(system: str, changes: dict[str, Any]) -> Settings:
-        return resolve(layers(system, changes)).settings
 
-    result = run_ablations(ablations, base, parse_seeds(seeds), executor_options, plan_only=plan_only, reuse=reuse)
-    return result.failed + (_make_pages(result.parent_ids) if report and result.parent_ids else 0)
+@dataclass(frozen=True)
+class _Launch:
+    """Questions that are asked on one data set."""
+
+    ablations: list[Ablation]
+    options: dict[str, str]
+
+    def layers(self, ablation: Ablation, variant: dict[str, Any]) -> list[Layer]:
+        system, changes = ablation.system_and_changes(variant)
+        defaults = {name: value for name, value in ablation.defaults.items() if name != "data.name"}
+        return layers_of(**self.options, system=system, changes=changes, defaults=defaults, fixed=ablation.fixed)
+
+    def tables_of_controls(self) -> list[str]:
+        return [f"{a.name}, control:\n{table_of_settings(self.layers(a, a.control))}" for a in self.ablations]
+
+    def resolved(self) -> list[Resolved]:
+        return [resolve(self.layers(a, variant)) for a in self.ablations for variant in a.variants()]
 
 
-def _settings_of_control(ablation: Ablation, options: dict[str, str], layers: Layers) -> str:
-    system, changes = ablation.system_and_changes(ablation.control)
-    return f"{ablation.name}, control:\n{table_of_settings(options, system, layers(system, changes))}"
+def _by_dataset(name: str, options: Mapping[str, str]) -> list[tuple[str, list[Ablation]]]:
+    """The questions of that name, put together by the data set that each is asked on."""
+    groups: dict[str, list[Ablation]] = {}
+    for ablation in asked_by(name):
+        dataset = options["dataset"] or ablation.defaults.get("data.name", "synthetic-leaves")
+        groups.setdefault(dataset, []).append(ablation)
+    return list(groups.items())
 
 
 def _make_pages(parent_ids: Sequence[str]) -> int:

@@ -13,5 +13,7 @@ ABLATION = Ablation(
     varied={"network.embedding_dim": [16, 4], "loss.neighbour_distance": [10, 30, 100]},  # in the order of the tables
     control={"network.embedding_dim": 16, "loss.neighbour_distance": 10},
     axis="loss.neighbour_distance",
+    fixed={"loss.similarity": "absolute"},  # the square keeps more objects apart than there are dimensions
+    defaults={"data.name": "synthetic-cells"},  # more objects than 4 or 16 in an image
     extra_variants=[{"system": "three-class"}],  # the U-Net that the paper compares with
 )

@@ -11,8 +11,10 @@ ABLATION = Ablation(
     name="pea",
     question="Are affinities better learned through an embedding?",
     system="pea",
-    varied={"system": ["pea", "affinity-learning", "wnet"]},
+    varied={"system": ["pea", "affinity-learning"]},
     control={"system": "pea"},
-    extra_variants=[{"system": "ml-de", "clustering.method": method} for method in ("mutex-watershed", "mean-shift")],
+    extra_variants=[
+        {"system": "ml-de", "clustering.method": method} for method in ("affinity-watershed", "mean-shift")
+    ],
     entry_point="compare_pea",
 )

@@ -66,7 +66,7 @@ def train_command(seed: int, reuse: bool, **options: Any) -> None:
 @exits
 def settings_command(system: str, **options: Any) -> None:
     """Print the settings of a training, each with its source, and what the paper has instead."""
-    click.echo(table_of_settings(options, system, layers_of(**options, system=system, changes={})))
+    click.echo(table_of_settings(layers_of(**options, system=system, changes={})))
 
 
 @main.command("evaluate")

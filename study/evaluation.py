@@ -13,7 +13,7 @@ import pandas as pd
 from study.clustering import Clustering
 from study.data.batches import NetworkImage
 from study.maps import ImageMaps
-from study.metrics import kind_of, neighbour_angle, scores, summary_scores
+from study.metrics import distinct_axes, kind_of, neighbour_angle, scores, summary_scores
 from study.metrics.registry import LEGACY
 from study.segmentation import label_image
 
@@ -25,8 +25,9 @@ class Evaluation:
     Attributes
     ----------
     table : DataFrame
-        A row per image: `image`, the scores of `study.metrics.scores`, and `neighbour_angle` in degrees (NaN where
-        the embedding is not compared by angles); or a row per quarter of a volume, see `scores_of_volume`.
+        A row per image: `image`, the scores of `study.metrics.scores`, `neighbour_angle` in degrees and
+        `distinct_axes` (NaN where the embedding is not compared by angles); or a row per quarter of a volume, see
+        `scores_of_volume`.
     labels : list of (M, N) or (P, M, N) int32 arrays
     """
 
@@ -63,9 +64,7 @@ def evaluate(
             return [
                 {"image": name, **values} for name, values in scores_of_volume(image.name, image.original, labels)
             ], labels
-        angles = found.metric == "angle"
-        angle = neighbour_angle(found.embedding, image.labels, image.adjacent) if angles else np.nan
-        return [{"image": image.name, **scores(image.original, labels), "neighbour_angle": angle}], labels
+        return [{"image": image.name, **scores(image.original, labels), **_of_embedding(found, image)}], labels
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         results = list(pool.map(one, list(zip(maps, images, strict=True))))
@@ -75,6 +74,13 @@ def evaluate(
         for score in (score for score in REFERENCE_SCORES if score in table):
             table[f"{score}_paper_thresholds"] = other[score]
     return Evaluation(table, [labels for _, labels in results])
+
+
+def _of_embedding(maps: ImageMaps, image: NetworkImage) -> dict[str, float]:
+    if maps.metric != "angle":
+        return {"neighbour_angle": np.nan, "distinct_axes": np.nan}
+    angle = neighbour_angle(maps.embedding, image.labels, image.adjacent)
+    return {"neighbour_angle": angle, "distinct_axes": distinct_axes(maps.embedding, image.labels)}
 
 
 def scores_of_volume(name: str, true: np.ndarray, labels: np.ndarray) -> list[tuple[str, dict[str, float]]]:

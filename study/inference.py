@@ -92,6 +92,8 @@ def _predict(network: nn.Module, pixels: torch.Tensor, settings: Settings) -> li
 
 def _array(name: str, values: torch.Tensor, settings: Settings) -> np.ndarray:
     """A map (B, C, M, N) as `ImageMaps` has it: (B, M, N), or (B, M, N, C) of an embedding, in float16."""
+    if name == "foreground" and not getattr(settings.loss, "mask_weight", 1):
+        values = torch.ones_like(values)  # a head that was not trained tells nothing
     if name in OBJECTNESS:
         scale = settings.loss.target_scale if name == "distance" else 1
         return (values[:, 0] / scale).half().cpu().numpy()

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from study.errors import StudyError
-from study.profiles import Layer, Resolved, layers_of, parse_overrides, resolve
-from study.settings import NOT_IN_DIGEST
-
-Layers = Callable[[str, Mapping[str, Any]], list[Layer]]  # (system, what a question varies) -> layers of settings
+from study.paper import departures
+from study.profiles import Layer, Resolved, parse_overrides, resolve
 
 
-def table_of_settings(options: Mapping[str, str], system: str, layers: list[Layer]) -> str:
-    """A line for each setting, and how many differ from those of the paper.
-
-    The paper's settings are those of the system and the data set in the profile `full` and the preset `paper`, as far
-    as the same components are chosen.
-
-    Parameters
-    ----------
-    options : dict
-        `dataset` and `root` of the command.
-    system : str
-    layers : list of Layer
-        Of the run.
-    """
+def table_of_settings(layers: list[Layer]) -> str:
+    """A line for each setting of a run with these layers, and how many of them are departures (`study.paper`)."""
     resolved = resolve(layers)
-    paper = resolve(layers_of(options["dataset"], options["root"], "full", "paper", "", system, {})).settings.flat()
-    rows, differing = [("setting", "value", "source", "in the paper")], 0
+    differing = departures(resolved.settings)
+    rows = [("setting", "value", "source", "in the paper")]
     for name, value in resolved.settings.flat().items():
-        differs = value != paper.get(name, value) and name not in NOT_IN_DIGEST
-        differing += differs
-        rows.append((name, _in_words(value), resolved.sources.get(name, "default"), _in_words(paper[name]) * differs))
+        paper = _in_words(differing[name].paper) if name in differing else ""
+        rows.append((name, _in_words(value), resolved.sources.get(name, "default"), paper))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, f"{differing} of {len(rows) - 1} settings differ from the paper's."])
+    return "\n".join([*lines, f"{len(differing)} of {len(rows) - 1} settings differ from the paper's."])
 
 
 def _in_words(value: Any) -> str:

@@ -63,7 +63,10 @@ class Tuning:
 class Settings:
     """All settings of one run."""
 
-    system: str = "wnet"  # where the settings come from (a key of SYSTEMS); not part of the digest
+    # where the settings come from, keys of SYSTEMS, PRESETS and PROFILES; not part of the digest
+    system: str = "wnet"
+    preset: str = "paper"
+    profile: str = "full"
     data: Data = field(default_factory=Data)
     network: Network = field(default_factory=WNet)
     loss: Loss = field(default_factory=CosineLoss)
@@ -128,7 +131,7 @@ class Settings:
 
     def flat(self) -> dict[str, Any]:
         """Dotted name -> value, in the order of definition."""
-        found: dict[str, Any] = {"system": self.system}
+        found: dict[str, Any] = {name: getattr(self, name) for name in ORIGIN}
         for group in _ALL_GROUPS:
             found |= {f"{group}.{name}": getattr(getattr(self, group), name) for name in self.names_of(group)}
         return found | {"seed": self.seed}
@@ -166,7 +169,7 @@ class Settings:
         """A copy with one setting changed; whether it goes with the others is not checked."""
         group, _, leaf = name.rpartition(".")
         if not group:
-            if name not in ("system", "seed"):
+            if name not in (*ORIGIN, "seed"):
                 raise unknown_setting(name, self)
             return replace(self, **{name: checked(name, value, fields_of(Settings)[name])})
         if group not in _ALL_GROUPS or leaf not in self.names_of(group):
@@ -185,6 +188,12 @@ class Settings:
             raise StudyError(
                 f"network.name={self.network.key} does not take the {self.kind} of data.name={self.data.name}: set "
                 f"network.name={' or '.join(self.networks_that_fit())}"
+            )
+        untrained = "foreground" in self.heads and not getattr(self.loss, "mask_weight", 1)
+        if untrained and self.clustering.foreground == "predicted":
+            raise StudyError(
+                "clustering.foreground=predicted needs a network that was trained with a loss of its foreground, and "
+                "here loss.mask_weight is 0: train with loss.mask_weight=1, or set clustering.foreground=none"
             )
         divisor = 2**self.network.depth
         if self.dims == 3 and self.data.crop_size < 2 * divisor:  # tiles overlap by half, in steps of the divisor
@@ -211,11 +220,6 @@ class Settings:
         """Keys of the losses that take this kind of data."""
         return [key for key, loss in LOSSES.items() if self.dims in loss.dims]
 
-    def defaults(self) -> Settings:
-        """The settings of the same components, each with its defaults."""
-        groups = {group: type(getattr(self, group))() for group in GROUPS}
-        return Settings(system=self.system, data=Data(name=self.data.name), **groups)
-
     def digest(
         self, *more: str, groups: tuple[str, ...] = ("data", "network", "loss", "training", "clustering", "tuning")
     ) -> str:
@@ -232,12 +236,14 @@ class Settings:
             current |= {"loss.name": "classes", "loss.balance": current.get("loss.balance", "none") != "none"}
         settings = cls(data=Data(name=str(current.get("data.name", Data.name)))).with_components(current)
         keys = [getattr(settings, group).key for group in GROUPS]
+        current.setdefault("profile", "unknown")
         current |= {new: flat[old] for old, (key, new) in RENAMED.items() if old in flat and key in keys}
         return cls().with_({name: value for name, value in current.items() if name in settings.flat()})
 
 
 _ALL_GROUPS = ("data", "network", "loss", "training", "clustering", "tuning")
-NOT_IN_DIGEST = ("system", "data.root", "training.device", "training.threads", "training.compile")
+ORIGIN = ("system", "preset", "profile")  # settings that only name where the others come from
+NOT_IN_DIGEST = (*ORIGIN, "data.root", "training.device", "training.threads", "training.compile")
 
 
 def _carried_over(before: Component, wanted: type[Component]) -> Component:

@@ -13,6 +13,7 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "elc": {
         **_UNET,
         "network.embedding_dim": 16,
+        "network.depth": 3,
         "network.head_layers": 2,
         "network.dropout": 0.2,
         "loss.embedding_weight": 5.0,
@@ -20,6 +21,11 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         "loss.intra_reduction": "pixel",
         "loss.distance_scale": 1.0,
         "clustering.method": "growing",
+        # the paper has none of this: its background is an object of the embedding loss, which no seed grows into
+        "clustering.foreground": "none",
+        "clustering.seed_smoothing": 0.0,
+        "clustering.min_size": 0,
+        "clustering.min_distance": 0.0,
     },
     # De Brabandere et al. 2017; the distance head stands for the foreground that they take from elsewhere
     "discriminative": {
@@ -34,7 +40,16 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "three-class": {"network.name": "three-class", "loss.name": "classes", "clustering.method": "components"},
 }
 
-_PEA = {"clustering.foreground_threshold": 0.5}  # of a probability
+# Implementation details of Huang et al. 2022; all that they compare in Table 2 are trained alike
+_PEA = {
+    "training.steps": 200_000,
+    "training.batch_size": 2,
+    "training.decay": 1.0,  # a constant learning rate
+    "data.augmentation": "flips+scaling",
+    "data.crop_size": 448,  # it crops; this size is our choice
+    "loss.mask_weight": "auto",
+    "clustering.foreground_threshold": 0.5,  # of a probability
+}
 SYSTEMS |= {
     # Huang et al. 2022, and what they compare with in Table 2
     "pea": {
@@ -49,7 +64,11 @@ SYSTEMS |= {
         "loss.name": "affinity",
         "clustering.method": "affinity-watershed",
     },
-    "ml-de": {**SYSTEMS["discriminative"], **_PEA, "network.name": "residual"},
+    "ml-de": {
+        **SYSTEMS["discriminative"],
+        **_PEA,
+        "network.name": "residual",
+    },
 }
 
 # what the groups' public programs did where the papers say something else or nothing

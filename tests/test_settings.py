@@ -37,10 +37,10 @@ def test_defaults_are_the_papers_values():
 def test_flat_names_every_setting_once():
     flat, settings = Settings().flat(), Settings()
     groups = (settings.data, settings.network, settings.loss, settings.training, settings.clustering, settings.tuning)
-    of_volumes = ("data.crop_planes", "data.planes", "data.side")
-    fields = sum(len(dataclasses.fields(group)) for group in groups) - len(of_volumes)
-    assert len(flat) == 2 + 3 + fields  # the three choose components
-    assert set(of_volumes) <= set(all_names())
+    elsewhere = ("data.crop_planes", "data.planes", "data.side", "loss.mask_weight")
+    fields = sum(len(dataclasses.fields(group)) for group in groups) - len(elsewhere)
+    assert len(flat) == 4 + 3 + fields  # the three choose components
+    assert set(elsewhere) <= set(all_names())
     assert Settings().with_(flat) == Settings()
 
 
@@ -120,7 +120,7 @@ def test_every_profile_and_preset_is_valid(profile, preset, dataset):
 def test_later_layers_win():
     assert load_settings(profile="quick").network.base_width == 16
     assert load_settings(profile="quick", overrides="network.base_width=8").network.base_width == 8
-    assert load_settings(preset="code", profile="quick").network.decoders == "separate"
+    assert load_settings(preset="code", profile="quick").network.aux_embedding
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,10 @@ def test_later_layers_win():
             "loss.name=discriminative",
             "clustering.method=angular cannot tell pixels apart by what loss",
         ),
-        ("loss.name=discriminative,clustering.method=hdbscan", "choose mutex-watershed, mean-shift, components"),
+        (
+            "loss.name=discriminative,clustering.method=hdbscan",
+            "choose mutex-watershed, mean-shift, affinity-watershed, components",
+        ),
         ("clustering.metric=euclidean", "clustering.metric follows from loss.name and network.name now: leave it out"),
         ("system=elc", "choose a system by --system"),
         ("network.name=affinity,clustering.method=affinity-watershed", "which network.name=affinity does not have"),

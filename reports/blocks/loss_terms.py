@@ -15,6 +15,7 @@ from study.runs.job import variant_name
 
 PRINTED_RATIO = 10.0  # "approximately", of the between-instance term to the within-instance term
 _INTER, _INTRA = "train/loss_inter", "train/loss_intra"
+_TITLES = {"loss.inter_weight": "weight", "network.name": "network"}  # what tells the trainings apart, in the legend
 _PARTS = 20  # of a training, over each of which the terms are averaged
 
 
@@ -32,10 +33,10 @@ def ratio_curve(inter: pd.DataFrame, intra: pd.DataFrame) -> pd.DataFrame:
     return means.assign(ratio=[row[1] / row[2] if row[2] > 0 else np.nan for row in rows])
 
 
-def ratio_figure(launch: LaunchResults, colour: str, style: str, folder: Path) -> Block:
-    """The ratio in all trainings of a launch, which the settings `colour` and `style` tell apart; means over seeds."""
+def ratio_figure(launch: LaunchResults, folder: Path) -> Block:
+    """The ratio in all trainings of a launch of the ablation `lambda`; means over seeds."""
     title = "Section 4.5: ratio of the two loss terms"
-    names = (colour, style)
+    names = tuple(_TITLES)
     curves = []
     for result in (result for variant in launch.ablation.variants() for result in launch.of(variant)):
         run = launch.trainings.get((variant_name(result.variant), result.seed))
@@ -47,9 +48,8 @@ def ratio_figure(launch: LaunchResults, colour: str, style: str, folder: Path) -
     if not curves:
         return heading(title) + paragraph("Missing: no finished run has logged both terms of its loss.", "soft")
     data = pd.concat(curves, ignore_index=True)
-    titles = {name: name.rpartition(".")[2].replace("_", " ") for name in names}
-    labels = {titles[name]: [value_label(name, value) for value in data[name]] for name in names}
-    figure = figures.ratio_figure(data.assign(**labels), titles[colour], titles[style], PRINTED_RATIO)
+    labels = {_TITLES[name]: [value_label(name, value) for value in data[name]] for name in names}
+    figure = figures.ratio_figure(data.assign(**labels), *_TITLES.values(), PRINTED_RATIO)
     return heading(title) + figure_block(folder, "loss_ratio", figure, _caption(launch), data)
 
 

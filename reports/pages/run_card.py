@@ -28,6 +28,7 @@ from study import figures, tracking
 from study.ablation.statistics import interval
 from study.errors import StudyError
 from study.metrics import described, drawn_scores, headline, kind_of, score_of, summary_scores
+from study.paper import departures, paper_settings
 from study.runs.job import intervals_over
 from study.settings import Settings
 from study.tracking import Scores
@@ -41,8 +42,6 @@ _SEARCH = {
 
 class RunCard:
     """The card of the run `run_ids`, for one notebook; `store` and `folder` are those of `LaunchPage`."""
-
-    paper = Settings().flat()
 
     def __init__(self, store: str, run_ids: str, folder: str):
         tracking.use_store(store)
@@ -86,9 +85,9 @@ class RunCard:
         title = heading("Settings that differ from the paper's")
         if not self.stored:
             return title + paragraph("Missing: the run keeps no settings.json.", "soft")
-        own, paper = self.stored, self.paper
-        names = [name for name in own if name != "data.root" and name in paper and own[name] != paper[name]]
-        values = {"value": [own[name] for name in names], "paper": [paper[name] for name in names]}
+        differing = departures(Settings.from_stored(self.stored))
+        names = list(differing)
+        values = {"value": [d.value for d in differing.values()], "paper": [d.paper for d in differing.values()]}
         pd.DataFrame({"setting": names, **values}).to_csv(self.folder / "settings.csv", index=False)
         columns = [text_column("setting", names, "<code>{}</code>")]
         columns.append(text_column("this run", values["value"], numeric=True))
@@ -175,9 +174,10 @@ class RunCard:
         tuned = tracking.tuned_settings(self.run.tags)
         if not files and not tuned:
             return None
+        paper = paper_settings(Settings.from_stored(self.stored)).flat() if self.stored else {}
         columns = [
             text_column("setting", tuned, "<code>{}</code>"),
-            text_column("paper", [self.paper.get(name, "") for name in tuned], numeric=True),
+            text_column("paper", [paper.get(name, "") for name in tuned], numeric=True),
             text_column("tuned", tuned.values(), numeric=True),
         ]
         block = heading("Search of thresholds")

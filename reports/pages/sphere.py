@@ -8,7 +8,7 @@ from reports.blocks.page import Block, figure_block, heading
 from reports.blocks.pictures import angle_figure
 from study import figures
 from study.figures.names import value_label
-from study.metrics import directions
+from study.metrics import mean_directions
 
 SHOWS = ("sphere",)  # ablations
 _VARIED, _ANGLE = "loss.constraints", "neighbour_angle"
@@ -36,7 +36,8 @@ class Sphere(OneLaunch):
             assert vectors is not None
             angle = run.score(name, _ANGLE)
             words = f"{run.title}: {angle:.0f}° between neighbours"
-            embeddings.append((words, vectors, directions(vectors, truth)))
+            directions, _ = mean_directions(vectors, truth, int(truth.max(initial=0)) + 1)
+            embeddings.append((words, vectors, directions))
         figure = figures.sphere_figure(first[name].picture, truth, embeddings)
         caption = (
             f"Fig. 1. Embeddings of the test image {name}, that of most objects among {len(names)}, on the unit "

@@ -99,9 +99,7 @@ class WnetFigures(LaunchPage):
 
     def loss_ratio(self) -> Block | None:
         """The ratio of the two terms of the loss over the training."""
-        if (launch := self.launches.get("lambda")) is None:
-            return None
-        return ratio_figure(launch, "loss.inter_weight", "network.name", self.folder)
+        return ratio_figure(self.launches["lambda"], self.folder) if "lambda" in self.launches else None
 
     def precision_curves(self) -> Block | None:
         """Average precision of both networks against the overlap."""

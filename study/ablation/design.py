@@ -46,6 +46,9 @@ class Ablation:
         embedding. They do not belong to the variant's name.
     pictures : dict
         Name of a figure -> the variants whose embeddings stand side by side in it, from (a) on.
+    fixed : dict
+        Dotted name -> value of settings that the question depends on, such as the loss that it is about: above every
+        profile and option, below the variants. A variant whose system lacks one goes without.
     defaults : dict
         Dotted name -> value of settings, such as `data.name`, that the question is asked with unless the command line
         says otherwise.
@@ -70,6 +73,7 @@ class Ablation:
     printed: Path | None = None
     dependent_settings: dict[tuple[str, Any], dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    fixed: dict[str, Any] = field(default_factory=dict)
     # no part of the representation, which identifies the answer
     defaults: dict[str, Any] = field(default_factory=dict, repr=False)
     entry_point: str = field(default="", repr=False)
@@ -122,7 +126,7 @@ def _faults_of_settings(ablation: Ablation) -> Iterator[str]:
                 yield f"`varied` has the value {value!r} of {name} twice: leave one out"
     dependent = [name for settings in ablation.dependent_settings.values() for name in settings]
     known = set(all_names()) - {"seed"}
-    for name in (*ablation.varied, *ablation.names(), *dependent, *ablation.defaults):
+    for name in (*ablation.varied, *ablation.names(), *dependent, *ablation.fixed, *ablation.defaults):
         if name == "seed":
             yield "seed is no setting of a variant: every variant is run with all seeds that --seeds lists"
         if name not in known:
@@ -207,7 +211,7 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-SettingsOf = Callable[[str, dict[str, Any]], Settings]  # (system, settings of a variant by dotted name) -> Settings
+SettingsOf = Callable[[Ablation, dict[str, Any]], Settings]  # (ablation, one of its variants) -> Settings
 
 
 def plan(ablation: Ablation, base: SettingsOf, seeds: Sequence[int]) -> list[PlannedRun]:
@@ -218,6 +222,6 @@ def plan(ablation: Ablation, base: SettingsOf, seeds: Sequence[int]) -> list[Pla
     """
 
     def planned(variant: dict[str, Any], seed: int) -> PlannedRun:
-        return PlannedRun(variant, base(*ablation.system_and_changes(variant)).with_({"seed": seed}))
+        return PlannedRun(variant, base(ablation, variant).with_({"seed": seed}))
 
     return [planned(variant, seed) for seed in seeds for variant in ablation.variants()]

@@ -10,6 +10,7 @@ import torch
 
 from study.affinities import affinities, pair_offsets, parse_ranges
 from study.clustering.base import Clustering
+from study.clustering.embedding import unit_embedding
 from study.clustering.mutex import segment_affinities
 from study.config import setting
 from study.errors import StudyError
@@ -20,11 +21,12 @@ class AffinityWatershed(Clustering):
     """Mutex watershed of the affinities at `ranges`, and merging of fragments.
 
     Affinities are the cosines of the embeddings of each pair of pixels, so that ranges and neighbourhood may be others
-    than in training (adaptive affinity), or those that a network predicts.
+    than in training (adaptive affinity), or those that a network predicts. Embeddings of any length, as of the
+    discriminative loss, are compared by the cosine too, as in Table 2 of the paper.
     """
 
     key: ClassVar[str] = "affinity-watershed"
-    metrics: ClassVar[tuple[str, ...]] = ("angle", "affinity")
+    metrics: ClassVar[tuple[str, ...]] = ("angle", "euclidean", "affinity")
     dims: ClassVar[tuple[int, ...]] = (2, 3)
 
     # distances of the pairs, px; the first ones attract
@@ -58,6 +60,8 @@ class AffinityWatershed(Clustering):
     def cluster(self, objectness: np.ndarray, embedding: np.ndarray, foreground: np.ndarray, metric: str) -> np.ndarray:
         axial = parse_ranges(self.axial) if objectness.ndim == 3 else None
         offsets = pair_offsets(parse_ranges(self.ranges), neighbourhood=self.neighbourhood, axial=axial)
+        if metric == "euclidean":
+            embedding = unit_embedding(embedding)
         known = foreground & np.isfinite(embedding[..., 0])
         channels = np.moveaxis(np.where(known[..., None], embedding, 0), -1, 0)
         if metric != "affinity":

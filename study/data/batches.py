@@ -14,9 +14,11 @@ from torch.nn import functional as F
 
 from study.data.dataset import Sample
 from study.data.settings import Data
-from study.data.targets import distance_map, neighbours, relabel_sequential
+from study.data.targets import distance_map, neighbours, reach_of, relabel_sequential
 from study.errors import StudyError
 
+STEP_UNIT = 1024  # of the distance of the pixels of a crop in the image: not scaled
+LARGEST_SCALE = 1.25  # of images that are scaled, and its inverse the smallest: the papers name no amounts
 MAX_OBJECTS = np.iinfo(np.int16).max  # of a training image: ids take two bytes, and tables of neighbours fit in memory
 
 
@@ -150,7 +152,7 @@ class TrainingImages:
     data : Data
         `crop_size` and `augmentation`; without crops all images must have the same shape.
     reach : int
-        Objects closer than that are neighbours, px at the network's scale.
+        Objects closer than that are neighbours, px at the width of `study.data.targets.PAPERS_WIDTH`.
     device : torch.device
         If it cannot hold the images, they stay in host memory and batches stream.
 
@@ -175,7 +177,7 @@ class TrainingImages:
             pixels += image.pixels.tobytes()
             labels += image.labels.astype(np.int16).tobytes()
             distance += np.round(255 * distance_map(image.labels)).astype(np.uint8).tobytes()
-            tables.append(neighbours(image.labels, reach))
+            tables.append(neighbours(image.labels, reach_of(reach, image.labels.shape)))
         count = max(len(table) for table in tables)
         lengths = [rows * columns for rows, columns in shapes]
         fits = _fits(len(pixels) + len(labels) + len(distance) + len(tables) * count**2, device)
@@ -199,36 +201,45 @@ class TrainingImages:
         return len(self.starts)
 
     def sample(self, steps: int, batch_size: int, seed: int) -> Tensor:
-        """What each step takes, at random, as a (steps, batch_size, 6) int64 tensor.
+        """What each step takes, at random, as a (steps, batch_size, 7) int64 tensor.
 
-        The six are image, row and column of the crop, mirrored rows, mirrored columns, transposition. Images
-        come in random order, each once before any comes again.
+        The seven are image, row and column of the crop, mirrored rows, mirrored columns, transposition, and how far
+        apart the pixels of the crop are in the image, in units of `STEP_UNIT`. Images come in random order, each once
+        before any comes again.
         """
         rng = np.random.default_rng([seed, 1])
         total = steps * batch_size
         order = np.concatenate([rng.permutation(len(self)) for _ in range(-(-total // len(self)))])[:total]
-        samples = np.zeros((total, 6), np.int64)
-        samples[:, 0] = order
-        room = np.maximum(self.shapes.cpu().numpy()[order] - self.side, 0)
-        samples[:, 1:3] = (rng.random((total, 2)) * (room + 1)).astype(np.int64)
-        if self.data.augmentation == "flips":
+        samples = np.zeros((total, 7), np.int64)
+        samples[:, 0], samples[:, 6] = order, STEP_UNIT
+        places = rng.random((total, 2))
+        if self.data.augmentation != "none":
             samples[:, 3:6] = rng.integers(0, 2, (total, 3))
             if self.side[0] != self.side[1]:
                 samples[:, 5] = 0
-        return torch.from_numpy(samples.reshape(steps, batch_size, 6)).to(self.store)
+        if self._scales:
+            samples[:, 6] = np.round(STEP_UNIT * LARGEST_SCALE ** rng.uniform(-1, 1, total))
+        taken = np.ceil(np.outer(samples[:, 6] / STEP_UNIT, self.side))
+        room = np.maximum(self.shapes.cpu().numpy()[order] - taken, 0)
+        samples[:, 1:3] = (places * (room + 1)).astype(np.int64)
+        return torch.from_numpy(samples.reshape(steps, batch_size, 7)).to(self.store)
 
     def batch(self, samples: Tensor) -> Batch:
         """The batch of one step: `samples` is a row of what `sample` gives."""
-        image, top, left, mirror_rows, mirror_columns, transpose = (n.view(-1, 1, 1) for n in samples.unbind(1))
+        image, top, left, mirror_rows, mirror_columns, transpose, step = (n.view(-1, 1, 1) for n in samples.unbind(1))
         i = torch.arange(self.side[0], device=self.store).view(1, -1, 1)
         j = torch.arange(self.side[1], device=self.store).view(1, 1, -1)
         i, j = torch.where(transpose > 0, j, i), torch.where(transpose > 0, i, j)
-        i = torch.where(mirror_rows > 0, self.side[0] - 1 - i, i) + top
-        j = torch.where(mirror_columns > 0, self.side[1] - 1 - j, j) + left
-        heights, widths = self.shapes[image].unbind(-1)
-        index = self.starts[image] + _reflected(i, heights) * widths + _reflected(j, widths)
+        i = torch.where(mirror_rows > 0, self.side[0] - 1 - i, i)
+        j = torch.where(mirror_columns > 0, self.side[1] - 1 - j, j)
+        if self._scales:
+            i, j = _scaled(i, step), _scaled(j, step)
+            pixels = self._interpolated(image, i + top, j + left)
+            i, j = i.round().long(), j.round().long()
+        index = self._index(image, i + top, j + left)
         flat = index.reshape(-1)
-        pixels = self.pixels.index_select(0, flat).view(*index.shape, -1)
+        if not self._scales:
+            pixels = self.pixels.index_select(0, flat).view(*index.shape, -1)
         labels, distance = self.labels.index_select(0, flat), self.distance.index_select(0, flat)
         tables = self.neighbours[image.view(-1)]
         pixels, labels, distance, tables = (
@@ -240,6 +251,31 @@ class TrainingImages:
             labels=labels.view(index.shape).long(),
             neighbours=tables,
         )
+
+    @property
+    def _scales(self) -> bool:
+        return self.data.augmentation == "flips+scaling"
+
+    def _index(self, image: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """Where the pixels of some images stand, by row and column >= 0, reflected at the images' ends."""
+        heights, widths = self.shapes[image].unbind(-1)
+        return self.starts[image] + _reflected(i, heights) * widths + _reflected(j, widths)
+
+    def _interpolated(self, image: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """(B, S, T, C) pixels of images at rows and columns between pixels, bilinear."""
+        top, left = i.floor(), j.floor()
+        total = torch.zeros((), dtype=self.pixels.dtype, device=self.store)
+        for rows, down in ((top, 1 - (i - top)), (top + 1, i - top)):
+            for columns, along in ((left, 1 - (j - left)), (left + 1, j - left)):
+                index = self._index(image, rows.long(), columns.long())
+                values = self.pixels.index_select(0, index.reshape(-1)).view(*index.shape, -1)
+                total = total + values * (down * along).unsqueeze(-1).to(values.dtype)
+        return total
+
+
+def _scaled(index: Tensor, step: Tensor) -> Tensor:
+    """Place of each pixel centre of a crop in the image, where pixels are `step` units apart; >= 0."""
+    return ((index + 0.5) * (step / STEP_UNIT) - 0.5).clamp(min=0)
 
 
 def _reflected(index: Tensor, length: Tensor) -> Tensor:

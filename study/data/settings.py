@@ -20,7 +20,8 @@ class Data:
     crop_planes: int = setting(18, low=2, high=512, needs="volumes")  # planes of training crops and of tiles
     planes: int = setting(0, low=0, needs="volumes")  # at most the first so many of each volume; 0 = all
     side: int = setting(0, low=0, needs="volumes")  # at most the first so many rows and columns of each; 0 = all
-    augmentation: str = setting("none", choices=("none", "flips"))  # flips: mirror images and quarter turns
+    # flips: mirror images and quarter turns; scaling: of images, by 4/5 to 5/4
+    augmentation: str = setting("none", choices=("none", "flips", "flips+scaling"))
     all_test: bool = False  # take all images for test images, to score a network of other images on them
     images: int = setting(0, low=0)  # at most this many images of each split; 0 = all
     split_seed: int = setting(2020, low=0)  # of the splits that the data set does not publish itself

@@ -6,6 +6,17 @@ import numpy as np
 from scipy import ndimage as ndi
 from skimage import segmentation
 
+PAPERS_WIDTH = 512  # px; to which Wu et al. 2020 and Chen et al. 2019 resize images, and in which they give distances
+TOUCHING = 1.5  # px between the centres of pixels; objects that share a corner are closer
+
+
+def reach_of(distance: float, shape: tuple[int, ...]) -> float:
+    """A distance at the papers' scale in px of an image of that shape, whose longer side is their width.
+
+    Objects that touch are closer than that at any size.
+    """
+    return max(TOUCHING, distance * max(shape) / PAPERS_WIDTH)
+
 
 def relabel_sequential(labels: np.ndarray) -> np.ndarray:
     """int32 labels with ids 0, 1, ..., K in the order of the original ids; 0 stays the background."""

@@ -21,7 +21,7 @@ from study.config import setting
 from study.data.batches import Batch
 from study.data.views import View, random_view
 from study.errors import StudyError
-from study.losses.base import Loss, foreground_loss
+from study.losses.base import Loss, weighted_mask
 from study.maps import NetworkOutput
 
 SCALES = ("paper", "code")
@@ -37,6 +37,8 @@ class AffinityLoss(Loss):
     dims: ClassVar[tuple[int, ...]] = (2, 3)
 
     embedding_weight: float = setting(1.0, low=0, high=1e6)  # of the loss of affinities, beside that of the foreground
+    # of the cross-entropy of the foreground; auto: 1 where the foreground is predicted, 0 where it is given
+    mask_weight: float | str = setting(1.0, low=0, high=1e6, also=("auto",), needs="foreground")
     # pairs of pixels these distances apart, at the coarser scales without the largest ones ...
     ranges: str = setting("1+3+5+9+27", check=parse_ranges, form="ranges {}")
     neighbourhood: int = setting(4, choices=(4, 8))  # ... along rows and columns, or along diagonals too
@@ -103,7 +105,7 @@ class AffinityLoss(Loss):
         named = {f"loss_{name}": value for name, value in terms.items()}
         if output.foreground is None:
             return {"loss": self.embedding_weight * loss, **named}
-        first = foreground_loss(output.foreground, batch.labels)
+        first = weighted_mask(self.mask_weight, output.foreground, batch.labels)
         return {"loss": first + self.embedding_weight * loss, "loss_mask": first, **named}
 
     def affinity_terms(self, output: NetworkOutput, batch: Batch, other: Tensor | None) -> dict[str, Tensor]:

@@ -97,6 +97,10 @@ class Loss(Component):
         raise NotImplementedError
 
 
-def foreground_loss(foreground: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of the foreground: (B, 1, *S) logits, (B, *S) labels -> 0-d tensor."""
-    return F.binary_cross_entropy_with_logits(foreground[:, 0], (labels > 0).to(foreground.dtype))
+def weighted_mask(weight: float | str, foreground: Tensor, labels: Tensor) -> Tensor:
+    """Weighted cross-entropy of the foreground: (B, 1, *S) logits, (B, *S) labels -> 0-d tensor.
+
+    The weight `auto` counts as 1, see `study.runs.resources.resolve`.
+    """
+    scale = 1.0 if isinstance(weight, str) else weight
+    return scale * F.binary_cross_entropy_with_logits(foreground[:, 0], (labels > 0).to(foreground.dtype))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from study.config import setting
 from study.data.batches import Batch
-from study.losses.base import Loss, foreground_loss
+from study.losses.base import Loss, weighted_mask
 from study.losses.objects import balancing_weight
 from study.maps import NetworkOutput
 
@@ -26,11 +26,14 @@ class EmbeddingLoss(Loss):
         1.0, low=0, high=1e6, also=("only",), label="weight λ of the between-instance term", form="λ = {}"
     )
     constraints: str = setting("local", choices=("local", "global"), form="{} constraints")
-    # px at the network's scale; closer objects are neighbours
+    # closer objects are neighbours; px of an image 512 px wide, of others as many more or fewer as they are wider
     neighbour_distance: int = setting(10, low=1, high=4096, label="distance d of neighbours, px", form="d = {} px")
     intra_reduction: str = setting("object", choices=("object", "pixel"))
     inter_reduction: str = setting("object", choices=("object", "pair"))
     background_as_object: bool = True
+    # of the cross-entropy of the foreground, where the network has that head; auto: 1 where the foreground is
+    # predicted, 0 where it is given
+    mask_weight: float | str = setting(1.0, low=0, high=1e6, also=("auto",), needs="foreground")
     embedding_weight: float = setting(1.0, low=0, high=1e6)  # of the embedding loss; that of the distance loss is 1
     # give foreground and background equal weight, pixel by pixel: in the distance loss, in the embedding loss too
     # (where it has a mean over pixels), or nowhere
@@ -48,7 +51,7 @@ class EmbeddingLoss(Loss):
 
     def terms(self, output: NetworkOutput, batch: Batch, other: Tensor | None = None) -> dict[str, Tensor]:
         if output.foreground is not None:
-            name, first = "loss_mask", foreground_loss(output.foreground, batch.labels)
+            name, first = "loss_mask", weighted_mask(self.mask_weight, output.foreground, batch.labels)
         else:
             assert output.distance is not None
             name, first = "loss_distance", self.distance_loss(output.distance, batch.distance)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from study.config import setting
-from study.errors import StudyError
 from study.maps import NetworkOutput
 from study.networks.base import LossNeeds
 from study.networks.unet import Branches, DistanceHead, EmbeddingHead, EmbeddingNetwork, unit
@@ -23,21 +22,13 @@ class WNet(EmbeddingNetwork):
 
     # what the first net forwards (Table 1)
     concat_layer: str = setting("dfeat.32", choices=("distmap", "dfeat.8", "dfeat.32", "efeat.32", "dfeat.16+efeat.16"))
-    decoders: str = setting("shared", choices=("shared", "separate"))  # of the first net, where it has two tasks
     stop_gradient: bool = False  # no gradient through the forwarded features
     aux_embedding: bool = False  # an embedding head and loss on the first net, whatever it forwards
 
     @property
     def two_tasks(self) -> bool:
-        """Whether the first net is trained with the embedding loss, too."""
+        """Whether the first net is trained with the embedding loss, too; it then has a decoder for each task."""
         return self.aux_embedding or "efeat" in self.concat_layer
-
-    def check(self, settings) -> None:
-        if self.decoders == "separate" and not self.two_tasks:
-            raise StudyError(
-                "network.decoders=separate has no effect where the first net has one task: set network.aux_embedding="
-                "true, or a concat_layer with efeat"
-            )
 
     def build(self, channels: int, loss: LossNeeds, dims: int = 2) -> WNetModule:
         return WNetModule(channels, self, normalised=loss.metric == "angle")
@@ -70,13 +61,15 @@ class WNetModule(nn.Module):
     """The module of `WNet`: distance regression module, concatenative layer, embedding module.
 
     The first net keeps its distance head in every variant, since the seeds come from it. Where it is trained with the
-    embedding loss too, it has an embedding head of its own. `normalised` makes embeddings unit vectors.
+    embedding loss too, it has an embedding head and a decoder of its own for that task. `normalised` makes embeddings
+    unit vectors.
     """
 
     def __init__(self, channels: int, settings: WNet, *, normalised: bool):
         super().__init__()
         two_tasks = settings.two_tasks
-        self.first = Branches(channels, settings, separate=two_tasks and settings.decoders == "separate")
+        # features of one decoder would be the same under both names, whatever is forwarded
+        self.first = Branches(channels, settings, separate=two_tasks)
         self.distance = DistanceHead(settings)
         self.aux_embedding = EmbeddingHead(settings, normalised=normalised) if two_tasks else None
         self.concat = ConcatenativeLayer(settings)

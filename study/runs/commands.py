@@ -21,6 +21,7 @@ from study.evaluation import in_words
 from study.inference import predict_maps
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS
+from study.paper import origin_tags, paper_settings
 from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Task, about, resolved_run
 from study.runs.overlap import seen_before
@@ -142,7 +143,14 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
             images, file = network_images(settings.data, "val"), cache.search_file(settings, objectives)
             tuned = search_thresholds(maps["val"], images, settings, run, file, objectives)
             score_split(maps["val"], tuned, run, "val", 0)
-            table, _ = score_split(maps["test"], tuned, run, "test", 0, paper_thresholds(settings.clustering))
+            table, _ = score_split(
+                maps["test"],
+                tuned,
+                run,
+                "test",
+                0,
+                paper_thresholds(settings.clustering, paper_settings(settings).clustering),
+            )
     changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
     tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
     tqdm.write(in_words(table, "test"))
@@ -154,7 +162,7 @@ def _own_run(
 ) -> Iterator[TrackedRun]:
     """A run that stands alone, which this process works on as long as the block lasts."""
     dataset, digest = opened(settings.data), data_digest(settings.data)
-    tags = tags | {"dataset": dataset.name, "seed": str(settings.seed)}
+    tags = tags | {"dataset": dataset.name, "seed": str(settings.seed), **origin_tags(settings)}
     run = tracking.start_run(experiment, name, note, tags, settings, varied)
     log_dataset(run, dataset, digest, settings.data.root)
     with tracking.working_on(run):

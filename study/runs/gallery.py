@@ -14,7 +14,7 @@ import numpy as np
 from study import figures, tracking
 from study.data.batches import NetworkImage, resize_labels
 from study.maps import ImageMaps
-from study.metrics import directions
+from study.metrics import mean_directions
 from study.tracking import TrackedRun
 
 IMAGES = 24  # the first ones of the test images
@@ -79,7 +79,8 @@ def gallery_image(
 
 def _turn(embedding: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Degrees between the embedding of a pixel and the mean direction of its object, see `GalleryImage`."""
-    cosines = (embedding * directions(embedding, labels)[labels]).sum(axis=2)
+    directions, _ = mean_directions(embedding, labels, int(labels.max(initial=0)) + 1)
+    cosines = (embedding * directions[labels]).sum(axis=2)
     turn = np.degrees(np.arccos(np.clip(cosines, -1, 1))).round()
     return np.where(labels > 0, turn, 0).astype(np.uint8)
 

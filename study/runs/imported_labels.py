@@ -125,7 +125,7 @@ def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -
         true, labels = relabel_sequential(sample.labels), relabel_sequential(found.read(sample))
         if within_truth:
             labels = np.where(true > 0, labels, 0)
-        rows.append({"image": sample.name, **scores(true, labels), "neighbour_angle": np.nan})  # of no embedding
+        rows.append({"image": sample.name, **scores(true, labels), "neighbour_angle": np.nan, "distinct_axes": np.nan})
         if len(pictures) < PICTURES:
             pictures.append(figures.panel(sample.image, true, None, None, labels))
         if len(shown) < IMAGES:

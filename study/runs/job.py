@@ -12,6 +12,7 @@ from study.code_digest import CodeDigest, code_digest
 from study.config import is_number
 from study.data import Dataset
 from study.metrics.registry import KINDS, Kind
+from study.paper import paper_settings
 from study.runs.resources import asked_for, resolve
 from study.settings import Settings
 
@@ -71,7 +72,10 @@ class Job:
     @property
     def digest(self) -> str:
         """Identifies the result: settings, data, and the code of training and scoring."""
-        return self.planned.settings.digest(self.data_digest, self.code.training, self.code.scoring)
+        settings = self.planned.settings
+        # the paper's thresholds, which are scored too, depend on the system, which the digest of settings leaves out
+        thresholds = repr(paper_settings(settings).clustering)
+        return settings.digest(self.data_digest, self.code.training, self.code.scoring, thresholds)
 
     @property
     def settings_digest(self) -> str:

@@ -21,6 +21,7 @@ from study.evaluation import evaluate, means
 from study.inference import predict_maps
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS, score_of
+from study.paper import origin_tags, paper_settings
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
 from study.runs.gallery import log_gallery
@@ -96,7 +97,7 @@ def start(job: Job) -> TrackedRun:
         tracking.ENVIRONMENT: environment(choose_device(settings.training.device)),
     }
     tags |= {f"{tracking.ASKED}{name}": value for name, value in job.planned.asked.items()}
-    tags |= {"dataset": dataset.name, "system": settings.system, **job.tags}
+    tags |= {"dataset": dataset.name, **origin_tags(settings), **job.tags}
     planned = job.planned
     run = tracking.start_run(job.experiment_id, planned.name, job.note, tags, settings, planned.variant, job.parent_id)
     log_dataset(run, dataset, job.data_digest, settings.data.root)
@@ -168,7 +169,7 @@ def _with_thresholds(
     file = training.cache.search_file(settings, objectives)
     # no other images are at hand here
     found = search_thresholds(maps, training.images("val"), settings, run, file, objectives)
-    return found, paper_thresholds(settings.clustering)
+    return found, paper_thresholds(settings.clustering, paper_settings(settings).clustering)
 
 
 def score_split(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +27,16 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
     """Settings with each `auto` that bears on a result replaced by what it becomes here.
 
     `clustering.foreground` becomes the truth where a challenge gives it, else predicted, and none for volumes;
-    `training.precision` becomes what is fast on the device.
+    `loss.mask_weight` 1 where the foreground is predicted, else 0; `training.precision` what is fast on the device.
     """
     precision = choose_precision(settings.training.precision, choose_device(settings.training.device))
     foreground = settings.clustering.foreground
     if foreground == "auto":  # of a volume, every voxel belongs to an object
         foreground = "none" if settings.dims == 3 else "truth" if dataset.foreground_given else "predicted"
-    return settings.with_({"clustering.foreground": foreground, "training.precision": precision})
+    changes: dict[str, Any] = {"clustering.foreground": foreground, "training.precision": precision}
+    if getattr(settings.loss, "mask_weight", None) == "auto" and "foreground" in settings.heads:
+        changes["loss.mask_weight"] = float(foreground == "predicted")
+    return settings.with_(changes)
 
 
 def asked_for(settings: Settings, resolved: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ from study import figures
 from study.data.batches import NetworkImage
 from study.files import cannot_write
 from study.maps import ImageMaps
+from study.paper import paper_settings
 from study.process import threads_in_use
 from study.settings import Settings
 from study.tracking import Point, TrackedRun
@@ -57,6 +58,7 @@ def search_thresholds(
             score_on(maps, images),
             count,
             settings.clustering,
+            paper_settings(settings).clustering,
             settings.tuning,
             seed=settings.seed,
             objectives=objectives,

@@ -229,7 +229,7 @@ def start_run(
         Name and description on the MLflow page.
     tags : dict
     settings : Settings, optional
-        Logged whole as `settings.json`, and as tags where they are not the paper's; none for an ablation's parent.
+        Logged whole as `settings.json`; none for an ablation's parent.
     varied : iterable of str
         Dotted names of the settings that are params, beside the seed. The page writes all params of a run above its
         pictures, so that with many there is no picture to be seen.
@@ -253,9 +253,8 @@ def start_run(
             params = given.data.params
             point_from(given, run.run_id, name, experiment_id)
     if settings is not None:
-        flat, default = settings.flat(), settings.defaults().flat() | Settings().flat()
+        flat = settings.flat()
         params = params | {name: str(flat[name]) for name in (*varied, "seed")}
-        run.set_tags({k: v for k, v in flat.items() if v != default.get(k) and k != "data.root"})
         run.client.log_dict(run.run_id, flat, SETTINGS)
     run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
     return run

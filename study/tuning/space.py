@@ -27,16 +27,15 @@ def _distribution(spec: Field) -> BaseDistribution:
     return FloatDistribution(low, high, step=step)
 
 
-def paper_thresholds(clustering: Clustering) -> Clustering:
-    """`clustering` with the values of the paper, or our reading of it, for all settings that are searched."""
-    default = type(clustering)()
-    return replace(clustering, **{name: getattr(default, name) for name in space_of(clustering)})
+def paper_thresholds(clustering: Clustering, paper: Clustering) -> Clustering:
+    """`clustering` with the values of `paper`, the same method, for all settings that are searched."""
+    return replace(clustering, **{name: getattr(paper, name) for name in space_of(clustering)})
 
 
-def starts(clustering: Clustering) -> dict[str, dict[str, Any]]:
+def starts(clustering: Clustering, paper: Clustering) -> dict[str, dict[str, Any]]:
     """Values to begin with: the paper's, and the given ones where they differ, or the nearest within the ranges."""
     space = space_of(clustering)
-    named = {"paper": paper_thresholds(clustering), "given": clustering}
+    named = {"paper": paper_thresholds(clustering, paper), "given": clustering}
     values = {
         stage: {name: nearest(distribution, getattr(start, name)) for name, distribution in space.items()}
         for stage, start in named.items()

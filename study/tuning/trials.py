@@ -99,6 +99,7 @@ def search(
     score: Score,
     images: int,
     clustering: Clustering,
+    paper: Clustering,
     tuning: Tuning,
     *,
     seed: int = 0,
@@ -124,6 +125,8 @@ def search(
         Number of images, 1 at least.
     clustering : Clustering
         Its method is searched; settings that are not keep their values.
+    paper : Clustering
+        The same method with the paper's values.
     tuning : Tuning
     seed : int
     objectives : sequence of str
@@ -137,7 +140,7 @@ def search(
     space = space_of(clustering)
     with ThreadPoolExecutor(threads) as pool:
         trials = _Trials(study, space, clustering, score, np.random.default_rng(seed).permutation(images), pool)
-        for number, (stage, values) in enumerate(starts(clustering).items()):
+        for number, (stage, values) in enumerate(starts(clustering, paper).items()):
             if number >= len(study.trials):
                 trials.run(stage, values)
         while not _over(study, tuning):

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
-from study.metrics import directions, neighbour_angle
+from study.losses.cosine import CosineLoss
+from study.metrics import distinct_axes, mean_directions, neighbour_angle
 
 
 def angle_by_loops(embedding, labels, neighbours):
@@ -118,10 +120,48 @@ def test_shapes_that_do_not_fit(shape, top, words):
         neighbour_angle(np.ones(shape), np.where(LABELS == 3, top, LABELS), ALL)
 
 
+@pytest.mark.parametrize(
+    ("vectors", "axes"), [((X, X, Y, X), 2), ((X, [-1.0, 0.0], X, X), 1), ((X, DIAGONAL, Y, X), 3)]
+)
+def test_distinct_axes_of_the_background_and_three_objects(vectors, axes):
+    assert distinct_axes(directed(*vectors), LABELS) == axes
+
+
+def test_no_two_directions_of_an_axis_are_farther_apart_than_the_limit():
+    fan = [[np.cos(a), np.sin(a)] for a in np.radians([0, 20, 45, 65])]  # a chain of near ones
+    assert distinct_axes(directed(*fan), LABELS) == 2
+    assert distinct_axes(directed(*fan), LABELS, within=66) == 1
+
+
+def test_axes_of_free_vectors_under_the_absolute_and_the_squared_cosine():
+    """Sixteen objects, all neighbours, in eight dimensions: |cos| leaves eight axes, its square keeps sixteen apart."""
+    found = {}
+    for similarity in ("absolute", "squared"):
+        torch.manual_seed(0)
+        labels = torch.arange(16).repeat_interleave(2).view(1, 4, 8)
+        free = torch.randn(1, 8, 4, 8, requires_grad=True)
+        optimiser = torch.optim.Adam([free], 0.05)
+        loss = CosineLoss(similarity=similarity, constraints="global")
+        for step in range(1500):
+            optimiser.param_groups[0]["lr"] = 0.05 * (1 - step / 1500)
+            unit = torch.nn.functional.normalize(free, dim=1)
+            terms = loss.embedding_terms(unit, labels, torch.ones(1, 16, 16, dtype=torch.bool))
+            optimiser.zero_grad()
+            (terms["inter"] + terms["intra"]).backward()
+            optimiser.step()
+        unit = torch.nn.functional.normalize(free.detach(), dim=1)[0].permute(1, 2, 0).numpy()
+        found[similarity] = distinct_axes(unit, labels[0].numpy())
+    assert found == {"absolute": 8, "squared": 16}
+
+
+def test_no_directions_no_axes():
+    assert np.isnan(distinct_axes(np.zeros((2, 4, 2)), LABELS))
+
+
 def test_mean_directions_of_objects():
     labels = np.array([[1, 1, 3, 4, 4]])
     embedding = np.array([[[1, 0], [0, 1], [0, -1], [1, 0], [-1, 0]]], float)
+    found, directed = mean_directions(embedding, labels, 6)
+    assert directed.tolist() == [False, True, False, True, False, False]  # 2 and 5 are not there, and 4 cancels out
     half = 0.5**0.5
-    wanted = [[0, 0], [half, half], [0, 0], [0, -1], [0, 0], [0, 0]]  # 2 and 5 are not there, and 4 cancels out
-    np.testing.assert_allclose(directions(embedding, labels, 6), wanted)
-    assert directions(embedding, labels).shape == (5, 2)
+    np.testing.assert_allclose(found[directed], [[half, half], [0, -1]])

@@ -16,7 +16,7 @@ def test_an_image_on_the_sphere_under_both_constraints(own, made):
     text = own.figure_1().html
     data = pd.read_csv(made.folder / "figure_1.csv")
     assert data["variant"].tolist() == ["local constraints", "global constraints"]
-    runs = [made.sphere.children[f"constraints {of}, embedding_dim 3", 0] for of in ("local", "global")]
+    runs = [made.sphere.children[f"constraints {of}", 0] for of in ("local", "global")]
     assert data["run_id"].tolist() == runs
     angles = [stored_scores(run, "test").table["neighbour_angle"][0] for run in runs]
     assert data["angle"].tolist() == angles
@@ -26,7 +26,7 @@ def test_an_image_on_the_sphere_under_both_constraints(own, made):
 
 def test_scores_and_angles_of_both(own, made, tables_of):
     (columns,) = tables_of(own.table().html)
-    assert columns[0] == ["local constraints, 3 dimensions", "global constraints, 3 dimensions"]
+    assert columns[0] == ["local constraints", "global constraints"]
     own.angles()
     curves = pd.read_csv(made.folder / "neighbour_angle.csv")
     assert curves["loss.constraints"].tolist() == ["local"] * 2 + ["global"] * 2

@@ -1,0 +1,55 @@
+"""What the paper of a run's system has, and where the run departs from it.
+
+Each system has a paper of its own, so that five times the embedding loss is no departure of the system of Chen et al.
+2019. Departures are from the preset that was chosen: with the preset `code`, from what the authors' program did.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from study.components import GROUPS
+from study.profiles import layers_of, unchecked
+from study.settings import NOT_IN_DIGEST, ORIGIN, Settings
+
+_CHOSEN_HERE = ("auto", "")  # the paper's value is whatever the data or the device make of it
+_OURS = ("tuning.", "training.validation", "seed")  # beginnings of names: no paper has a search, or tells of the rest
+
+
+class Departure(NamedTuple):
+    """A value of a run, and what the paper has in its place."""
+
+    value: Any
+    paper: Any
+
+
+def paper_settings(settings: Settings) -> Settings:
+    """Settings of the same system, preset, data set and components with everything else as in the paper.
+
+    Where the paper has another network, loss or clustering than the run, these are the defaults of the run's.
+    """
+    layers = layers_of(settings.data.name, settings.data.root, "full", settings.preset, "", settings.system, {})
+    chosen = {f"{group}.{chooser}": getattr(settings, group).key for group, (_, chooser) in GROUPS.items()}
+    return unchecked(layers, chosen).settings
+
+
+def departures(settings: Settings) -> dict[str, Departure]:
+    """Dotted name -> what a run has otherwise than the paper of its system, of what bears on its results.
+
+    The components come first: a run with another clustering than the paper's departs in that, and in the settings of
+    that clustering from their defaults.
+    """
+    own, paper = settings.flat(), paper_settings(settings).flat()
+    layers = layers_of(settings.data.name, settings.data.root, "full", settings.preset, "", settings.system, {})
+    of_system = unchecked(layers).settings
+    for group, (_, chooser) in GROUPS.items():
+        paper[f"{group}.{chooser}"] = getattr(of_system, group).key
+    compared = [name for name in own if name not in NOT_IN_DIGEST and not name.startswith(_OURS)]
+    differing = {name: Departure(own[name], paper[name]) for name in compared if own[name] != paper[name]}
+    return {name: pair for name, pair in differing.items() if pair.paper not in _CHOSEN_HERE}
+
+
+def origin_tags(settings: Settings) -> dict[str, str]:
+    """Tags of a run: system, preset, profile, and each setting that is not the paper's."""
+    tags = {name: getattr(settings, name) for name in ORIGIN}
+    return tags | {name: str(pair.value) for name, pair in departures(settings).items()}
