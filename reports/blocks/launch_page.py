@@ -20,6 +20,7 @@ from reports.blocks.page import (
 )
 from reports.blocks.printed import about_printed, printed_columns, read_printed, with_printed
 from reports.blocks.results import competitors_in_words, competitors_of, figure_table, result_frame, result_table
+from reports.blocks.verdicts import launch_verdicts
 from study import tracking
 from study.ablation.answer import score_figure
 from study.ablation.statistics import ABOUT_INTERVALS
@@ -48,10 +49,12 @@ class LaunchPage:
         self.launches, self.folder = load_launches(run_ids.split(",")), Path(folder)
 
     def about(self) -> Block:
-        """Which launches the page is made of, and which parts of the paper it does not cover."""
+        """Verdicts on claims, the launches that the page is made of, and parts of the paper that it does not cover."""
         parts = {name: part for name, part in self.PARTS.items() if name not in self.launches}
         absent = [f"{part} (no launch of {name} is given)" for name, part in parts.items()]
-        return cover(self.launches.values(), [*absent, *self.further_absent()]) + self._training_images()
+        block = launch_verdicts(self.launches.values(), self.folder)
+        block += cover(self.launches.values(), [*absent, *self.further_absent()])
+        return block + self._training_images()
 
     def _training_images(self) -> Block:
         """On how many images of what the launches train, beside what the paper does."""
@@ -134,8 +137,9 @@ class OneLaunch(LaunchScores):
         super().__init__(load_launch(run_ids.split(","), self.ABLATION), Path(folder), self.IMPORTED)
 
     def about(self) -> Block:
-        """Which launch the page is made of, and what is missing of it."""
-        return cover([self.launch], []) + remarks("Missing on this page:", self.missing)
+        """Verdicts on claims, the launch that the page is made of, and what is missing of it."""
+        block = launch_verdicts([self.launch], self.folder) + cover([self.launch], [])
+        return block + remarks("Missing on this page:", self.missing)
 
 
 def cover(launches: Iterable[LaunchResults], absent: Sequence[str]) -> Block:

@@ -14,6 +14,7 @@ from ablations import find_ablations
 from study import tracking
 from study.ablation.design import Ablation
 from study.ablation.printed import printed_values, tested_images
+from study.ablation.question import measured_on
 from study.ablation.statistics import of_variant, summarize
 from study.errors import StudyError
 from study.metrics import kind_of, summary_scores
@@ -52,6 +53,11 @@ class LaunchResults:
     def dataset(self) -> str:
         """Name of the data set."""
         return self.parent.tags.get("dataset", "an unknown data set")
+
+    @property
+    def where(self) -> str:
+        """Data set and profile in words."""
+        return measured_on(self.dataset, self.parent.tags.get("profile", ""))
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -152,10 +158,15 @@ def load_launch(parent_ids: Sequence[str], name: str) -> LaunchResults:
     return launches[name]
 
 
+def is_launch_of_ablation(run: StoredRun) -> bool:
+    """Whether a run is the parent of a launch of an ablation that is known."""
+    return run.is_launch and run.tags.get("ablation", "") in find_ablations()
+
+
 def ablation_of(run: StoredRun) -> str:
     """The ablation that a parent run is a launch of; raises StudyError if it is of none that is known."""
     name = run.tags.get("ablation", "")
-    if not run.is_launch or name not in find_ablations():
+    if not is_launch_of_ablation(run):
         kind = f"one run of the launch {run.parent_id}" if run.parent_id else "not the launch of a known ablation"
         raise StudyError(
             f"--run_ids: run {run.run_id} ({run.name}) is {kind}; this report takes the parent runs of ablations "

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of Chen et al. 2019 and curves, from a launch of the ablation `neighbour_distance`."""
+"""Tables 1 and 2, Fig. 3 and 4 of Chen et al. 2019 and curves, from a launch of the ablation `neighbour_distance`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from reports.blocks.chen_pictures import inconsistent_figure, labels_figure, methods, own_run
 from reports.blocks.launch_page import BARS, OneLaunch
 from reports.blocks.page import Block, Column, heading, missing_columns, number, table_block, text_column
 from reports.blocks.pictures import angle_figure
@@ -18,6 +19,7 @@ from study.metrics import described, score_of
 
 SHOWS = ("neighbour_distance",)  # ablations
 DIMENSIONS, DISTANCE = "network.embedding_dim", "loss.neighbour_distance"
+BASELINE = "three-class"  # system
 PRECISIONS = (*(f"ap_{percent}" for percent in range(50, 95, 5)), "map")  # of Table 1
 COUNTS = ("sbd", "fbd", "dic", "abs_dic")  # of Table 2
 _SPELLED = re.compile(r"[-\s]")  # with or without: Mask R-CNN, Mask-RCNN
@@ -107,6 +109,15 @@ class ChenTables(OneLaunch):
     def angles(self) -> Block:
         """Angle between neighbours over the training, a line per distance and dimension."""
         return angle_figure(self.launch, DISTANCE, DIMENSIONS, self.folder)
+
+    def figure_3(self) -> Block:
+        """Labels of all methods side by side."""
+        runs = methods(self.launch, BASELINE, self.competitors)
+        return labels_figure(runs, self.on_leaves, self.launch.dataset, self.folder)
+
+    def figure_4(self) -> Block:
+        """Embeddings that are not consistent within an object."""
+        return inconsistent_figure(own_run(self.launch), self.launch.dataset, self.folder)
 
 
 def _keys(frame: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from study.ablation.claim import Claim
 from study.errors import StudyError, first_line, unknown_name
 from study.runs.job import PlannedRun, variant_name
 from study.settings import Settings, all_names
@@ -57,6 +58,8 @@ class Ablation:
         The question's name in MLproject; `ablate_NAME` by default.
     order_in_all : int, optional
         The place of the question in `all`; without one it is not part of it.
+    claims : tuple of Claim
+        What the papers claim of it, by which the answer begins; a changed claim makes another answer.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class Ablation:
     dependent_settings: dict[tuple[str, Any], dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     fixed: dict[str, Any] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     # no part of the representation, which identifies the answer
     defaults: dict[str, Any] = field(default_factory=dict, repr=False)
     entry_point: str = field(default="", repr=False)

@@ -25,6 +25,7 @@ from study.paper import origin_tags, paper_settings
 from study.runs.affinity_pictures import log_affinity_pictures
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
+from study.runs.gallery import log_gallery
 from study.runs.job import Failure, Job, Result, Task
 from study.runs.monitor import RunMonitor, log_pictures, panels, picture_names
 from study.runs.resources import channels_of, contents, data_digest, images_to_train, network_images, opened
@@ -189,6 +190,8 @@ def score_split(
     found = evaluate(maps, images, settings.clustering, process.threads_in_use(), reference)
     pictures = panels(images, maps, found.labels)
     run.log_scores(split, found.table, pictures)
+    if split == "test":
+        log_gallery(run, images, maps, found.labels)
     run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()}))
     return found.table, pictures
 

@@ -6,9 +6,10 @@ import copy
 import hashlib
 import json
 import re
+import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +112,12 @@ class TrackedRun:
     def log_folder(self, folder: Path, under: str) -> None:
         """Log all files of a folder, below the artifact folder `under`."""
         self.client.log_artifacts(self.run_id, str(folder), under)
+
+    def log_arrays(self, arrays: Mapping[str, np.ndarray], file: str) -> None:
+        """Log arrays by name as one compressed file, which `study.tracking.stored_arrays` reads."""
+        with tempfile.TemporaryDirectory() as folder:
+            np.savez_compressed(Path(folder) / file, allow_pickle=False, **arrays)
+            self.client.log_artifact(self.run_id, str(Path(folder) / file))
 
     def log_dataset(self, name: str, digest: str, source: str, profile: dict[str, int]) -> None:
         """Log which data the run reads: its digest, where it is from, and images per split."""

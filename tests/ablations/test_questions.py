@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_every_file_is_a_question():
     assert {file.stem for file in folder.glob("[!_]*.py")} == {
         module.__name__.removeprefix("ablations.") for module in find_questions().values()
     }
-    assert ABLATIONS["lambda"] is find_questions()["lambda"].ABLATION
+    assert replace(ABLATIONS["lambda"], claims=()) == find_questions()["lambda"].ABLATION
 
 
 def test_all_are_asked_in_the_order_of_the_paper():
@@ -201,8 +202,11 @@ def test_all_questions_are_answered(store, monkeypatch):
         assert all("test/sbd" in run.data.metrics for run in children)
         files = {item.path for item in store.list_artifacts(parent)}
         figures = {f"{figure}.png" for figure in (name, "contact_sheet", *ablation.pictures)}
-        tables = ["answer", *(["contrasts"] if len(ablation.varied) > 1 else [])]
+        tables = ["answer", "claims", *(["contrasts"] if len(ablation.varied) > 1 else [])]
         assert files == {f"{table}.{kind}" for table in tables for kind in ("csv", "json")} | figures
+        note = parents[name].data.tags["mlflow.note.content"]
+        assert note.index("Claims and verdicts, on synthetic-") < note.index("Asked: SBD")
+        assert "profile smoke:" in note
 
 
 def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_path):

@@ -185,7 +185,7 @@ def test_files_of_an_earlier_report_go(tmp_path):
     [
         (
             ["moon"],
-            "unknown report 'moon': choose one of chen_tables, compare, em_tables, loss_comparison, pea_figures",
+            "unknown report 'moon': choose one of chen_tables, claims, compare, em_tables, loss_comparison",
         ),
         (["--set", "moon=1"], "unknown parameter 'moon' of the notebook loss_comparison"),
         (["--run_ids", "abc"], "there is no run 'abc'"),

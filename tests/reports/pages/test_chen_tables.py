@@ -154,3 +154,27 @@ def test_printed_values_fit_together():
     assert one["source"].str.contains("IoU > t").all()
     assert two["source"].str.contains("true SBD").all()
     assert (two["dic"].abs() <= two["abs_dic"]).all()
+
+
+def test_labels_of_all_methods_side_by_side(made):
+    text = page(made, made.on_cells).figure_3().html
+    data = pd.read_csv(made.folder / "figure_3.csv")
+    methods = ["three-class U-Net", "Cellpose", "star-dist", "E-LC, 16 dimensions, d = 10 px"]
+    assert data["variant"].tolist() == methods * 2
+    worst = per_image(made.on_cells.children["three-class", 0]).head(3).sort_values("sbd")["image"].tolist()[:2]
+    assert data["image"].drop_duplicates().tolist() == worst
+    assert "Blue: labels whose IoU with a true object is above 0.6; red: all others" in text
+    assert np.asarray(Image.open(made.folder / "figure_3.png")).std() > 10
+
+
+@pytest.mark.usefixtures("leaves")
+def test_labels_of_leaves_have_the_colours_of_the_true_ones(made):
+    assert "Labels have the colours of the true objects" in page(made, made.on_cells).figure_3().html
+
+
+def test_embeddings_that_are_not_consistent(made):
+    text = page(made, made.on_cells).figure_4().html
+    data = pd.read_csv(made.folder / "figure_4.csv")
+    assert data["variant"].tolist() == ["E-LC, 16 dimensions, d = 10 px"] * 2
+    assert data["share_apart"].tolist() == pytest.approx([3 / 7] * 2)  # object 3 is 50 degrees off
+    assert "test_0 (42.9 %), test_1 (42.9 %); mean over all of them 42.9 %" in text
