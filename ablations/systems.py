@@ -1,4 +1,4 @@
-"""Which system segments best at an equal budget?  (Chen et al. 2019; Wu et al. 2020; De Brabandere et al. 2017)
+"""Which system segments best?  (Chen et al. 2019; Wu et al. 2020; De Brabandere et al. 2017)
 
 Expected: the W-Net before the single U-Nets with an embedding, and the three-class U-Net last.
 Run:      mlflow run . -e compare_systems -P seeds=0,1,2

@@ -76,7 +76,7 @@ def _asked(empty_store, tmp_path_factory):
         client = _work_in(folder, monkeypatch)
         monkeypatch.setattr(sys, "argv", [study.__main__.__file__])  # MLflow looks for the commit there
         failed = run_ablations(
-            [ablation], lambda _, changes: settings.with_(changes), [0], ExecutorOptions("inline")
+            [ablation], lambda _, variant: settings.with_(variant), [0], ExecutorOptions("inline")
         ).failed
         experiment = client.get_experiment_by_name("pixel-embeddings")
         runs = client.search_runs([experiment.experiment_id])

@@ -43,11 +43,11 @@ def test_of_a_single_training(settings, monkeypatch, capsys):
 @pytest.mark.usefixtures("store")
 def test_of_a_launch(settings, capsys):
     launch.run_ablations(
-        [ABLATION], lambda _, changes: settings.with_(changes), [0], ExecutorOptions("inline"), plan_only=True
+        [ABLATION], lambda _, variant: settings.with_(variant), [0], ExecutorOptions("inline"), plan_only=True
     )
     assert DOUBLES in capsys.readouterr().out.splitlines()
     question = plan_question(
-        ABLATION, lambda _, changes: settings.with_(changes), [0], opened(settings.data), "digest", reuse=True
+        ABLATION, lambda _, variant: settings.with_(variant), [0], opened(settings.data), "digest", reuse=True
     )
     assert question.note.endswith(f" {DOUBLES}")
     assert [job.note.endswith(f" {DOUBLES}") for job in question.jobs] == [True, True]

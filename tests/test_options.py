@@ -296,7 +296,7 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
         return lambda *given, **named: asked_for.append((given, named)) or result
 
     def asked(ablations, base, *_, **__):
-        asked_for.append((ablations, [base(ablation.system, {}) for ablation in ablations]))
+        asked_for.append((ablations, [base(ablation, ablation.control) for ablation in ablations]))
         return LaunchResult(0, [])
 
     monkeypatch.setattr("ablations.__main__.run_ablations", asked)

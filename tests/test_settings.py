@@ -120,7 +120,7 @@ def test_every_profile_and_preset_is_valid(profile, preset, dataset):
 def test_later_layers_win():
     assert load_settings(profile="quick").network.base_width == 16
     assert load_settings(profile="quick", overrides="network.base_width=8").network.base_width == 8
-    assert load_settings(preset="code", profile="quick").network.decoders == "separate"
+    assert load_settings(preset="code", profile="quick").network.aux_embedding
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,10 @@ def test_later_layers_win():
             "loss.name=discriminative",
             "clustering.method=angular cannot tell pixels apart by what loss",
         ),
-        ("loss.name=discriminative,clustering.method=hdbscan", "choose mutex-watershed, mean-shift, components"),
+        (
+            "loss.name=discriminative,clustering.method=hdbscan",
+            "choose mutex-watershed, mean-shift, affinity-watershed, components",
+        ),
         ("clustering.metric=euclidean", "clustering.metric follows from loss.name and network.name now: leave it out"),
         ("system=elc", "choose a system by --system"),
         ("network.name=affinity,clustering.method=affinity-watershed", "which network.name=affinity does not have"),

@@ -15,6 +15,7 @@ from study import tracking
 from study.ablation.cost import cost_of
 from study.ablation.design import Ablation, SettingsOf
 from study.ablation.executors import ExecutorOptions, execute
+from study.ablation.neighbour_shares import describe_neighbours
 from study.ablation.question import Question, plan_question
 from study.ablation.statistics import Components, describe_power
 from study.data import Dataset
@@ -146,7 +147,9 @@ def _plan_in_words(
         f"{sum(job in known for job in jobs)} are known from before; {len(to_train)} trainings to do: "
         f"{cost_of([job.planned.settings for job in to_train], dataset)}"
     )
-    return "\n".join([*lines, *known.skipped(to_train), *_describe_power(questions, dataset)])
+    return "\n".join(
+        [*lines, *describe_neighbours(jobs, dataset), *known.skipped(to_train), *_describe_power(questions, dataset)]
+    )
 
 
 def _describe_power(questions: Sequence[Question], dataset: Dataset) -> list[str]:

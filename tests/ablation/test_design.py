@@ -24,7 +24,7 @@ VARIANTS = [
 
 def variant_of(settings):
     """Base of a plan: any system has `settings`, with the changes of the variant."""
-    return lambda _, changes: settings.with_(changes)
+    return lambda ablation, variant: settings.with_(ablation.system_and_changes(variant)[1])
 
 
 def test_variants_are_all_combinations():

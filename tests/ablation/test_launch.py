@@ -51,7 +51,7 @@ SOUND = replace(
 
 def variant_of(settings):
     """Base of a plan: any system has `settings`, with the changes of the variant."""
-    return lambda _, changes: settings.with_(changes)
+    return lambda ablation, variant: settings.with_(ablation.system_and_changes(variant)[1])
 
 
 def tiny(overrides="", dataset="synthetic-leaves", root=""):

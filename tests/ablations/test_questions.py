@@ -14,7 +14,8 @@ from reports.blocks.launch_results import load_launches
 from reports.blocks.subsets import group_scores, subset_results
 from reports.build.choosing import newest_launches
 from study.ablation.design import plan
-from study.profiles import load_settings
+from study.data.sets.opening import open_dataset
+from study.profiles import layers_of, load_settings, resolve
 from study.runs import pipeline
 
 ABLATIONS, OF_ALL = find_ablations(), asked_by("all")
@@ -34,7 +35,7 @@ def test_all_are_asked_in_the_order_of_the_paper():
     assert [ablation.name for ablation in OF_ALL] == paper
     assert list(ABLATIONS) == paper + sorted(ABLATIONS.keys() - {*paper})
     assert asked_by("subsets") == [ABLATIONS["subsets"]]
-    assert not any(ablation.defaults for ablation in OF_ALL)  # they are asked of the same data
+    assert all(ablation.defaults.keys() <= {"data.name"} for ablation in OF_ALL)
 
 
 def test_the_papers_tables_of_affinities():
@@ -50,25 +51,65 @@ def test_the_papers_tables_of_affinities():
     assert compared == {
         ("residual", "affinity", "affinity-watershed"),
         ("affinity", "affinity", "affinity-watershed"),
-        ("residual", "discriminative", "mutex-watershed"),
+        ("residual", "discriminative", "affinity-watershed"),
         ("residual", "discriminative", "mean-shift"),
-        ("wnet", "cosine", "angular"),
     }
 
 
-def at(profile):
-    return lambda system, changes: load_settings(profile=profile, system=system).with_(changes)
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_the_methods_of_a_table_of_affinities_are_trained_alike(profile):
+    """What a profile or a paper chooses for one of them, the others have too, as far as they have the setting."""
+    plans = [run.settings.flat() for run in plan(ABLATIONS["pea"], at(profile), [0])]
+    apart = {"system", "network.name", "loss.name", "clustering.method"}
+    for name in {name for flat in plans for name in flat if name.split(".")[0] in ("training", "data")} - apart:
+        assert len({flat.get(name) for flat in plans}) == 1, name
+    shared = [flat for flat in plans if flat["clustering.method"] == "affinity-watershed"]
+    for name in ("ranges", "neighbourhood", "stride", "bias", "fragment_size"):
+        assert len({flat[f"clustering.{name}"] for flat in shared}) == 1, name
+
+
+def at(profile, dataset="", overrides=""):
+    def base(ablation, variant):
+        system, changes = ablation.system_and_changes(variant)
+        name = dataset or ablation.defaults.get("data.name", "synthetic-leaves")
+        layers = layers_of(name, "", profile, "paper", overrides, system, changes, fixed=ablation.fixed)
+        return resolve(layers).settings
+
+    return base
 
 
 @pytest.mark.parametrize("profile", ["smoke", "quick", "full"])
+@pytest.mark.parametrize("name", ["constraints", "embedding_dim", "neighbour_distance"])
+def test_questions_on_dimensions_have_the_loss_that_they_are_about(profile, name):
+    """The square of the cosine keeps more objects apart than there are dimensions; images have more of them."""
+    ablation = ABLATIONS[name]
+    settings = [run.settings for run in plan(ablation, at(profile), [0])]
+    assert {s.loss.similarity for s in settings if s.loss.name == "cosine"} == {"absolute"}
+    records = open_dataset(settings[0].data).splits["val"]
+    counts = [record.load().labels.max() for record in records]
+    assert np.mean(counts) > 8
+    result = CliRunner().invoke(main, [name, "--set", "loss.similarity=squared"])
+    assert result.exit_code == 1
+    assert "loss.similarity has no effect" in result.output
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick", "full"])
+def test_all_dimensions_see_the_same_images(profile):
+    runs = plan(ABLATIONS["embedding_dim"], at(profile), [0]) + plan(ABLATIONS["constraints"], at(profile), [0])
+    assert len({(s.training.batch_size, s.training.steps, s.training.epochs) for s in (r.settings for r in runs)}) == 1
+
+
+@pytest.mark.parametrize(("profile", "distinct"), [("smoke", 29), ("quick", 29), ("full", 27)])
 @pytest.mark.parametrize("seeds", [[0], [3, 5]])
-def test_what_several_questions_share_is_trained_once(profile, seeds):
-    settings = [run.settings for ablation in OF_ALL for run in plan(ablation, at(profile), seeds)]
+def test_what_several_questions_share_is_trained_once(profile, distinct, seeds):
+    base = at(profile, "synthetic-leaves")
+    settings = [run.settings for ablation in OF_ALL for run in plan(ablation, base, seeds)]
     count = len(seeds)
     assert len(settings) == (7 + 4 + 10 + 12 + 8) * count
-    # 7 layers; 3 further constraints; 10 - 3 further dimensions; 12 - 2 further weights; no further network
-    assert len({s.digest(groups=("data", "network", "loss", "training")) for s in settings}) == 27 * count
-    assert len({s.digest() for s in settings}) == (27 + 3 * 2) * count  # three more clusterings of two networks
+    # 7 layers; 3 further constraints; 10 - 3 further dimensions; 12 - 2 further weights; no further network. The small
+    # profiles have another loss, but for constraints and dimensions: the control is trained with both
+    assert len({s.digest(groups=("data", "network", "loss", "training")) for s in settings}) == distinct * count
+    assert len({s.digest() for s in settings}) == (distinct + 3 * 2) * count  # three more clusterings of two networks
 
 
 @pytest.mark.parametrize(
@@ -76,12 +117,7 @@ def test_what_several_questions_share_is_trained_once(profile, seeds):
     [
         ({"network.concat_layer": "none"}, {"network.name": "unet"}),
         ({"network.concat_layer": "coordinate"}, {"network.name": "unet"}),
-        ({"network.concat_layer": "dfeat.8"}, {"network.name": "wnet", "training.batch_size": 4}),
-        ({"network.name": "unet", "network.embedding_dim": 32}, {"training.batch_size": 2}),
-        ({"network.name": "wnet", "network.embedding_dim": 64}, {"training.batch_size": 2}),
-        ({"network.name": "wnet", "network.embedding_dim": 16}, {"training.batch_size": 4}),
-        ({"loss.constraints": "global", "network.embedding_dim": 64}, {"training.batch_size": 2}),
-        ({"loss.constraints": "global", "network.embedding_dim": 8}, {"training.batch_size": 4}),
+        ({"network.concat_layer": "dfeat.8"}, {"network.name": "wnet"}),
     ],
 )
 def test_dependent_settings_of_a_variant(variant, dependent):
@@ -90,7 +126,7 @@ def test_dependent_settings_of_a_variant(variant, dependent):
         base = load_settings(overrides=f"network.name={network}")
         (run,) = [
             run
-            for run in plan(ablation, lambda _, changes, base=base: base.with_(changes), [0])
+            for run in plan(ablation, lambda a, v, base=base: base.with_(a.system_and_changes(v)[1]), [0])
             if run.variant == variant
         ]
         assert (dependent | variant).items() <= run.settings.flat().items()

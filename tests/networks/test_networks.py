@@ -1,8 +1,9 @@
+from itertools import combinations
+
 import pytest
 import torch
 from torch import nn
 
-from study.errors import StudyError
 from study.networks import CONCAT_LAYERS, centre_embeddings
 from study.networks.unet import DistanceHead, with_coordinates
 from study.profiles import load_settings
@@ -60,15 +61,66 @@ def test_stop_gradient_and_aux_loss():
     assert build(3, settings(network__aux_embedding=True)).aux_embedding is not None
 
 
-def test_separate_decoders_add_a_decoder():
+def test_a_net_of_two_tasks_has_a_decoder_for_each():
     shared = build(3, with_layer("none"))
     separate = build(3, with_layer("none", network__decoders="separate"))
     assert (len(shared.branches.decoders), len(separate.branches.decoders)) == (1, 2)
-    # W-Net's second net has one task, so one decoder in any case
-    wnet = build(3, with_layer("efeat.32", network__decoders="separate"))
-    assert (len(wnet.first.decoders), len(wnet.second.decoders)) == (2, 1)
-    with pytest.raises(StudyError, match="decoders=separate has no effect"):
-        with_layer("dfeat.8", network__decoders="separate")
+    for layer, decoders in (("dfeat.32", 1), ("efeat.32", 2), ("dfeat.16+efeat.16", 2)):
+        wnet = build(3, with_layer(layer))
+        assert (len(wnet.first.decoders), len(wnet.second.decoders)) == (decoders, 1)
+    assert len(build(3, settings(network__aux_embedding=True)).first.decoders) == 2
+
+
+def from_equal_weights(layer):
+    """Maps of a row of Table 1, the directions of what is forwarded, and the gradient of each weight by name.
+
+    All weights come from those of one network that has all parts, the concatenative layer's by output channels.
+    """
+    torch.manual_seed(1)
+    full = build(3, with_layer("efeat.32", network__dropout=0, network__base_width=8)).state_dict()
+    network = build(3, with_layer(layer, network__dropout=0, network__base_width=8))
+    own, taken = network.state_dict(), 0
+    for name, weight in own.items():
+        source = (
+            full[name.replace("branches.", "first.")] if "convs" not in name else full[f"concat.convs.0.{name[15:]}"]
+        )
+        if "convs" in name:
+            source = source[taken : taken + len(weight)]
+            taken += len(weight) * name.endswith("bias")
+        own[name] = source.repeat(1, 2, 1, 1)[:, : weight.shape[1]] if weight.ndim == 4 else source
+        assert own[name].shape == weight.shape, name
+    network.load_state_dict(own)
+    forwarded = []
+    if hasattr(network, "concat"):
+        network.concat.register_forward_hook(lambda *given: forwarded.append(given[2].detach()))
+    maps = network(torch.linspace(-2, 2, 3 * 16 * 16).sin().view(1, 3, 16, 16))
+    loss = maps.distance.square().mean() + maps.embedding[:, 0].mean()
+    if maps.aux_embedding is not None:
+        loss = loss + maps.aux_embedding[:, 0].mean()
+    loss.backward()
+    gradients = {name: weight.grad for name, weight in network.named_parameters()}
+    directions = torch.nn.functional.normalize(forwarded[0], dim=1) if forwarded else None
+    return maps, directions, gradients
+
+
+def test_no_two_rows_of_table_1_are_one_network():
+    found = {layer: from_equal_weights(layer) for layer in CONCAT_LAYERS}
+    for (maps, directions, gradients), (others, other_directions, other_gradients) in combinations(found.values(), 2):
+        assert not torch.allclose(maps.embedding, others.embedding, atol=1e-3)
+        alike = [n for n in gradients.keys() & other_gradients.keys() if gradients[n].shape == other_gradients[n].shape]
+        assert any(not torch.allclose(gradients[n], other_gradients[n], atol=1e-4) for n in alike)
+        # not the same features in other groups of the normalisation either
+        if directions is not None and other_directions is not None and directions.shape == other_directions.shape:
+            assert not torch.allclose(directions, other_directions, atol=1e-2)
+
+
+@pytest.mark.parametrize(("layer", "decoders"), [("dfeat.32", {0}), ("efeat.32", {1}), ("dfeat.16+efeat.16", {0, 1})])
+def test_the_second_net_trains_the_decoders_whose_features_it_has(layer, decoders):
+    torch.manual_seed(0)
+    network = build(3, with_layer(layer, network__dropout=0))
+    network(torch.randn(1, 3, 16, 16)).embedding[:, 0].sum().backward()
+    grads = [next(decoder.parameters()).grad for decoder in network.first.decoders]
+    assert {number for number, grad in enumerate(grads) if grad is not None} == decoders
 
 
 def test_the_papers_sizes():
