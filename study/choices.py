@@ -1,4 +1,4 @@
-"""The choices behind the settings of the papers: what each text says, what its program did, what is taken here, and why.
+"""The choices behind the settings of the papers: what each text says, what its program did, what is taken, and why.
 
 They stand in ``choices.csv``, a row each. ``docs/choices.md`` is written from it by ``python -m study.choices``.
 """
@@ -18,9 +18,10 @@ _TITLES = ("choice", "the text", "the authors' program", "we take", "why", "effe
 _ABOUT = """\
 # Choices
 
-What the papers say, what the programs of their authors did, and what is taken here, in the preset `paper` of the profile
-`full`. *Ours* is what no text has: the text is silent or says something else, whether or not the program does the same.
-`python -m study settings` and the pages mark these values. Smaller profiles depart in more, and each page says in what.
+What the papers say, what the programs of their authors did, and what is taken here, in the preset `paper` of the
+profile `full`. *Ours* is what no text has: the text is silent or says something else, whether or not the program does
+the same. `python -m study settings` and the pages mark these values. Smaller profiles depart in more, and each page
+says in what.
 
 A row that names no system is about all systems that no other row names for the same setting.
 
@@ -40,8 +41,8 @@ class Choice(NamedTuple):
     data : str
         Kind of data or data set that it is about; empty for all others.
     text, program : str
-        What the text says and what the authors' program did; empty where the text is silent, or where the program is not
-        known or does the same.
+        What the text says and what the authors' program did; empty where the text is silent, or where the program is
+        not known or does the same.
     code, taken : str
         The value of the preset `code` where that has one, and the value that is taken.
     basis : str
@@ -93,15 +94,28 @@ def choices() -> tuple[Choice, ...]:
 def choice_of(name: str, settings: Settings) -> Choice | None:
     """The choice behind the paper's value of a setting, by its dotted name, in a run of these settings."""
     group, _, leaf = name.rpartition(".")
-    about = [c for c in choices() if c.is_setting and (c.setting.split(".")[0], c.setting.split(".")[-1]) == (group, leaf)]
+    about = [
+        c for c in choices() if c.is_setting and (c.setting.split(".")[0], c.setting.split(".")[-1]) == (group, leaf)
+    ]
     ranked = [(rank, choice) for choice in about if (rank := choice.rank(settings)) is not None]
     return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
-def mark(name: str, settings: Settings) -> str:
-    """Words beside the paper's value of a setting that no text has, such as `ours: the text is silent`; else empty."""
+def is_ours(name: str, settings: Settings) -> bool:
+    """Whether no text has the value that stands for the paper's; in the preset `code`, the program may have it."""
     choice = choice_of(name, settings)
-    if choice is None or not choice.is_ours:
+    return choice is not None and choice.is_ours and not (choice.code and settings.preset == "code")
+
+
+def mark(name: str, settings: Settings) -> str:
+    """Words beside the paper's value of a setting that no text has, such as `ours: the text is silent`; else empty.
+
+    In the preset `code` that value is the program's where the preset has one.
+    """
+    choice = choice_of(name, settings)
+    if choice is not None and choice.code and settings.preset == "code":
+        return "of the authors' program"
+    if choice is None or not is_ours(name, settings):
         return ""
     return f"ours; the text: {choice.text}" if choice.text else "ours: the text is silent"
 
@@ -120,7 +134,7 @@ def markdown() -> str:
 
 
 def _by_paper() -> dict[str, list[Choice]]:
-    """The choices by the paper whose systems they name; those that name none are of the first, whose all defaults are."""
+    """The choices by the paper of the systems that they name; those that name none are with the first."""
     found: dict[str, list[Choice]] = {title: [] for title in PAPERS.values()}
     for choice in choices():
         for title in dict.fromkeys(PAPERS[system] for system in choice.systems.split()) or list(found)[:1]:

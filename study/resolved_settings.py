@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from study.choices import mark
+from study.choices import is_ours, mark
 from study.config import in_words
 from study.errors import StudyError
 from study.paper import departures
@@ -22,7 +22,8 @@ def table_of_settings(layers: list[Layer]) -> str:
     for name, value in resolved.settings.flat().items():
         ours = mark(name, resolved.settings)
         paper = in_words(differing[name].paper) if name in differing else ""
-        paper = f"{paper} ({ours})" if paper and ours else paper or ours
+        if ours:
+            paper = f"{paper} ({ours})" if paper else ours * is_ours(name, resolved.settings)
         rows.append((name, in_words(value), resolved.sources.get(name, "default"), paper))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from reports.blocks.launch_results import LaunchResults, load_launch, load_launches
+from reports.blocks.origin import launch_origins
 from reports.blocks.page import (
     Block,
     Column,
@@ -47,10 +48,11 @@ class LaunchPage:
         self.launches, self.folder = load_launches(run_ids.split(",")), Path(folder)
 
     def about(self) -> Block:
-        """Which launches the page is made of, and which parts of the paper it does not cover."""
+        """The launches that the page is made of, which parts of the paper it lacks, and what the numbers are from."""
         parts = {name: part for name, part in self.PARTS.items() if name not in self.launches}
         absent = [f"{part} (no launch of {name} is given)" for name, part in parts.items()]
-        return cover(self.launches.values(), [*absent, *self.further_absent()])
+        block = cover(self.launches.values(), [*absent, *self.further_absent()])
+        return block + launch_origins(self.launches.values())
 
     def further_absent(self) -> list[str]:
         """Other parts of the paper that the page leaves out, with the reason."""
@@ -125,8 +127,9 @@ class OneLaunch(LaunchScores):
         super().__init__(load_launch(run_ids.split(","), self.ABLATION), Path(folder), self.IMPORTED)
 
     def about(self) -> Block:
-        """Which launch the page is made of, and what is missing of it."""
-        return cover([self.launch], []) + remarks("Missing on this page:", self.missing)
+        """Which launch the page is made of, what is missing of it, and what the numbers are from."""
+        block = cover([self.launch], []) + remarks("Missing on this page:", self.missing)
+        return block + launch_origins([self.launch])
 
 
 def cover(launches: Iterable[LaunchResults], absent: Sequence[str]) -> Block:

@@ -16,8 +16,10 @@ from study.ablation.design import Ablation
 from study.ablation.statistics import of_variant, summarize
 from study.errors import StudyError
 from study.metrics import kind_of, summary_scores
+from study.origin import budget
 from study.runs.environment import mixed_environments
 from study.runs.job import Result, variant_name
+from study.settings import Settings
 from study.tracking import StoredRun
 
 
@@ -56,6 +58,24 @@ class LaunchResults:
     def table(self) -> pd.DataFrame:
         """The summary of the results, see `study.ablation.statistics.summarize`; empty without results."""
         return summarize(self.ablation, self.results) if self.results else pd.DataFrame()
+
+    @cached_property
+    def settings_by_variant(self) -> dict[str, Settings]:
+        """Name of the variant -> settings of one of its finished runs that keep them, but for the seed."""
+        stored = {variant: tracking.stored_settings(run_id) for (variant, _), run_id in self.run_ids.items()}
+        return {variant: Settings.from_stored(flat) for variant, flat in stored.items() if flat}
+
+    @cached_property
+    def images(self) -> dict[str, int]:
+        """Images per split; empty where the store does not know."""
+        return tracking.split_sizes(self.parent.run_id)
+
+    @property
+    def made_in(self) -> str:
+        """Profile and budget, in a sentence; empty without finished runs that keep their settings."""
+        known = self.settings_by_variant
+        control = known.get(variant_name(self.ablation.control), next(iter(known.values()), None))
+        return f"Profile {control.profile}: {budget(control, self.images.get('train', 0))}." if control else ""
 
     @cached_property
     def trainings(self) -> dict[tuple[str, int], StoredRun]:
@@ -101,7 +121,7 @@ class LaunchResults:
         return "; ".join(sentence.removeprefix(f"{name}, ") for sentence in about)
 
     def measured_on(self) -> str:
-        """Data set, split, images, seeds and foreground rule, in a sentence."""
+        """Data set, split, images, seeds, foreground rule, profile and budget, in sentences."""
         if not self.results:
             return f"{self.dataset}: no finished run."
         images = sorted({len(result.table) for result in self.results})
@@ -114,7 +134,8 @@ class LaunchResults:
         mixed = mixed_environments([text for result in self.results for text in result.environments])
         return (
             f"{self.dataset}, {counts} test {item}{'s' * (images != [1])}{split}; "
-            f"seed{'s' * (len(self.seeds()) > 1)} {seeds}; foreground at test time: {foreground}. {mixed}"
+            f"seed{'s' * (len(self.seeds()) > 1)} {seeds}; foreground at test time: {foreground}. "
+            f"{self.made_in} {mixed}"
         ).strip()
 
 

@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 _LONGEST_NOTE = 7500  # characters; the store cuts longer descriptions off, without a word
 
 
-def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str, note: str) -> None:
+def log_answer(
+    parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str, note: str, *, origin: str = ""
+) -> None:
     """Log what the results of an ablation, of which there are some, say.
 
-    `caption` tells what the numbers are measured on, `note` what was asked; the answer is written below it.
+    `caption` tells what the numbers are measured on, `note` what was asked, and `origin` what they are from; the answer
+    is written between the two.
     """
     table = summarize(ablation, results)
     parent.log_table(table, "answer")
@@ -50,14 +53,14 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
     power = describe_power(components, seeds, images, len(compared), label, items)
     mixed = mixed_environments([text for result in results for text in result.environments])
     begin = [part for part in (note, mixed, to_markdown(ablation, table)) if part]
-    parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), power))
+    parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), [part for part in (power, origin) if part]))
 
 
-def _joined(begin: Sequence[str], contrasted: Sequence[str], power: str) -> str:
+def _joined(begin: Sequence[str], contrasted: Sequence[str], end: Sequence[str]) -> str:
     """The description, with as many of the tables of contrasts as the page shows without cutting it off."""
     for count in range(len(contrasted), -1, -1):
         further = ["Further contrasts are in `contrasts.csv`."] if count < len(contrasted) else []
-        whole = "\n\n".join([*begin, *contrasted[:count], *further, power])
+        whole = "\n\n".join([*begin, *contrasted[:count], *further, *end])
         if len(whole) <= _LONGEST_NOTE:
             break
     return whole
@@ -80,7 +83,7 @@ def _log_figures(
     first = min(result.seed for result in results)
     shown = [result for result in results if result.seed == first]
     rows = [(variant_name(result.variant), result.panels) for result in shown]
-    parent.log_figure(figures.contact_sheet(rows, f"{ablation.question} Seed {first}."), "contact_sheet.png")
+    parent.log_figure(figures.contact_sheet(rows, f"{ablation.question} Seed {first}. {caption}"), "contact_sheet.png")
     for name, variants in ablation.pictures.items():
         panels = {variant_name(result.variant): result.panels for result in shown}
         there = [variant for variant in variants if variant_name(variant) in panels]

@@ -177,9 +177,12 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
                 ablation = question.ablation
                 tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
                 tags["split_note"] = dataset.split_note  # for the captions of reports
+                tags |= question.origin_names
                 tags["answer_digest"] = question.digest
                 name = f"{ablation.name} on {dataset.name}"
-                question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
+                question.parent = parent = tracking.start_run(
+                    experiment, name, f"{question.note}\n\n{question.origin}", tags
+                )
                 question.experiment_id = experiment
                 beats.enter_context(tracking.send_heartbeats(parent))
                 log_dataset(parent, dataset, digest, question.jobs[0].planned.settings.data.root)

@@ -69,9 +69,9 @@ def result(variant, seed=0):
     return Result(variant, seed, table, [strip] * 3)
 
 
-def logged(ablation, results, note="**asked**"):
+def logged(ablation, results, note="**asked**", origin=""):
     parent = Parent()
-    log_answer(parent, ablation, results, "a data set: 3 test images", note)
+    log_answer(parent, ablation, results, "a data set: 3 test images", note, origin=origin)
     return parent
 
 
@@ -95,7 +95,7 @@ def test_a_curve_and_pictures():
     assert len(parent.tables["answer"]) == 8
     assert parent.figures.keys() == {"weights.png", "contact_sheet.png", "figure_a.png", "figure_b.png"}
     assert len(parent.figures["contact_sheet.png"].axes) == 8 * 3  # of one seed
-    assert "How strongly? Seed 1." in texts(parent.figures["contact_sheet.png"])
+    assert "How strongly? Seed 1. a data set: 3 test images" in texts(parent.figures["contact_sheet.png"])
     assert len(parent.figures["figure_a.png"].axes) == 2 * (2 + 3)  # images x (image, truth, variants)
     assert len(parent.figures["figure_b.png"].axes) == 2 * (2 + 2)
     assert any("a data set: 3 test images" in text for text in texts(parent.figures["weights.png"]))
@@ -223,3 +223,9 @@ def test_without_test_pictures():
     """A result whose test images are none has a table without rows."""
     empty = [Result(r.variant, r.seed, r.table, r.panels[:1]) for r in map(result, ROWS.variants())]
     assert len(logged(ROWS, empty).figures["contact_sheet.png"].axes) == 3
+
+
+def test_the_description_ends_with_what_the_answer_is_from():
+    parent = logged(ROWS, [result(variant) for variant in ROWS.variants()], origin="#### What this is from")
+    assert parent.note.endswith("\n\n#### What this is from")
+    assert not logged(ROWS, [result(variant) for variant in ROWS.variants()]).note.endswith("\n\n")
