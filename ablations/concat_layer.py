@@ -20,6 +20,6 @@ ABLATION = Ablation(
         ("network.concat_layer", layer): {"network.name": network} for layer, network in CONCAT_LAYERS.items()
     },
     printed=Path(__file__).parent / "printed" / "wnet_table1.csv",
-    pictures={"figure_4": [{"network.concat_layer": "none"}, {"network.concat_layer": "dfeat.32"}]},
+    pictures={"embeddings": [{"network.concat_layer": "none"}, {"network.concat_layer": "dfeat.32"}]},
     order_in_all=1,
 )

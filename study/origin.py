@@ -99,8 +99,8 @@ def budget(settings: Settings, images: int) -> str:
     return f"{steps} steps ({steps * plan.batch_size} images) {_size(settings)}"
 
 
-def as_markdown(origin: Origin) -> str:
-    """The origin as a section of a description."""
+def as_markdown(origin: Origin, *, departures: bool = True) -> str:
+    """The origin as a section of a description; `departures`: with their table, else they are only counted."""
     lines = [
         "#### What this is from",
         "",
@@ -108,7 +108,9 @@ def as_markdown(origin: Origin) -> str:
         "",
         *(f"- {title}: {words}" for title, words in origin.facts),
     ]
-    if origin.departures:
+    if not departures:
+        lines += ["", "Each departure is told on the pages, and is a tag of the run that has it."]
+    elif origin.departures:
         titles = ("departure", "here", "in the paper", "variants")
         rows = [titles, ["---"] * len(titles), *origin.departures]
         lines += ["", *(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)]

@@ -140,7 +140,7 @@ DATASET_PROFILES: dict[tuple[str, str], dict[str, Any]] = {
         "training.steps": 400,
         **_LEAVES,
     },
-    ("quick", "synthetic-cells"): {"training.steps": 400},
+    ("quick", "synthetic-cells"): {"data.crop_size": 96, "training.steps": 400},
     ("quick", "cvppp2017"): {"data.image_size": 128, **_LEAVES},
     ("quick", "bbbc039"): _NUCLEI,
     ("full", "bbbc039"): _NUCLEI,

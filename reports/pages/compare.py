@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.blocks.launch_results import is_launch_of_ablation, load_launches
 from reports.blocks.origin import origin_block
 from reports.blocks.page import (
     Block,
@@ -25,6 +26,7 @@ from reports.blocks.page import (
 )
 from reports.blocks.pictures import strips_of
 from reports.blocks.results import score_column
+from reports.blocks.verdicts import launch_verdicts
 from study import figures, tracking
 from study.ablation.statistics import interval
 from study.errors import StudyError
@@ -71,6 +73,7 @@ class Comparison:
         tracking.use_store(store)
         self.folder = Path(folder)
         self.runs, self.missing = _read(run_ids.split(","))
+        self.launches = [run_id for run_id in run_ids.split(",") if is_launch_of_ablation(tracking.stored_run(run_id))]
 
     @property
     def headline(self) -> Score:
@@ -78,7 +81,11 @@ class Comparison:
         return headline(self.runs[0].table)
 
     def about(self) -> Block:
-        """The runs, whether they have images in common, and what they are from."""
+        """Verdicts of whole launches on claims, the runs, the images that they have in common, what they are from."""
+        launches = [launch for run_id in self.launches for launch in load_launches([run_id]).values()]
+        return launch_verdicts(launches, self.folder) + self._about_runs()
+
+    def _about_runs(self) -> Block:
         block = remarks("Missing here:", self.missing)
         if not self.runs:
             return block + paragraph("No run has scores to compare.", "soft")

@@ -1,28 +1,27 @@
-"""Fig. 4 to 8 of Wu et al. 2020, and its tables as figures, from launches of ablations."""
+"""Fig. 2 and 4 to 7 of Wu et al. 2020, and its tables as figures, from launches of ablations."""
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from collections.abc import Callable
 
+from reports.blocks.failures import failure_figure, fooled_figure
 from reports.blocks.launch_page import BARS, LaunchPage
 from reports.blocks.launch_results import LaunchResults
-from reports.blocks.page import Block, figure_block, heading, paragraph, remarks
-from reports.blocks.pictures import NO_PICTURES, embeddings, side_by_side
-from reports.blocks.printed import PRINTED, score_frame
-from reports.blocks.subsets import NETWORKS, control_of
-from study import figures
+from reports.blocks.loss_terms import ratio_figure
+from reports.blocks.page import Block, figure_block, heading, remarks
+from reports.blocks.pictures import embeddings
+from reports.blocks.precision import precision_block
+from reports.blocks.printed import about_printed, score_frame
+from reports.blocks.subsets import NETWORKS, TRAINED_ON, control_of
 from study.ablation.answer import score_figure
-from study.ablation.statistics import ABOUT_INTERVALS, interval
 from study.figures.names import value_label
-from study.metrics import drawn_scores
 from study.runs.job import Result
 
 PARTS = {  # ablation -> what it redoes here
-    "concat_layer": "Fig. 4, and Table 1 as a figure",
+    "concat_layer": "Table 1 as a figure",
     "constraints": "Fig. 5, and the constraints of Table 2 as a figure",
     "embedding_dim": "Fig. 6a",
-    "lambda": "Fig. 6b and 7",
+    "lambda": "Fig. 6b and 7, and the ratio of the loss terms of section 4.5",
     "clustering": "the clusterings of Table 2 as a figure",
 }
 SHOWS = (*PARTS, "subsets")  # ablations
@@ -34,7 +33,6 @@ _SCORES = {  # ablation -> name of the files, title, first words of the caption
     "clustering": ("table_2_clustering_figure", "Clusterings of Table 2 as a figure", "Clusterings and networks."),
 }
 _PICTURES = {
-    "figure_4": ("Fig. 4: embeddings without and with distance features", "Fig. 4. Embeddings of test images."),
     "figure_5": ("Fig. 5: embeddings under constraints", "Fig. 5. Embeddings under local and global constraints."),
     "figure_7": ("Fig. 7: embeddings by λ", "Fig. 7. Embeddings by the weight of the between-instance term."),
 }
@@ -43,10 +41,16 @@ _PICTURES = {
 class WnetFigures(LaunchPage):
     """The figures."""
 
-    PARTS = PARTS
+    PARTS, TRAINED_ON = PARTS, TRAINED_ON
 
     def further_absent(self) -> list[str]:
-        return [] if self._asks_both() else ["Fig. 8 (no launch of both networks is given)"]
+        asks_both = any(control_of(launch, network="unet") for launch in self.launches.values())
+        absent = [] if asks_both else ["Fig. 2 and 4 (no launch of both networks is given)"]
+        return [
+            *absent,
+            "Fig. 1 and 3 (drawings of the method)",
+            "Fig. 8 (nuclei: the page wnet_cells of compare_cells)",
+        ]
 
     def scores(self, name: str) -> Block | None:
         """Scores of all variants of an ablation, next to the printed values."""
@@ -58,7 +62,7 @@ class WnetFigures(LaunchPage):
             return heading(title) + missing
         figure = score_figure(launch.ablation, launch.table, "", launch.printed)
         data = score_frame(launch)
-        stars = " Printed values stand beside the legacy score only." if data[PRINTED].notna().to_numpy().any() else ""
+        stars = f"{about_printed(data)} Stars stand beside the legacy score only." if about_printed(data) else ""
         caption = f"{caption} {BARS}{stars} {launch.measured_on()}"
         return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
 
@@ -76,59 +80,27 @@ class WnetFigures(LaunchPage):
                 return launch, own
         return None
 
-    def _asks_both(self) -> bool:
-        return any(control_of(launch, network="unet") for launch in self.launches.values())
+    def figure_2(self) -> Block | None:
+        """What fools the U-Net, and the W-Net's maps of it."""
+        return self._of_both(fooled_figure)
 
-    def figure_8(self) -> Block | None:
-        """Labels of the U-Net and the W-Net next to the truth."""
-        if not self._asks_both():
+    def figure_4(self) -> Block | None:
+        """Embeddings of both networks, where the U-Net fails."""
+        return self._of_both(failure_figure)
+
+    def _of_both(self, draw: Callable[..., Block]) -> Block | None:
+        """A figure of the U-Net and the W-Net of the first launch that has both, or else of one that asks both."""
+        asked = [launch for launch in self.launches.values() if control_of(launch, network="unet")]
+        if not asked:
             return None
-        title = heading("Fig. 8: labels of both networks")
-        if (both := self._both()) is None:
-            words = "Missing: no launch has finished runs of both networks in its control's settings."
-            return title + paragraph(words, "soft")
-        launch, own = both
-        shown = {_label(network): (results[0], launch.run_of(results[0])) for network, results in own.items()}
-        strips, data = side_by_side(shown)
-        if not strips:
-            return title + paragraph(NO_PICTURES, "soft")
-        figure = figures.prediction_figure(strips)
-        images, seed = ", ".join(image for image, _ in strips), own["wnet"][0].seed
-        caption = (
-            f"Fig. 8. Test images {images}; seed {seed}, ablation {launch.ablation.name}. "
-            f"Over all test images and seeds: {'; '.join(_means(network, own[network]) for network in NETWORKS)}. "
-            f"{launch.measured_on()}"
-        )
-        return title + figure_block(self.folder, "figure_8", figure, caption, data)
+        launch = both[0] if (both := self._both()) else asked[0]
+        variants = [control_of(launch, network) for network in NETWORKS]
+        return draw(launch, variants, [value_label("network.name", network) for network in NETWORKS], self.folder)
+
+    def loss_ratio(self) -> Block | None:
+        """The ratio of the two terms of the loss over the training."""
+        return ratio_figure(self.launches["lambda"], self.folder) if "lambda" in self.launches else None
 
     def precision_curves(self) -> Block | None:
         """Average precision of both networks against the overlap."""
-        if (both := self._both()) is None:
-            return None
-        launch, own = both
-        curves = pd.concat([_precision(network, results) for network, results in own.items()], ignore_index=True)
-        if curves.empty:
-            return None
-        caption = f"Average precision by IoU; bands: {ABOUT_INTERVALS}. {launch.measured_on()}"
-        figure = figures.precision_figure(curves)
-        return figure_block(self.folder, "figure_8_precision", figure, caption, curves)
-
-
-def _label(network: str) -> str:
-    return value_label("network.name", network)
-
-
-def _means(network: str, results: list[Result]) -> str:
-    tables = pd.concat([result.table for result in results])
-    means = [f"{score.label} {tables[score.key].mean():{score.form}}" for score in drawn_scores(tables)]
-    return f"{_label(network)}: {', '.join(means)}"
-
-
-def _precision(network: str, results: list[Result]) -> pd.DataFrame:
-    """Mean precision at each overlap, with its interval."""
-    rows = []
-    for column in (name for name in results[0].table if name.startswith("ap_")):
-        mean = interval(np.stack([result.table[column].to_numpy(float) for result in results]))
-        row = {"network": network, "label": _label(network), "iou": int(column.removeprefix("ap_")) / 100}
-        rows.append(row | {"ap": mean.mean, "low": mean.low, "high": mean.high})
-    return pd.DataFrame(rows)
+        return None if (both := self._both()) is None else precision_block(*both, "precision", self.folder)

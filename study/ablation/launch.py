@@ -25,6 +25,7 @@ from study.device import choose_device
 from study.errors import StudyError
 from study.metrics import headline, score_of, summary_scores
 from study.metrics.registry import KINDS
+from study.origin import as_markdown
 from study.runs.commands import threads_for
 from study.runs.job import Failure, Job, Result, Task, variant_name
 from study.runs.monitor import picture_names
@@ -177,11 +178,10 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
                 ablation = question.ablation
                 tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
                 tags["split_note"] = dataset.split_note  # for the captions of reports
-                tags |= question.origin_names
-                tags["answer_digest"] = question.digest
+                tags |= {"answer_digest": question.digest, **question.origin_names}
                 name = f"{ablation.name} on {dataset.name}"
                 question.parent = parent = tracking.start_run(
-                    experiment, name, f"{question.note}\n\n{question.origin}", tags
+                    experiment, name, f"{question.note}\n\n{as_markdown(question.origin)}", tags
                 )
                 question.experiment_id = experiment
                 beats.enter_context(tracking.send_heartbeats(parent))

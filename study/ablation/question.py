@@ -16,7 +16,7 @@ from study.ablation.design import Ablation, SettingsOf, plan
 from study.code_digest import digest_of
 from study.data import Dataset
 from study.data.content import in_two_splits
-from study.origin import as_markdown, origin_of
+from study.origin import Origin, as_markdown, origin_of
 from study.runs.job import Failure, Job, PlannedRun, Result, about, resolved_run, variant_name
 from study.runs.resources import contents
 from study.settings import ORIGIN
@@ -35,8 +35,10 @@ class Question:
         What its numbers are measured on.
     note : str
         What is asked.
-    origin : str
-        What the answer is from, as the last section of the description.
+    origin : Origin
+        What the answer is from, for the last section of the description.
+    where : str
+        Data set and profile, the only ones that verdicts on the papers' claims are about.
     jobs : list of Job
         Without an experiment and a parent run, see `logged_below_parent`.
     parent : TrackedRun or None
@@ -50,7 +52,8 @@ class Question:
     ablation: Ablation
     caption: str
     note: str
-    origin: str
+    origin: Origin
+    where: str
     jobs: list[Job]
     parent: TrackedRun | None = None
     experiment_id: str = ""
@@ -69,7 +72,8 @@ class Question:
         """Identifies the answer: all results, the question, and the code that draws and writes the answer."""
         printed = self.ablation.printed.read_text() if self.ablation.printed else ""
         asked = repr(replace(self.ablation, printed=None))
-        content = [[job.digest for job in self.jobs], asked, printed, self.note, self.origin, digest_of(ANSWER)]
+        said = (printed, self.note, self.where, as_markdown(self.origin))
+        content = [[job.digest for job in self.jobs], asked, *said, digest_of(ANSWER)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
     @property
@@ -97,7 +101,9 @@ class Question:
         reasons = [f"{failure.planned.name}: {failure.reason}" for failure in self.failures]
         if self.results:
             try:
-                log_answer(parent, self.ablation, self.results, self.caption, self.note, origin=self.origin)
+                dataset = self.jobs[0].planned.settings.data.name
+                about = (self.caption, self.note, dataset, self.where, self.origin)
+                log_answer(parent, self.ablation, self.results, *about)
             except Exception as error:
                 self.unanswered = True
                 reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")
@@ -106,6 +112,11 @@ class Question:
         parent.end_children("FAILED", "the worker process died")
         parent.end("FAILED" if reasons else "FINISHED", "; ".join(reasons))
         self.ended = True
+
+
+def measured_on(dataset: str, profile: str) -> str:
+    """Data set and profile in words; launches of earlier versions do not know their profile."""
+    return f"{dataset}, profile {profile}" if profile else dataset
 
 
 def plan_question(
@@ -121,7 +132,8 @@ def plan_question(
     data_note = f"{caption} {in_two_splits(contents(runs[0].settings.data))}".strip()
     varied = f"{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}."
     note = f"**{ablation.question}**\n\n{varied} {data_note}"
-    question = Question(ablation, caption, note, _origin(ablation, runs, dataset), [])
+    where = measured_on(dataset.name, runs[0].settings.profile)
+    question = Question(ablation, caption, note, _origin(ablation, runs, dataset), where, [])
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
         text = f"{run.name}: a variant of the ablation '{ablation.name}'. {data_note}"
@@ -129,9 +141,9 @@ def plan_question(
     return question
 
 
-def _origin(ablation: Ablation, runs: Sequence[PlannedRun], dataset: Dataset) -> str:
-    """What the answer of these runs is from, in Markdown."""
+def _origin(ablation: Ablation, runs: Sequence[PlannedRun], dataset: Dataset) -> Origin:
+    """What the answer of these runs is from."""
     variants = {variant_name(run.variant): run.settings for run in runs}
     images = {split: len(records) for split, records in dataset.splits.items()}
     asked = {"note": dataset.split_note, "varied": ablation.varied_names(), "fixed": ablation.fixed}
-    return as_markdown(origin_of(variants, variant_name(ablation.control), images, **asked))
+    return origin_of(variants, variant_name(ablation.control), images, **asked)

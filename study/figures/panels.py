@@ -37,9 +37,9 @@ def panel(
     """
     none = np.full((*truth.shape, 3), _GREY, np.uint8)
     tiles = [
-        _picture(image),
+        image_picture(image),
         label_colours(truth),
-        none if distance is None else _brightness(_finite(distance)),
+        none if distance is None else relative_brightness(distance),
         none if embedding is None else embedding_colours(_finite(embedding)),
         label_colours(matched_to(truth, prediction)),
     ]
@@ -53,8 +53,9 @@ def _finite(maps: np.ndarray) -> np.ndarray:
     return np.nan_to_num(maps.astype(np.float32), nan=0, posinf=0, neginf=0)
 
 
-def _brightness(distance: np.ndarray) -> np.ndarray:
-    """A distance map (M, N) in grey, white at its maximum."""
+def relative_brightness(distance: np.ndarray) -> np.ndarray:
+    """A map (M, N) in grey, (M, N, 3) uint8, white at its maximum; values that are not finite count as 0."""
+    distance = _finite(distance)
     grey = (255 * np.clip(distance / max(float(distance.max()), 1e-6), 0, 1)).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
 
@@ -85,7 +86,7 @@ def tile_of(strip: np.ndarray, name: str) -> np.ndarray:
     return strip[:, start : start + _step(strip) - _GAP]
 
 
-def _picture(image: np.ndarray) -> np.ndarray:
+def image_picture(image: np.ndarray) -> np.ndarray:
     """An image (M, N, C) in 8 bits of red, green and blue, between its 0.5 and 99.5 percentiles."""
     low, high = np.percentile(image.astype(np.float32), [0.5, 99.5])
     scaled = 255 * np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
@@ -97,7 +98,7 @@ def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Outlines have the colours of `label_colours`, are one pixel wide and lie inside of the objects.
     """
-    picture = _picture(image)
+    picture = image_picture(image)
     outline = find_boundaries(labels, mode="inner")
     picture[outline] = label_colours(labels)[outline]
     return picture

@@ -124,7 +124,25 @@ def angle_figure(curves: pd.DataFrame, colour: str, style: str | None = None) ->
     return figure
 
 
-def _few_of_a_decade(value: float, _: int) -> str:
+def ratio_figure(curves: pd.DataFrame, colour: str, style: str | None, level: float) -> Figure:
+    """Ratio of the two terms of the embedding loss over a training, and a dotted line at a printed `level`.
+
+    `curves` has the columns `step`, `ratio`, and `colour` and `style` as in `angle_figure`.
+    """
+    figure = Figure(figsize=(0.9 * WIDTH, 2.9), layout="constrained", dpi=DPI)
+    axis = figure.subplots()
+    palette = list(COLOURS[: len(set(curves[colour]))])
+    sns.lineplot(curves, x="step", y="ratio", hue=colour, style=style, palette=palette, errorbar=None, ax=axis)
+    axis.axhline(level, color=_PALE, ls=":", lw=1.2, zorder=1)
+    axis.set(xlabel="step", ylabel="between-instance term over\nwithin-instance term", yscale="log")
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(_few_of_a_decade)
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    sns.move_legend(axis, "center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return figure
+
+
+def _few_of_a_decade(value: float, _: float) -> str:
     """Text of a tick between powers of ten: of 2 and 5 alone."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 

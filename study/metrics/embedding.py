@@ -42,7 +42,7 @@ def neighbour_angle(embedding: np.ndarray, labels: np.ndarray, neighbours: np.nd
     count = len(neighbours)
     if labels.size and not 0 <= labels.min() <= labels.max() < count:
         raise ValueError(f"labels from {labels.min()} to {labels.max()} do not fit {count} rows of neighbours")
-    directions, directed = _directions(embedding, labels, count)
+    directions, directed = mean_directions(embedding, labels, count)
     directed[0] = False
     first, second = np.nonzero(np.triu(neighbours | neighbours.T, 1) & directed[:, None] & directed)
     if not first.size:
@@ -72,7 +72,7 @@ def distinct_axes(embedding: np.ndarray, labels: np.ndarray, within: float = AXI
     float
         NaN where no object has a direction.
     """
-    directions, directed = _directions(embedding, labels, int(labels.max(initial=0)) + 1)
+    directions, directed = mean_directions(embedding, labels, int(labels.max(initial=0)) + 1)
     axes = directions[directed]
     if len(axes) < 2:
         return float(len(axes)) or float("nan")
@@ -81,8 +81,8 @@ def distinct_axes(embedding: np.ndarray, labels: np.ndarray, within: float = AXI
     return float(hierarchy.fcluster(tree, within, "distance").max())
 
 
-def _directions(embedding: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean direction of each of `count` objects (count, E), and whether it has one."""
+def mean_directions(embedding: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean direction (K, E) of the embedding of each of `count` = K objects, ids from 0 on, and whether it has one."""
     ids = labels.ravel()
     channels = embedding.reshape(-1, embedding.shape[2]).T.astype(np.float64)
     sums = np.stack([np.bincount(ids, channel, minlength=count) for channel in channels], axis=1)

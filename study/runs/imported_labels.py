@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from study.data.targets import relabel_sequential
 from study.errors import StudyError, unknown_name
 from study.evaluation import in_words, means
 from study.metrics import scores
+from study.runs.gallery import IMAGES, GalleryImage, gallery_image, keep
 from study.runs.monitor import PICTURES
 from study.runs.pipeline import log_dataset
 from study.runs.resources import opened
@@ -72,7 +74,7 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
     foreground = _foreground(foreground, dataset)
     records = dataset.records(split, "score labels on")
     found = find_labels(Path(labels).expanduser(), records)
-    table, pictures = _scored(found, records, foreground == "truth")
+    table, pictures, shown = _scored(found, records, foreground == "truth")
     digest = dataset.digest()
     note = (
         f"Labels made by {name}, scored on the {len(records)} {split} images of {dataset.name} "
@@ -83,6 +85,8 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
     with tracking.working_on(run):
         log_dataset(run, dataset, digest, data.root)
         run.log_scores(split, table, pictures)
+        if split == "test":
+            keep(run, shown)
         run.log_metrics(Point(0, {f"{split}/{score}": value for score, value in means(table).items()}))
     if found.skipped:
         tqdm.write(f"{found.skipped} others in {labels} are of no {split} image and are skipped")
@@ -106,9 +110,16 @@ def _foreground(wanted: str, dataset: Dataset) -> str:
     return wanted
 
 
-def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """The table of scores, see `study.evaluation.evaluate`, and pictures of the first images."""
-    rows, pictures = [], []
+class _Scored(NamedTuple):
+    """The table of scores, see `study.evaluation.evaluate`, and the first images, as pictures and for the gallery."""
+
+    table: pd.DataFrame
+    pictures: list[np.ndarray]
+    shown: list[GalleryImage]
+
+
+def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -> _Scored:
+    rows, pictures, shown = [], [], []
     for record in records:
         sample = record.load()
         true, labels = relabel_sequential(sample.labels), relabel_sequential(found.read(sample))
@@ -117,4 +128,6 @@ def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -
         rows.append({"image": sample.name, **scores(true, labels), "neighbour_angle": np.nan, "distinct_axes": np.nan})
         if len(pictures) < PICTURES:
             pictures.append(figures.panel(sample.image, true, None, None, labels))
-    return pd.DataFrame(rows), pictures
+        if len(shown) < IMAGES:
+            shown.append(gallery_image(sample.name, sample.image, true, labels))
+    return _Scored(pd.DataFrame(rows), pictures, shown)

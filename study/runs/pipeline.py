@@ -22,8 +22,10 @@ from study.inference import predict_maps
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS, score_of
 from study.paper import origin_tags, paper_settings
+from study.runs.affinity_pictures import log_affinity_pictures
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
+from study.runs.gallery import log_gallery
 from study.runs.job import Failure, Job, Result, Task
 from study.runs.monitor import RunMonitor, log_pictures, panels, picture_names
 from study.runs.resources import channels_of, contents, data_digest, images_to_train, network_images, opened
@@ -137,6 +139,7 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     if holds_network:
         run.log_text(as_csv(contents(settings.data)), IMAGES)
         run.log_network(trained.network, job.planned.settings, channels_of(settings.data))
+        log_affinity_pictures(run, trained.network, training.images("test"), job.planned.settings)
         trained.holder = run.run_id
     return scored
 
@@ -187,6 +190,8 @@ def score_split(
     found = evaluate(maps, images, settings.clustering, process.threads_in_use(), reference)
     pictures = panels(images, maps, found.labels)
     run.log_scores(split, found.table, pictures)
+    if split == "test":
+        log_gallery(run, images, maps, found.labels)
     run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()}))
     return found.table, pictures
 

@@ -28,6 +28,7 @@ from study.tracking.reading import (
     launches,
     metric_curve,
     split_sizes,
+    stored_arrays,
     stored_picture,
     stored_run,
     stored_scores,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.artifacts import list_artifacts, load_dict, load_image, load_text
+from mlflow.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from study.errors import StudyError, first_line
+from study.files import DAMAGED
 from study.tracking.heartbeat import seems_abandoned
 from study.tracking.lookup import Scores, get_run, read_scores
 from study.tracking.run import SETTINGS
@@ -166,6 +168,17 @@ def metric_curve(run_id: str, name: str) -> pd.DataFrame:
 def files_in(run_id: str, folder: str) -> list[str]:
     """Paths of the artifacts of a run directly in a folder."""
     return sorted(item.path for item in list_artifacts(run_id=run_id, artifact_path=folder) if not item.is_dir)
+
+
+def stored_arrays(run_id: str, file: str) -> dict[str, np.ndarray] | None:
+    """The arrays of an artifact of a run by name; None where it has none of that name, or it cannot be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = download_artifacts(run_id=run_id, artifact_path=file, dst_path=folder)
+            with np.load(path, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (MlflowException, *DAMAGED):
+            return None
 
 
 def stored_picture(run_id: str, file: str) -> np.ndarray:

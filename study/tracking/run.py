@@ -6,9 +6,10 @@ import copy
 import hashlib
 import json
 import re
+import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,12 @@ class TrackedRun:
         """Log all files of a folder, below the artifact folder `under`."""
         self.client.log_artifacts(self.run_id, str(folder), under)
 
+    def log_arrays(self, arrays: Mapping[str, np.ndarray], file: str) -> None:
+        """Log arrays by name as one compressed file, which `study.tracking.stored_arrays` reads."""
+        with tempfile.TemporaryDirectory() as folder:
+            np.savez_compressed(Path(folder) / file, allow_pickle=False, **arrays)
+            self.client.log_artifact(self.run_id, str(Path(folder) / file))
+
     def log_dataset(self, name: str, digest: str, source: str, profile: dict[str, int]) -> None:
         """Log which data the run reads: its digest, where it is from, and images per split."""
         entity = DatasetEntity(name, digest, "local", json.dumps({"uri": source}), profile=json.dumps(profile))
@@ -125,6 +132,11 @@ class TrackedRun:
         self.log_table(table, f"scores_{split}")
         for i, picture in enumerate(pictures):
             self.client.log_image(self.run_id, picture, f"{split}_pictures/{i}.png")
+
+    def log_picture(self, picture: np.ndarray, table: pd.DataFrame, name: str) -> None:
+        """Log a (M, N, 3) uint8 picture as `name`.png, and what is in it as `name`.csv."""
+        self.client.log_image(self.run_id, picture, f"{name}.png")
+        self.log_text(table.to_csv(index=False), f"{name}.csv")
 
     def log_search(self, values: dict[str, Any], trials: pd.DataFrame, drawn: dict[str, Figure]) -> None:
         """Log a search of thresholds: what it found (dotted name -> value), its trials, and figures by name."""

@@ -61,7 +61,7 @@ def main() -> None:
     for method, clusterer in CLUSTERERS.items():
         clustering = clusterer(foreground="predicted")
         started = time.perf_counter()
-        found = search(score, IMAGES, clustering, Tuning(trials=TRIALS.get(method, 30), patience=30))
+        found = search(score, IMAGES, clustering, clusterer(), Tuning(trials=TRIALS.get(method, 30), patience=30))
         spent = time.perf_counter() - started
         whole = found.trials.loc[found.trials["state"] == "complete", "seconds"].mean()
         early = (found.trials["state"] == "pruned").sum()

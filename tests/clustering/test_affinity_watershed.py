@@ -27,6 +27,13 @@ def test_ranges_and_neighbourhood_are_free_for_an_embedding(
     assert canonical(found) == canonical(four_objects)
 
 
+def test_embeddings_of_any_length_are_compared_by_their_direction(perfect_maps, four_objects, canonical):
+    distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
+    longer = embedding * np.linspace(0.5, 9, embedding[..., 0].size).reshape(*embedding.shape[:2], 1)
+    found = segment(distance, longer.astype(np.float32), PEA, metric="euclidean")
+    assert canonical(found) == canonical(four_objects)
+
+
 def test_fragments_join_their_neighbour(perfect_maps, four_objects):
     distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
     embedding[4, 2] = [0, 0, 0, 0.6, 0.8]  # one pixel of another direction

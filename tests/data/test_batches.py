@@ -3,6 +3,8 @@ import pytest
 import torch
 
 from study.data.batches import (
+    LARGEST_SCALE,
+    STEP_UNIT,
     NetworkImage,
     TrainingImages,
     check_channels,
@@ -12,7 +14,7 @@ from study.data.batches import (
 )
 from study.data.dataset import Sample
 from study.data.settings import Data
-from study.data.targets import neighbours
+from study.data.targets import neighbours, reach_of
 from study.errors import StudyError
 
 CPU = torch.device("cpu")
@@ -33,6 +35,11 @@ def images(data, *shapes):
     return TrainingImages([picture(*shape, seed) for seed, shape in enumerate(shapes)], data, 3, CPU)
 
 
+def taken(image=0, top=0, left=0, flips=(0, 0, 0), step=STEP_UNIT):
+    """What a step takes of one image, see `TrainingImages.sample`."""
+    return [image, top, left, *flips, step]
+
+
 def test_more_objects_than_ids_can_tell_are_refused():
     """They would become others, of negative ids."""
     labels = np.arange(4 * 8192, dtype=np.int32).reshape(4, -1) + 1  # 32 768 objects
@@ -43,7 +50,7 @@ def test_more_objects_than_ids_can_tell_are_refused():
 
 def test_whole_images_come_back():
     store = images(Data(augmentation="none"), (8, 10), (8, 10))
-    batch = store.batch(torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]))
+    batch = store.batch(torch.tensor([taken(1, 0, 0), taken(0, 0, 0)]))
     for place, seed in enumerate((1, 0)):
         wanted = picture(8, 10, seed)
         np.testing.assert_array_equal(batch.images[place].permute(1, 2, 0), wanted.pixels.astype(np.float32))
@@ -56,8 +63,8 @@ def test_whole_images_come_back():
 @pytest.mark.parametrize("flips", [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
 def test_image_labels_and_distance_are_flipped_together(flips):
     store = images(Data(augmentation="flips"), (8, 8))
-    plain = store.batch(torch.tensor([[0, 0, 0, 0, 0, 0]]))
-    batch = store.batch(torch.tensor([[0, 0, 0, *flips]]))
+    plain = store.batch(torch.tensor([taken(0, 0, 0)]))
+    batch = store.batch(torch.tensor([taken(flips=flips)]))
     mirror_rows, mirror_columns, transpose = flips
 
     def flipped(array):
@@ -73,13 +80,13 @@ def test_image_labels_and_distance_are_flipped_together(flips):
 
 def test_crops_of_images_of_any_size():
     store = images(Data(crop_size=4), (8, 10), (5, 20))
-    batch = store.batch(torch.tensor([[1, 1, 13, 0, 0, 0]]))
+    batch = store.batch(torch.tensor([taken(1, 1, 13)]))
     np.testing.assert_array_equal(batch.images[0, 0], picture(5, 20).pixels[1:5, 13:17, 0])
 
 
 def test_a_small_image_is_reflected_into_its_crop():
     store = images(Data(crop_size=8), (3, 1))
-    batch = store.batch(torch.tensor([[0, 0, 0, 0, 0, 0]]))
+    batch = store.batch(torch.tensor([taken(0, 0, 0)]))
     np.testing.assert_array_equal(batch.images[0, 0, :, 0], [0, 1, 2, 1, 0, 1, 2, 1])
     assert (batch.images[0, 0] == batch.images[0, 0, :, :1]).all()
 
@@ -88,27 +95,52 @@ def test_neighbours_come_with_their_image():
     one = np.ones((8, 8), np.int32)
     single = NetworkImage("one", np.zeros((8, 8, 2), np.float16), one, one)
     store = TrainingImages([picture(8, 8), single], Data(), 3, CPU)
-    batch = store.batch(torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]))
+    batch = store.batch(torch.tensor([taken(1, 0, 0), taken(0, 0, 0)]))
     np.testing.assert_array_equal(batch.neighbours[0], [[0, 1, 0], [1, 0, 0], [0, 0, 0]])  # padded
-    np.testing.assert_array_equal(batch.neighbours[1], neighbours(picture(8, 8).labels, 3))
+    np.testing.assert_array_equal(batch.neighbours[1], neighbours(picture(8, 8).labels, reach_of(3, (8, 8))))
 
 
 def test_samples_are_whole_rounds_and_stay_inside():
     store = images(Data(crop_size=4, augmentation="flips"), (8, 10), (5, 20), (4, 4))
     samples = store.sample(steps=6, batch_size=2, seed=3)
-    assert samples.shape == (6, 2, 6)
-    flat = samples.reshape(-1, 6)
+    assert samples.shape == (6, 2, 7)
+    flat = samples.reshape(-1, 7)
     assert [sorted(flat[i : i + 3, 0].tolist()) for i in range(0, 12, 3)] == [[0, 1, 2]] * 4
     room = torch.tensor([[4, 6], [1, 16], [0, 0]])[flat[:, 0]]
     assert (flat[:, 1:3] <= room).all()
     assert (flat[:, 1:3] >= 0).all()
-    assert set(flat[:, 3:].unique().tolist()) == {0, 1}
+    assert set(flat[:, 3:6].unique().tolist()) == {0, 1}
     assert torch.equal(samples, store.sample(6, 2, 3))
     assert not torch.equal(samples, store.sample(6, 2, 4))
 
 
+def test_image_labels_and_distance_are_scaled_together():
+    """Twice as large: each pixel of the crop is half a pixel of the image further."""
+    rows = np.repeat(np.arange(8), 8).reshape(8, 8)
+    labels = (rows >= 4).astype(np.int32)
+    image = NetworkImage("ramp", rows.astype(np.float16)[..., None], labels, labels)
+    store = TrainingImages([image], Data(crop_size=8, augmentation="flips+scaling"), 3, CPU)
+    batch = store.batch(torch.tensor([taken(top=2, step=STEP_UNIT // 2)]))
+    np.testing.assert_allclose(batch.images[0, 0, :, 3], [2, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, 5.25])
+    np.testing.assert_array_equal(batch.labels[0, :, 3], [0, 0, 0, 0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(batch.distance[0, :, 3] > 0, [0, 0, 0, 0, 1, 1, 1, 1])
+    half = store.batch(torch.tensor([taken(step=2 * STEP_UNIT)]))  # half as large, reflected where the image ends
+    np.testing.assert_allclose(half.images[0, 0, :3, 3], [0.5, 2.5, 4.5])
+
+
+def test_scaled_crops_stay_inside_of_large_images():
+    store = images(Data(crop_size=8, augmentation="flips+scaling"), (32, 24), (16, 40))
+    flat = store.sample(200, 2, 0).reshape(-1, 7)
+    steps = flat[:, 6] / STEP_UNIT
+    assert 1 / LARGEST_SCALE - 1e-3 <= steps.min() < 0.85
+    assert 1.2 < steps.max() <= LARGEST_SCALE + 1e-3
+    sides = torch.tensor([[32, 24], [16, 40]])[flat[:, 0]]
+    assert (flat[:, 1:3] + steps[:, None] * 8 <= sides + 1e-6).all()
+    assert images(Data(crop_size=8, augmentation="flips"), (32, 24)).sample(9, 2, 0)[..., 6].unique() == STEP_UNIT
+
+
 def test_without_augmentation_nothing_is_flipped():
-    assert not images(Data(crop_size=4), (8, 10)).sample(9, 2, 0)[..., 3:].any()
+    assert not images(Data(crop_size=4), (8, 10)).sample(9, 2, 0)[..., 3:6].any()
 
 
 def test_oblong_images_are_not_transposed():
@@ -147,16 +179,18 @@ def test_network_image():
     assert network_image(sample, 0).labels.shape == (6, 10)
 
 
-def test_neighbours_are_near_at_the_networks_scale():
-    labels = np.zeros((6, 10), np.int32)
-    labels[:3, :4], labels[4:, 5:] = 40, 7  # from pixel (2, 3) to (4, 5)
-    sample = Sample(np.zeros((6, 10, 1), np.uint8), labels, "a")
-    with_background = np.array([[0, 1, 1], [1, 0, 0], [1, 0, 0]], bool)
-    for size, distance, near in ((0, 2, False), (0, 3, True), (16, 3, False), (16, 9, True)):
-        wanted = with_background.copy()
-        wanted[1, 2] = wanted[2, 1] = near
-        store = TrainingImages([network_image(sample, size)], Data(), distance, CPU)
-        np.testing.assert_array_equal(store.neighbours[0], wanted)
+@pytest.mark.parametrize(
+    ("size", "distance", "near"), [(0, 144, False), (0, 145, True), (20, 108, False), (20, 109, True)]
+)
+def test_distances_are_of_an_image_as_wide_as_the_papers(size, distance, near):
+    """Pixels (2, 3) and (4, 5) are 2.83 px apart, of 10 px: 144.8 of 512; at twice the size 4.24 px of 20: 108.6."""
+    labels = np.zeros((10, 10), np.int32)
+    labels[:3, :4], labels[4:, 5:] = 40, 7
+    wanted = np.array([[0, 1, 1], [1, 0, near], [1, near, 0]], bool)
+    store = TrainingImages(
+        [network_image(Sample(np.zeros((10, 10, 1), np.uint8), labels, "a"), size)], Data(), distance, CPU
+    )
+    np.testing.assert_array_equal(store.neighbours[0], wanted)
 
 
 def test_adjacent_objects_touch_or_are_within_2_percent_of_the_image():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from study.figures import embedding_colours, label_colours, matched_to
+from study.figures import embedding_colours, found_colours, label_colours, matched_to
 
 
 @pytest.mark.parametrize("dims", [1, 2, 8, 32])
@@ -73,3 +73,12 @@ def test_matching_without_objects():
     assert not matched_to(none, none).any()
     assert not matched_to(np.ones((2, 2), int), none).any()
     np.testing.assert_array_equal(matched_to(none, none + 3), none + 1)
+
+
+def test_found_objects_are_blue_and_others_red():
+    labels = np.array([[0, 1, 2, 3]])
+    colours = found_colours(labels, [1, 3])[0].astype(int)
+    assert not colours[0].any()
+    assert all(colours[k, 2] > colours[k, 0] for k in (1, 3))
+    assert colours[2, 0] > colours[2, 2]
+    assert len({tuple(colour) for colour in colours}) == 4  # those that touch differ

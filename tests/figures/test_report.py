@@ -8,6 +8,7 @@ from study.figures import (
     paired_figure,
     precision_figure,
     prediction_figure,
+    ratio_figure,
     score_curve,
     spread_figure,
     strip_figure,
@@ -132,3 +133,15 @@ def test_figures_are_readable_in_print(a_panel, tmp_path):
         assert min(text.get_fontsize() for text in texts) >= 7
         save(figure, tmp_path / "figure.pdf")
         assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_ratio_of_the_loss_terms(png):
+    curves = pd.DataFrame({"step": [1, 2] * 2, "ratio": [2.0, 4.0, 20.0, 8.0], "λ": ["1"] * 2 + ["10"] * 2, "net": "U"})
+    figure = ratio_figure(curves, "λ", "net", 10)
+    (axis,) = figure.axes
+    drawn = [list(line.get_ydata()) for line in axis.get_lines()]
+    assert [2.0, 4.0] in drawn
+    assert [20.0, 8.0] in drawn
+    assert [10, 10] in drawn
+    assert axis.get_yscale() == "log"
+    assert png(figure).std() > 10

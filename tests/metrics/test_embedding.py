@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from study.losses.cosine import CosineLoss
-from study.metrics import distinct_axes, neighbour_angle
+from study.metrics import distinct_axes, mean_directions, neighbour_angle
 
 
 def angle_by_loops(embedding, labels, neighbours):
@@ -156,3 +156,12 @@ def test_axes_of_free_vectors_under_the_absolute_and_the_squared_cosine():
 
 def test_no_directions_no_axes():
     assert np.isnan(distinct_axes(np.zeros((2, 4, 2)), LABELS))
+
+
+def test_mean_directions_of_objects():
+    labels = np.array([[1, 1, 3, 4, 4]])
+    embedding = np.array([[[1, 0], [0, 1], [0, -1], [1, 0], [-1, 0]]], float)
+    found, directed = mean_directions(embedding, labels, 6)
+    assert directed.tolist() == [False, True, False, True, False, False]  # 2 and 5 are not there, and 4 cancels out
+    half = 0.5**0.5
+    np.testing.assert_allclose(found[directed], [[half, half], [0, -1]])

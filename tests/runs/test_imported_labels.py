@@ -17,6 +17,7 @@ from study.evaluation import REFERENCE_SCORES
 from study.figures.panels import tile_of
 from study.metrics import scores
 from study.runs import imported_labels
+from study.runs.gallery import gallery_of
 from study.runs.imported_labels import import_labels
 from study.settings import Settings
 from study.tracking import connect, imported_runs, stored_scores
@@ -105,6 +106,9 @@ def test_what_is_logged(store, tmp_path):
     assert [found.run_id for found in imported_runs(dataset.digest())] == [run.info.run_id]
     _, pictures = stored_scores(run.info.run_id, "test")
     assert len(pictures) == 3
+    kept = gallery_of(run.info.run_id)
+    assert [image.name for image in kept] == [sample.name for sample in samples(LEAVES)]
+    assert all(image.embedding is None and (image.labels > 0).any() for image in kept)
     for picture in pictures:
         assert (tile_of(picture, "distance") == 128).all()
         assert (tile_of(picture, "embedding") == 128).all()

@@ -36,6 +36,22 @@ def test_the_foreground_is_the_truth_where_the_challenge_gives_it():
         assert resolve(chosen, open_dataset(settings.data)) == chosen
 
 
+def test_a_mask_is_learned_where_the_foreground_is_predicted():
+    """Unless a profile or an option wants it elsewhere too; a mask that was not learned cannot be used."""
+    for name, weight in (("synthetic-leaves", 0.0), ("synthetic-cells", 1.0)):
+        settings = load_settings(name, profile="full", system="pea")
+        dataset = open_dataset(settings.data)
+        resolved = resolve(settings, dataset)
+        assert (settings.loss.mask_weight, resolved.loss.mask_weight) == ("auto", weight)
+        assert asked_for(settings, resolved)["loss.mask_weight"] == "auto"
+        kept = load_settings(name, profile="quick", system="pea")
+        assert resolve(kept, dataset).loss.mask_weight == 1
+    with pytest.raises(StudyError, match=r"loss\.mask_weight is 0: train with loss\.mask_weight=1"):
+        resolve(load_settings(profile="full", system="pea"), open_dataset(settings.data)).with_(
+            {"loss.mask_weight": 0, "clustering.foreground": "predicted"}
+        )
+
+
 @pytest.mark.parametrize(("fast", "precision"), [(True, "bfloat16"), (False, "float32")])
 def test_the_precision_that_auto_becomes_belongs_to_the_identity(fast, precision, monkeypatch):
     monkeypatch.setattr("study.device._fast_bfloat16", lambda _: fast)
@@ -86,8 +102,8 @@ def test_images_that_have_changed_are_read_again(tmp_path, write_folder):
 
 
 def test_neighbours_are_those_of_the_setting(tmp_path, write_folder):
-    root = write_folder(tmp_path / "x")  # the two objects are two pixels apart
-    for distance, near in ((2, False), (3, True)):
+    root = write_folder(tmp_path / "x")  # the two objects are two pixels apart, of 16: 64 of 512
+    for distance, near in ((64, False), (65, True)):
         settings = settings_of(root, f"data.image_size=0,loss.neighbour_distance={distance}")
         assert bool(images_to_train(settings, CPU).neighbours[0, 1, 2]) == near
 

@@ -12,6 +12,7 @@ from study.tracking import (
     launches,
     metric_curve,
     start_run,
+    stored_arrays,
     stored_picture,
     stored_run,
     stored_scores,
@@ -126,3 +127,18 @@ def test_of_equal_steps_the_last_value_counts():
     run = start_run(connect(), "run", "", {})
     run.log_metrics(Point(1, {"a": 5.0}, 10), Point(0, {"a": 3.0}, 20), Point(1, {"a": 4.0}, 30))
     assert metric_curve(run.run_id, "a").to_dict("list") == {"step": [0, 1], "value": [3.0, 4.0]}
+
+
+@pytest.mark.usefixtures("store")
+def test_arrays_are_read_as_they_were_logged():
+    run = start_run(connect(), "run", "", {})
+    assert stored_arrays(run.run_id, "maps.npz") is None
+    arrays = {"0.labels": np.array([[0, 300]], np.uint16), "names": np.array(["A1/plant001", "µ"])}
+    run.log_arrays(arrays, "maps.npz")
+    found = stored_arrays(run.run_id, "maps.npz")
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+    run.log_text("no arrays", "maps.npz")
+    assert stored_arrays(run.run_id, "maps.npz") is None

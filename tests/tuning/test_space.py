@@ -5,6 +5,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from study.clustering import CLUSTERERS
 from study.clustering.angular import Angular
+from study.paper import paper_settings
+from study.profiles import load_settings
 from study.tuning import paper_thresholds, space_of
 from study.tuning.space import nearest, on_grid, starts
 
@@ -28,14 +30,23 @@ def test_a_foreground_is_searched_where_it_is_predicted(foreground, searched):
 
 def test_paper_thresholds_leave_alone_what_is_not_searched():
     own = Angular(angle=30, min_size=40, seed_min_distance=9, foreground="truth", foreground_threshold=0.2)
-    assert paper_thresholds(own) == replace(own, angle=45, min_size=10)
+    assert paper_thresholds(own, Angular()) == replace(own, angle=45, min_size=10)
+
+
+def test_paper_thresholds_are_those_of_the_systems_paper():
+    """Of a probability, half is the threshold of Huang et al. 2022; Chen et al. 2019 remove nothing."""
+    pea = load_settings("bbbc039", profile="quick", system="pea", overrides="clustering.foreground=predicted")
+    own = replace(pea.clustering, foreground_threshold=0.3)
+    assert paper_thresholds(own, paper_settings(pea).clustering).foreground_threshold == 0.5
+    elc = load_settings("bbbc039", profile="quick", system="elc", overrides="clustering.min_size=30")
+    assert paper_thresholds(elc.clustering, paper_settings(elc).clustering).min_size == 0
 
 
 def test_a_search_starts_from_the_paper_and_the_own_values():
-    found = starts(Angular(angle=44.2, min_size=12, seed_threshold=0.99))
+    found = starts(Angular(angle=44.2, min_size=12, seed_threshold=0.99), Angular())
     paper = {"seed_threshold": 0.7, "seed_smoothing": 1.0, "angle": 45.0, "min_size": 10, "min_distance": 0.1}
     assert found == {"paper": paper, "given": paper | {"seed_threshold": 0.95}}
-    assert starts(Angular(angle=44.2)) == {"paper": paper}
+    assert starts(Angular(angle=44.2), Angular()) == {"paper": paper}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.maps import image_maps
 
 HARD = np.linspace(0, 0.2, 12)  # how much worse each image is
 GIVEN = Angular(angle=60.0, seed_threshold=0.4)
+PAPER = Angular()
 BUDGET = Tuning(trials=25, patience=25)
 
 
@@ -24,7 +25,7 @@ def score(clustering, i):
 
 
 def searched(budget=BUDGET, given=GIVEN, **options):
-    return search(score, len(HARD), given, budget, **options)
+    return search(score, len(HARD), given, PAPER, budget, **options)
 
 
 def timeless(found):
@@ -59,7 +60,7 @@ def test_settings_that_are_not_searched_stay():
 
 
 def test_where_nothing_is_better_the_papers_values_are_taken():
-    found = search(lambda *_: dict.fromkeys(("sbd", "fbd", "map", "abs_dic"), 0.5), 3, GIVEN, Tuning(trials=8))
+    found = search(lambda *_: dict.fromkeys(("sbd", "fbd", "map", "abs_dic"), 0.5), 3, GIVEN, PAPER, Tuning(trials=8))
     assert replace(found.best, angle=GIVEN.angle, seed_threshold=GIVEN.seed_threshold) == GIVEN
     assert (found.best.angle, found.best.seed_threshold) == (45.0, 0.7)
     assert found.importance == {}
@@ -84,7 +85,7 @@ def test_a_trial_that_wins_is_never_ended_early():
         calls.append(i)
         return dict.fromkeys(("sbd", "fbd", "map", "abs_dic"), len(calls) / 1e4)
 
-    trials = search(better_and_better, 12, GIVEN, Tuning(trials=10)).trials
+    trials = search(better_and_better, 12, GIVEN, PAPER, Tuning(trials=10)).trials
     assert (trials["state"] == "complete").all()
 
 
@@ -101,7 +102,7 @@ def test_the_sensitivity_is_measured_around_the_optimum():
 @pytest.mark.parametrize("patience", [3, 8])
 def test_a_search_stops_when_nothing_gets_better(patience):
     flat = {"sbd": 0.5, "fbd": 0.5, "map": 0.5, "abs_dic": 0.5}
-    trials = search(lambda *_: flat, 3, GIVEN, Tuning(trials=50, patience=patience)).trials
+    trials = search(lambda *_: flat, 3, GIVEN, PAPER, Tuning(trials=50, patience=patience)).trials
     assert (trials["stage"] != "around").sum() == 1 + patience
     trials = searched(Tuning(trials=9, patience=patience)).trials
     assert (trials["stage"] != "around").sum() <= 9
@@ -130,10 +131,10 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_end(scored, tmp_path):
     whole, file = searched(), tmp_path / "search.log"
     assert scored < whole.trials["images"].sum()
     with pytest.raises(KeyboardInterrupt):
-        search(until, len(HARD), GIVEN, BUDGET, file=file)
+        search(until, len(HARD), GIVEN, PAPER, BUDGET, file=file)
     calls.clear()
     scored += 10**6
-    again = search(until, len(HARD), GIVEN, BUDGET, file=file)
+    again = search(until, len(HARD), GIVEN, PAPER, BUDGET, file=file)
     assert timeless(again).equals(timeless(whole))
     assert again.best == whole.best
     assert len(calls) <= whole.trials["images"].sum()
@@ -142,7 +143,7 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_end(scored, tmp_path):
 def test_a_finished_search_is_not_made_again(tmp_path):
     file = tmp_path / "search.log"
     whole = searched(file=file)
-    again = search(lambda *_: pytest.fail("scored again"), len(HARD), GIVEN, BUDGET, file=file)
+    again = search(lambda *_: pytest.fail("scored again"), len(HARD), GIVEN, PAPER, BUDGET, file=file)
     assert again.trials.equals(whole.trials)
 
 

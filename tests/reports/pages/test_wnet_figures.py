@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from reports.pages.wnet_figures import WnetFigures
+from study.tracking import stored_scores
 
 
 def page(made, *launches):
@@ -40,13 +41,43 @@ def test_pictures_without_some_variants(made):
     assert set(data["run_id"]) <= set(made.partial.children.values())
 
 
-def test_both_networks_side_by_side(made):
+def test_what_fools_a_u_net(made):
+    text = page(made, made.concat_layer).figure_2().html
+    assert "Test images that fool the U-Net: of the 3 among 3 test images in which it merges or splits" in text
+    data = files_of(made.folder, "figure_2")
+    assert data["variant"].tolist() == ["U-Net", "W-Net"] * 3
+    assert data["merged"].tolist() == [2, 0] * 3
+    sbd = data["sbd"].to_numpy().reshape(3, 2)
+    assert (np.diff(sbd[:, 0] - sbd[:, 1]) > 0).all()  # the worst comes first
+    assert set(data["run_id"]) == {
+        made.concat_layer.children[f"concat_layer {layer}", 0] for layer in ("none", "dfeat.32")
+    }
+
+
+def test_embeddings_of_the_worst_images(made):
+    text = page(made, made.concat_layer).figure_4().html
+    assert "in which the U-Net merges objects, those of its lowest SBD. Numbered: the objects" in text
+    data = files_of(made.folder, "figure_4")
+    table = stored_scores(made.concat_layer.children["concat_layer none", 0], "test").table.head(3)
+    worst = table.sort_values("sbd")["image"].tolist()[:2]
+    assert data["image"].tolist() == [image for image in worst for _ in range(2)]
+    assert f"{worst[0]} (SBD: U-Net {table['sbd'].min():.3f}, W-Net 0." in text
+
+
+def test_the_ratio_of_the_loss_terms(made):
+    text = page(made, made.partial).loss_ratio().html
+    assert "Dotted: about 10" in text
+    assert "Cosine of the between-instance term here: squared" in text  # of the profile
+    data = files_of(made.folder, "loss_ratio")
+    assert data["step"].tolist() == [1, 2] * 8
+    assert data["ratio"].tolist() == [ratio for k in range(1, 9) for ratio in [5.0 * k] * 2]
+    assert page(made, made.concat_layer).loss_ratio() is None
+
+
+def test_precision_of_both_networks(made):
     own = page(made, made.concat_layer)
-    assert "Over all test images and seeds: U-Net: SBD 0." in own.figure_8().html
-    data = files_of(made.folder, "figure_8")
-    assert data["variant"].tolist() == ["concat_layer none"] * 2 + ["concat_layer dfeat.32"] * 2
     own.precision_curves()
-    curves = files_of(made.folder, "figure_8_precision")
+    curves = files_of(made.folder, "precision")
     assert curves["iou"].tolist() == [iou / 100 for iou in range(50, 95, 5)] * 2
     results = own.launches["concat_layer"].of({"network.concat_layer": "none"})
     wanted = np.mean([result.table["ap_70"].mean() for result in results])
@@ -59,6 +90,6 @@ def test_a_launch_without_results_has_words_for_figures(made):
     for block in (own.scores("constraints"), own.pictures("constraints", "figure_5")):
         assert "not begun" in block.html or "no finished run" in block.html
         assert "<img" not in block.html
-    assert own.scores("lambda") is own.pictures("lambda", "figure_7") is own.figure_8() is None
-    assert "Fig. 8 (no launch of both networks is given)" in own.about().html
+    assert own.scores("lambda") is own.pictures("lambda", "figure_7") is own.figure_2() is own.figure_4() is None
+    assert "Fig. 2 and 4 (no launch of both networks is given)" in own.about().html
     assert not list(made.folder.glob("*.pdf"))
