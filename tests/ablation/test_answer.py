@@ -249,7 +249,7 @@ def test_verdicts_stand_between_question_and_answer():
     ablation = replace(ROWS, claims=(claim,))
     results = [result(variant, seed) for seed in (0, 1) for variant in ROWS.variants()]
     parent = Parent()
-    log_answer(parent, ablation, results, "a caption", "**What?**\n\n6 runs", "toys, profile smoke")
+    log_answer(parent, ablation, results, "a caption", "**What?**\n\n6 runs", where="toys, profile smoke")
     table = verdicts_to_markdown(verdicts(ablation, results, "toys, profile smoke"))
     assert parent.note.startswith(f"**What?**\n\n{table}\n\n6 runs\n\n{to_markdown(ROWS, summarize(ROWS, results))}")
     assert parent.tables["claims"]["measured_on"].tolist() == ["toys, profile smoke"]
