@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
+from study.ablation.claim import Claim, read_claims
 from study.ablation.design import Ablation
 from study.errors import StudyError, unknown_name
 
@@ -32,9 +35,19 @@ def find_questions() -> dict[str, ModuleType]:
     return {name: questions[name] for name in sorted(questions, key=lambda n: (places[n] is None, places[n] or 0, n))}
 
 
+def all_claims() -> tuple[Claim, ...]:
+    """What the papers claim, `claims.csv`: also what no question here can test."""
+    return read_claims(Path(__file__).parent / "claims.csv")
+
+
 def find_ablations() -> dict[str, Ablation]:
-    """All ablations by name, in the order of `find_questions`."""
-    return {name: module.ABLATION for name, module in find_questions().items()}
+    """All ablations by name, in the order of `find_questions`, each with the claims that it tests."""
+    claims: dict[str, list[Claim]] = {}
+    for claim in all_claims():
+        claims.setdefault(claim.question, []).append(claim)
+    return {
+        name: replace(module.ABLATION, claims=tuple(claims.get(name, ()))) for name, module in find_questions().items()
+    }
 
 
 def asked_by(name: str) -> list[Ablation]:

@@ -26,6 +26,7 @@ from study.figures.names import variant_label
 from study.metrics.mistakes import matched
 from study.runs.gallery import GalleryImage, gallery_of
 
+LEAVES = ("cvppp2017", "synthetic-leaves")  # data sets, whose labels are coloured one by one, as in the paper
 _SHOWN = 2  # images of a figure
 _MATCH = 0.6  # IoU from which a label is drawn as found, as in the paper
 _APART = 45  # degrees; a pixel that is farther off lies nearer to an orthogonal object
@@ -45,12 +46,12 @@ def own_run(launch: LaunchResults) -> list[Pictured]:
     return pictured(launch, [control], [f"E-LC, {variant_label(control)}"])
 
 
-def labels_figure(runs: Sequence[Pictured], on_leaves: bool, dataset: str, folder: Path) -> Block:
+def labels_figure(runs: Sequence[Pictured], dataset: str, folder: Path) -> Block:
     """Labels of the same test images by all methods, of which the first chooses the images by its worst SBD."""
     title = "Fig. 3: labels of all methods"
     if not (names := common_images(runs)):
         return missing_gallery(title)
-    images = chosen_images(names, _SHOWN, runs[0].score)
+    images, on_leaves = chosen_images(names, _SHOWN, runs[0].score), dataset in LEAVES
     rows = []
     for name in images:
         first = runs[0].images[name]

@@ -18,8 +18,9 @@ from reports.blocks.page import (
     table_block,
     text_column,
 )
-from reports.blocks.printed import printed_columns, printed_source, with_printed
+from reports.blocks.printed import about_printed, printed_columns, read_printed, with_printed
 from reports.blocks.results import competitors_in_words, competitors_of, figure_table, result_frame, result_table
+from reports.blocks.verdicts import launch_verdicts
 from study import tracking
 from study.ablation.answer import score_figure
 from study.ablation.statistics import ABOUT_INTERVALS
@@ -41,16 +42,24 @@ class LaunchPage:
     """
 
     PARTS: ClassVar[Mapping[str, str]] = {}  # name of an ablation -> the part of the paper that it redoes
+    TRAINED_ON: ClassVar[str] = ""  # what the paper trains on, in sentences
 
     def __init__(self, store: str, run_ids: str, folder: str):
         tracking.use_store(store)
         self.launches, self.folder = load_launches(run_ids.split(",")), Path(folder)
 
     def about(self) -> Block:
-        """Which launches the page is made of, and which parts of the paper it does not cover."""
+        """Verdicts on claims, the launches that the page is made of, and parts of the paper that it does not cover."""
         parts = {name: part for name, part in self.PARTS.items() if name not in self.launches}
         absent = [f"{part} (no launch of {name} is given)" for name, part in parts.items()]
-        return cover(self.launches.values(), [*absent, *self.further_absent()])
+        block = launch_verdicts(self.launches.values(), self.folder)
+        block += cover(self.launches.values(), [*absent, *self.further_absent()])
+        return block + self._training_images()
+
+    def _training_images(self) -> Block:
+        """On how many images of what the launches train, beside what the paper does."""
+        ours = ", ".join(dict.fromkeys(launch.trained_on() for launch in self.launches.values()))
+        return paragraph(f"Training images: {ours}. {self.TRAINED_ON}", "soft")
 
     def further_absent(self) -> list[str]:
         """Other parts of the paper that the page leaves out, with the reason."""
@@ -78,7 +87,8 @@ class LaunchScores:
         *,
         means: Sequence[str] = (),
         shown: Sequence[str] = (),
-        printed: tuple[str, Sequence[str], Collection[str]] | None = None,
+        printed: tuple[str, Sequence[str]] | None = None,
+        told: Collection[str] = (),
     ) -> Block:
         """The scores of all variants as a table.
 
@@ -92,16 +102,18 @@ class LaunchScores:
         means, shown : sequence of str
             Scores that the file has next to those of every answer; scores and costs that the table shows.
         printed : tuple, optional
-            File, scores and data sets of printed values, see `with_printed`.
+            File of printed values in `ablations/printed`, and the scores that it prints.
+        told : collection of str
+            Test sets that the user says are those of the launch.
         """
         frame = result_frame(self.launch, self.competitors, means)
         if printed:
-            frame = with_printed(frame, self.launch, *printed)
+            frame = with_printed(frame, self.launch, read_printed(printed[0]), printed[1], told)
         frame.to_csv(self.folder / f"{file}.csv", index=False)
         columns = [text_column(labels, frame["label"])] if isinstance(labels, str) else [*labels]
         if printed:
-            columns += printed_columns(frame, printed[1])
-            caption += printed_source(frame)
+            columns += printed_columns(frame)
+            caption += about_printed(frame)
         return heading(title) + result_table(frame, columns, caption, self.launch.control_rows, shown)
 
     def score_block(self, file: str, title: str, caption: str) -> Block | None:
@@ -125,8 +137,9 @@ class OneLaunch(LaunchScores):
         super().__init__(load_launch(run_ids.split(","), self.ABLATION), Path(folder), self.IMPORTED)
 
     def about(self) -> Block:
-        """Which launch the page is made of, and what is missing of it."""
-        return cover([self.launch], []) + remarks("Missing on this page:", self.missing)
+        """Verdicts on claims, the launch that the page is made of, and what is missing of it."""
+        block = launch_verdicts([self.launch], self.folder) + cover([self.launch], [])
+        return block + remarks("Missing on this page:", self.missing)
 
 
 def cover(launches: Iterable[LaunchResults], absent: Sequence[str]) -> Block:

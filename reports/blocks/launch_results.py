@@ -13,6 +13,8 @@ import pandas as pd
 from ablations import find_ablations
 from study import tracking
 from study.ablation.design import Ablation
+from study.ablation.printed import printed_values, tested_images
+from study.ablation.question import measured_on
 from study.ablation.statistics import of_variant, summarize
 from study.errors import StudyError
 from study.metrics import kind_of, summary_scores
@@ -52,6 +54,11 @@ class LaunchResults:
         """Name of the data set."""
         return self.parent.tags.get("dataset", "an unknown data set")
 
+    @property
+    def where(self) -> str:
+        """Data set and profile in words."""
+        return measured_on(self.dataset, self.parent.tags.get("profile", ""))
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """The summary of the results, see `study.ablation.statistics.summarize`; empty without results."""
@@ -68,8 +75,13 @@ class LaunchResults:
 
     @cached_property
     def printed(self) -> pd.DataFrame | None:
-        """The paper's values."""
-        return pd.read_csv(self.ablation.printed) if self.ablation.printed else None
+        """The paper's values, marked by whether they are of the same test images, see `study.ablation.printed`."""
+        return printed_values(self.ablation, self.dataset, self.results)
+
+    @cached_property
+    def tested(self) -> set[str]:
+        """Names of the test images."""
+        return tested_images(self.results)
 
     @property
     def control_rows(self) -> list[int]:
@@ -99,6 +111,13 @@ class LaunchResults:
         if not about and not self.of(variant):
             return "no finished run"
         return "; ".join(sentence.removeprefix(f"{name}, ") for sentence in about)
+
+    def trained_on(self) -> str:
+        """Which images it trains on, as part of a sentence: `92 images of cvppp2017 (A1)`."""
+        count = tracking.split_sizes(self.parent.run_id).get("train")
+        images = f"{count} images" if count is not None else "an unknown number of images"
+        subsets = self.settings.get("data.subsets", "") if self.dataset == "cvppp2017" else ""
+        return f"{images} of {self.dataset}{f' ({subsets})' if subsets else ''}"
 
     def measured_on(self) -> str:
         """Data set, split, images, seeds and foreground rule, in a sentence."""
@@ -139,10 +158,15 @@ def load_launch(parent_ids: Sequence[str], name: str) -> LaunchResults:
     return launches[name]
 
 
+def is_launch_of_ablation(run: StoredRun) -> bool:
+    """Whether a run is the parent of a launch of an ablation that is known."""
+    return run.is_launch and run.tags.get("ablation", "") in find_ablations()
+
+
 def ablation_of(run: StoredRun) -> str:
     """The ablation that a parent run is a launch of; raises StudyError if it is of none that is known."""
     name = run.tags.get("ablation", "")
-    if not run.is_launch or name not in find_ablations():
+    if not is_launch_of_ablation(run):
         kind = f"one run of the launch {run.parent_id}" if run.parent_id else "not the launch of a known ablation"
         raise StudyError(
             f"--run_ids: run {run.run_id} ({run.name}) is {kind}; this report takes the parent runs of ablations "

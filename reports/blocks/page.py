@@ -48,12 +48,15 @@ class Column:
         Title above this and the neighbouring columns of the same group.
     numeric : bool
         Set flush right.
+    soft : bool
+        Set in grey: what is not to be compared with the rest.
     """
 
     title: str
     cells: Sequence[str]
     group: str = ""
     numeric: bool = True
+    soft: bool = False
 
 
 def text_column(title: str, values: Iterable[Any], form: str = "{}", *, numeric: bool = False) -> Column:
@@ -129,7 +132,8 @@ def _cells(tag: str, columns: Sequence[Column], contents: Sequence[str]) -> str:
     row, before = "", ""
     for column, content in zip(columns, contents, strict=True):
         starts = column.group and column.group != before
-        kinds = " ".join(kind for kind, whether in (("number", column.numeric), ("starts", starts)) if whether)
+        styles = (("number", column.numeric), ("starts", starts), ("soft", column.soft))
+        kinds = " ".join(kind for kind, whether in styles if whether)
         row += f'<{tag} class="{kinds}">{content}</{tag}>' if kinds else f"<{tag}>{content}</{tag}>"
         before = column.group
     return row

@@ -11,6 +11,8 @@ from reports.build.render import NAMES
 from study import tracking
 from study.errors import StudyError
 
+CLAIMS = "claims"  # the page of all claims, which is made where it is named only
+
 
 def pages_of_launches() -> dict[str, tuple[str, ...]]:
     """Names of the reports about launches -> the ablations that they show, `SHOWS` of the module of the page."""
@@ -28,7 +30,7 @@ def chosen_reports(names: Sequence[str], run_ids: str, dataset: str) -> dict[str
         report does.
     run_ids : str
         Joined by commas; of launches each report takes those that it shows. Empty: of each ablation the newest launch
-        on the data set, in any experiment.
+        on the data set, in any experiment; `claims` takes the newest on any data set.
     dataset : str
         Empty: that of the newest launch.
 
@@ -75,6 +77,8 @@ def _runs(name: str, ids: list[str], dataset: str) -> list[str]:
         if not shown:
             raise StudyError(f"--run_ids names no launch that {name} shows: it is about {', '.join(pages[name])}")
         return shown
+    if name == CLAIMS:
+        return ids or newest_launches(dataset, any_dataset=not dataset)
     if dataset:
         raise StudyError(f"--dataset chooses launches for {', '.join(pages)}; {name} takes --run_ids")
     runs = [tracking.stored_run(run_id) for run_id in ids]
@@ -93,10 +97,11 @@ def _runs(name: str, ids: list[str], dataset: str) -> list[str]:
     return ids
 
 
-def newest_launches(dataset: str = "", of: Sequence[str] = ()) -> list[str]:
+def newest_launches(dataset: str = "", of: Sequence[str] = (), *, any_dataset: bool = False) -> list[str]:
     """The newest finished launch of each of some ablations, or else the newest, in any experiment; of all by default.
 
-    Raises StudyError if there is no launch at all, or none on that data set.
+    They are on the data set, by default that of the newest of all, or with `any_dataset` each on its own. Raises
+    StudyError if there is no launch at all, or none on that data set.
     """
     of = of or list(find_ablations())
     what, start = ("an ablation", "all") if len(of) > 1 else (f"the ablation {of[0]}", of[0])
@@ -107,7 +112,7 @@ def newest_launches(dataset: str = "", of: Sequence[str] = ()) -> list[str]:
             "name another store by MLFLOW_TRACKING_URI"
         )
     dataset = dataset or there[0].tags["dataset"]
-    of_dataset = [run for run in there if run.tags["dataset"] == dataset]
+    of_dataset = [run for run in there if any_dataset or run.tags["dataset"] == dataset]
     if not of_dataset:
         known = ", ".join(sorted({run.tags["dataset"] for run in there}))
         raise StudyError(f"--dataset {dataset}: no launch of {what} is on it; there are some on {known}")

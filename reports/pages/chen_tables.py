@@ -12,8 +12,9 @@ from reports.blocks.chen_pictures import inconsistent_figure, labels_figure, met
 from reports.blocks.launch_page import BARS, OneLaunch
 from reports.blocks.page import Block, Column, heading, missing_columns, number, table_block, text_column
 from reports.blocks.pictures import angle_figure
-from reports.blocks.printed import LEAVES, read_printed
+from reports.blocks.printed import about_printed, add_printed, printed_columns, printed_key, read_printed
 from reports.blocks.results import ABOUT_DIFFERENCES, ABOUT_THRESHOLDS, difference_columns, result_frame, score_column
+from study.ablation.printed import marked
 from study.metrics import described, score_of
 
 SHOWS = ("neighbour_distance",)  # ablations
@@ -34,70 +35,50 @@ class ChenTables(OneLaunch):
     ABLATION = SHOWS[0]
     IMPORTED = True
 
-    @property
-    def on_leaves(self) -> bool:
-        """Whether the data set is one of leaves."""
-        return self.launch.dataset in LEAVES
-
     def table_1(self) -> Block:
         """Average precision by overlap."""
-        frame = self._with_printed("chen_table1", PRECISIONS, not self.on_leaves)
+        frame = self._with_printed("chen_table1", PRECISIONS)
         columns = _labels(frame)
         for name in PRECISIONS:
-            cells = [number(value) for value in frame[name]]
-            if not self.on_leaves:
-                printed = [f'<br><span class="interval">{number(value)}</span>' for value in frame[f"printed_{name}"]]
-                cells = [ours + below for ours, below in zip(cells, printed, strict=True)]
             title = "mean" if name == "map" else f".{name.removeprefix('ap_')}"
-            columns.append(Column(title, cells, "average precision by IoU"))
-        words = (
-            "The paper's values are left out: they are of cells, and these are leaves."
-            if self.on_leaves
-            else "Small print below: the paper's values, measured on its own 230 test images of BBBC006 and DSB2018, "
-            "where an object counts as found above that IoU; ours are on other images, and from that IoU on."
+            columns.append(Column(title, [number(value) for value in frame[name]], "average precision by IoU"))
+        caption = (
+            "Table 1. Average precision. In the paper an object counts as found above that IoU, here from that IoU on."
         )
-        return self._table("Table 1: average precision", f"Table 1. Average precision. {words}", columns, frame)
+        return self._table("Table 1: average precision", caption, [*columns, *printed_columns(frame)], frame)
 
     def table_2(self) -> Block:
         """Symmetric best Dice, foreground, and number of objects."""
-        frame = self._with_printed("chen_table2", COUNTS, self.on_leaves)
+        frame = self._with_printed("chen_table2", COUNTS)
         columns, tuned = _labels(frame), frame["sbd_paper_thresholds"].notna().to_numpy().any()
         columns.append(score_column(frame, "sbd", "ours", intervals=True))
         if tuned:
             columns.append(score_column(frame, "sbd_paper_thresholds", "ours"))
         columns += difference_columns(frame, "ours")
         columns += [score_column(frame, name, "ours") for name in COUNTS[1:]]
-        if self.on_leaves:
-            columns += [score_column(frame, name, "printed", prefix="printed_") for name in COUNTS]
-        words = (
-            "Printed: on 162 images of CVPPP2017 A1-4, drawn at random, and without the true foreground; SBD is the "
-            "smaller best Dice there too. Two printed values of FBD, 0.334 and 0.350, do not fit their SBD; they stand "
-            "as in the paper."
-            if self.on_leaves
-            else "The paper's values are left out: they are of leaves, and this data set is not."
-        )
         caption = (
-            f"Table 2. {described(map(score_of, COUNTS))}. "
-            f"{ABOUT_DIFFERENCES}{ABOUT_THRESHOLDS if tuned else ''} {words}"
+            f"Table 2. {described(map(score_of, COUNTS))}. {ABOUT_DIFFERENCES}{ABOUT_THRESHOLDS if tuned else ''} Two "
+            "printed values of FBD, 0.334 and 0.350, do not fit their SBD; they stand as in the paper."
         )
+        columns += printed_columns(frame)
         return self._table("Table 2: SBD and number of objects", caption, columns, frame)
 
     def _table(self, title: str, caption: str, columns: list[Column], frame: pd.DataFrame) -> Block:
         frame.to_csv(self.folder / f"{title[:7].lower().replace(' ', '_')}.csv", index=False)
         wanted = self.launch.ablation.control.items()
         control = [i for i, row in enumerate(frame.to_dict("records")) if wanted <= row.items()]
-        caption = f"{caption} {_ROWS} Shaded: the control. Ours: {self.measured_on()}"
+        caption = f"{caption}{about_printed(frame)} {_ROWS} Shaded: the control. Ours: {self.measured_on()}"
         return heading(title) + table_block([*columns, *missing_columns(frame)], caption, control)
 
     @cached_property
     def _results(self) -> pd.DataFrame:
         return result_frame(self.launch, self.competitors, (*PRECISIONS, *COUNTS[1:]))
 
-    def _with_printed(self, file: str, scores: Sequence[str], shown: bool) -> pd.DataFrame:
-        """Ours in the order of the paper, the printed values next to them where they are `shown`.
+    def _with_printed(self, file: str, scores: Sequence[str]) -> pd.DataFrame:
+        """Ours in the order of the paper, with the printed values.
 
         The columns are `method`, `network.embedding_dim`, `loss.neighbour_distance`; the scores, those of SBD with
-        interval and difference to the control; `printed_{score}`; `missing`.
+        interval and difference to the control; `missing`; those of `reports.blocks.printed.add_printed`.
         """
         method = ["U-Net" if "system" in variant else "E-LC" for variant in self.launch.ablation.variants()]
         method += [competitor.name for competitor in self.competitors]
@@ -105,17 +86,17 @@ class ChenTables(OneLaunch):
         columns = [DIMENSIONS, DISTANCE, *scores, *(further if "sbd" in scores else ()), "missing"]
         ours = self._results[columns].assign(key=_keys(self._results.assign(method=method)))
         ours.insert(0, "method", method)
-        printed = read_printed(file)
-        printed["key"] = _keys(printed)
-        order = {key: place for place, key in enumerate(printed["key"])}
-        after = printed[DIMENSIONS].isna().sum() - 0.5  # of other software, that of which nothing is printed
-        if shown:
-            names = {name: f"printed_{name}" for name in ("method", *scores)}
-            ours = ours.merge(printed.rename(columns=names)[["key", *names.values()]], "outer", "key")
-            ours["method"] = ours["method"].fillna(ours.pop("printed_method"))
-        places = ours.pop("key").map(order).fillna(after)
-        frame = ours.iloc[places.argsort(kind="stable")].reset_index(drop=True)
-        return frame.assign(missing=frame.pop("missing").fillna(""))
+        printed = marked(read_printed(file), self.launch.dataset, self.launch.tested)
+        keys = _keys(printed)
+        partners = dict(zip(keys, printed.to_dict("records"), strict=True))
+        alone = printed.assign(key=keys).loc[[key not in set(ours["key"]) for key in keys]]
+        ours = pd.concat([ours, alone[["method", "key"]].assign(missing="")], ignore_index=True)
+        # other software of which nothing is printed stands below that of which something is
+        after = sum(not row[DIMENSIONS] for row in partners.values()) - 0.5
+        places = pd.Series([keys.index(key) if key in partners else after for key in ours["key"]])
+        ours = ours.iloc[places.argsort(kind="stable")].reset_index(drop=True)
+        of_rows = [[partners[key]] if key in partners else [] for key in ours.pop("key")]
+        return add_printed(ours, of_rows, printed.to_dict("records"), scores)
 
     def scores(self) -> Block | None:
         """Scores by the distance of neighbours, a line per dimension."""
@@ -132,17 +113,18 @@ class ChenTables(OneLaunch):
     def figure_3(self) -> Block:
         """Labels of all methods side by side."""
         runs = methods(self.launch, BASELINE, self.competitors)
-        return labels_figure(runs, self.on_leaves, self.launch.dataset, self.folder)
+        return labels_figure(runs, self.launch.dataset, self.folder)
 
     def figure_4(self) -> Block:
         """Embeddings that are not consistent within an object."""
         return inconsistent_figure(own_run(self.launch), self.launch.dataset, self.folder)
 
 
-def _keys(frame: pd.DataFrame) -> list[str]:
+def _keys(frame: pd.DataFrame) -> list[tuple[str, ...]]:
     """What tells rows apart, ours and the paper's: the method however it is spelled, dimensions and distance."""
-    columns = zip(frame["method"], frame[DIMENSIONS], frame[DISTANCE], strict=True)
-    return [f"{_SPELLED.sub('', method).lower()} {dims:g} {distance:g}" for method, dims, distance in columns]
+    names = ("method", DIMENSIONS, DISTANCE)
+    rows = [row | {"method": _SPELLED.sub("", row["method"]).lower()} for row in frame.to_dict("records")]
+    return [printed_key(row, names) for row in rows]
 
 
 def _labels(frame: pd.DataFrame) -> list[Column]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.blocks.launch_results import is_launch_of_ablation, load_launches
 from reports.blocks.page import (
     Block,
     Column,
@@ -24,6 +25,7 @@ from reports.blocks.page import (
 )
 from reports.blocks.pictures import strips_of
 from reports.blocks.results import score_column
+from reports.blocks.verdicts import launch_verdicts
 from study import figures, tracking
 from study.ablation.statistics import interval
 from study.errors import StudyError
@@ -68,6 +70,7 @@ class Comparison:
         tracking.use_store(store)
         self.folder = Path(folder)
         self.runs, self.missing = _read(run_ids.split(","))
+        self.launches = [run_id for run_id in run_ids.split(",") if is_launch_of_ablation(tracking.stored_run(run_id))]
 
     @property
     def headline(self) -> Score:
@@ -75,7 +78,11 @@ class Comparison:
         return headline(self.runs[0].table)
 
     def about(self) -> Block:
-        """The runs, and whether they have images in common."""
+        """Verdicts of whole launches on claims, the runs, and whether they have images in common."""
+        launches = [launch for run_id in self.launches for launch in load_launches([run_id]).values()]
+        return launch_verdicts(launches, self.folder) + self._about_runs()
+
+    def _about_runs(self) -> Block:
         block = remarks("Missing here:", self.missing)
         if not self.runs:
             return block + paragraph("No run has scores to compare.", "soft")

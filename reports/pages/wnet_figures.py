@@ -11,8 +11,8 @@ from reports.blocks.loss_terms import ratio_figure
 from reports.blocks.page import Block, figure_block, heading, remarks
 from reports.blocks.pictures import embeddings
 from reports.blocks.precision import precision_block
-from reports.blocks.printed import PRINTED, score_frame
-from reports.blocks.subsets import NETWORKS, control_of
+from reports.blocks.printed import about_printed, score_frame
+from reports.blocks.subsets import NETWORKS, TRAINED_ON, control_of
 from study.ablation.answer import score_figure
 from study.figures.names import value_label
 from study.runs.job import Result
@@ -41,7 +41,7 @@ _PICTURES = {
 class WnetFigures(LaunchPage):
     """The figures."""
 
-    PARTS = PARTS
+    PARTS, TRAINED_ON = PARTS, TRAINED_ON
 
     def further_absent(self) -> list[str]:
         asks_both = any(control_of(launch, network="unet") for launch in self.launches.values())
@@ -62,7 +62,7 @@ class WnetFigures(LaunchPage):
             return heading(title) + missing
         figure = score_figure(launch.ablation, launch.table, "", launch.printed)
         data = score_frame(launch)
-        stars = " Printed values stand beside the legacy score only." if data[PRINTED].notna().to_numpy().any() else ""
+        stars = f"{about_printed(data)} Stars stand beside the legacy score only." if about_printed(data) else ""
         caption = f"{caption} {BARS}{stars} {launch.measured_on()}"
         return heading(title) + figure_block(self.folder, file, figure, caption, data) + missing
 

@@ -27,7 +27,7 @@ _TICK = {"local": "✓", "global": "–"}
 class WnetTables(LaunchPage):
     """The tables."""
 
-    PARTS = PARTS
+    PARTS, TRAINED_ON = PARTS, subsets.TRAINED_ON
 
     def further_absent(self) -> list[str]:
         return [] if self._shows_table_3() else ["Table 3 (for runs on cvppp2017)"]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from study import figures
+from study import figures, tracking
 from study.ablation.design import Ablation
+from study.ablation.printed import printed_values
 from study.ablation.statistics import (
     contrasts,
     contrasts_to_markdown,
@@ -16,6 +17,13 @@ from study.ablation.statistics import (
     pooled_components,
     summarize,
     to_markdown,
+)
+from study.ablation.verdicts import (
+    needs_trainings,
+    training_results,
+    verdict_frame,
+    verdicts,
+    verdicts_to_markdown,
 )
 from study.metrics import headline
 from study.metrics.registry import kind_of
@@ -29,17 +37,33 @@ if TYPE_CHECKING:
 _LONGEST_NOTE = 7500  # characters; the store cuts longer descriptions off, without a word
 
 
-def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str, note: str) -> None:
+def log_answer(
+    parent: TrackedRun,
+    ablation: Ablation,
+    results: Sequence[Result],
+    caption: str,
+    note: str,
+    dataset: str = "",
+    where: str = "",
+) -> None:
     """Log what the results of an ablation, of which there are some, say.
 
-    `caption` tells what the numbers are measured on, `note` what was asked; the answer is written below it.
+    `caption` tells what the numbers are measured on, `note` what was asked, its first paragraph in a sentence; verdicts
+    on the papers' claims are written below that, and the answer below `note`. `where` names data set and profile, the
+    only ones that verdicts are about. By the name of the data set it is known whether printed values were measured on
+    the same images.
     """
     table = summarize(ablation, results)
     parent.log_table(table, "answer")
-    _log_figures(parent, ablation, results, table, caption)
+    printed = printed_values(ablation, dataset, results)
+    parent.log_figure(score_figure(ablation, table, caption, printed), f"{ablation.name}.png")
+    _log_pictures(parent, ablation, results, caption)
     contrasted = contrasts(ablation, results)
     if len(contrasted):
         parent.log_table(contrasted, "contrasts")
+    judged = verdicts(ablation, results, where, _trainings(parent, ablation))
+    if judged:
+        parent.log_table(verdict_frame(judged), "claims")
     components = pooled_components(ablation, results)
     if components is not None:
         parent.set_tags(components.to_tags())
@@ -49,8 +73,20 @@ def log_answer(parent: TrackedRun, ablation: Ablation, results: Sequence[Result]
     label, items = headline(table).label, f"{kind.item}s"
     power = describe_power(components, seeds, images, len(compared), label, items)
     mixed = mixed_environments([text for result in results for text in result.environments])
-    begin = [part for part in (note, mixed, to_markdown(ablation, table)) if part]
+    question, _, further = note.partition("\n\n")
+    parts = (question, verdicts_to_markdown(judged), further, mixed, to_markdown(ablation, table))
+    begin = [part for part in parts if part]
     parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), power))
+
+
+def _trainings(parent: TrackedRun, ablation: Ablation) -> list[Result]:
+    """Measures of the trainings of the finished runs below a parent, where a claim is about any."""
+    if not needs_trainings(ablation.claims):
+        return []
+    children = tracking.children_of(tracking.stored_run(parent.run_id))
+    finished = [child for child in children if child.state == "FINISHED"]
+    runs = {(child.tags["variant"], int(child.tags["seed"])): tracking.training_of(child) for child in finished}
+    return training_results(ablation, runs)
 
 
 def _joined(begin: Sequence[str], contrasted: Sequence[str], power: str) -> str:
@@ -71,12 +107,8 @@ def score_figure(ablation: Ablation, table: pd.DataFrame, caption: str, printed:
     return figures.score_rows(table, ablation.names(), ablation.control, caption, printed)
 
 
-def _log_figures(
-    parent: TrackedRun, ablation: Ablation, results: Sequence[Result], table: pd.DataFrame, caption: str
-) -> None:
-    """Scores, the contact sheet, and the pictures that the ablation asks for."""
-    printed = pd.read_csv(ablation.printed) if ablation.printed else None
-    parent.log_figure(score_figure(ablation, table, caption, printed), f"{ablation.name}.png")
+def _log_pictures(parent: TrackedRun, ablation: Ablation, results: Sequence[Result], caption: str) -> None:
+    """The contact sheet, and the pictures that the ablation asks for."""
     first = min(result.seed for result in results)
     shown = [result for result in results if result.seed == first]
     rows = [(variant_name(result.variant), result.panels) for result in shown]

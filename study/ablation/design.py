@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from study.ablation.claim import Claim
 from study.errors import StudyError, first_line, unknown_name
 from study.runs.job import PlannedRun, variant_name
 from study.settings import Settings, all_names
@@ -40,7 +41,8 @@ class Ablation:
         The varied setting along the axis of the figure, a curve, where variants that do not name it are level lines;
         without one the figure has a row per variant.
     printed : Path, optional
-        CSV file of the paper's values: the varied settings, `value` and, for readers, `source`.
+        CSV file of the paper's values: the varied settings, `value`, maybe `test_set` (what they were measured on, see
+        `study.ablation.printed`) and, for readers, `source`.
     dependent_settings : dict
         (Dotted name, varied value) -> settings that come along with that value, such as the smaller batch of a large
         embedding. They do not belong to the variant's name.
@@ -56,6 +58,8 @@ class Ablation:
         The question's name in MLproject; `ablate_NAME` by default.
     order_in_all : int, optional
         The place of the question in `all`; without one it is not part of it.
+    claims : tuple of Claim
+        What the papers claim of it, by which the answer begins; a changed claim makes another answer.
 
     Raises
     ------
@@ -74,6 +78,7 @@ class Ablation:
     dependent_settings: dict[tuple[str, Any], dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     fixed: dict[str, Any] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     # no part of the representation, which identifies the answer
     defaults: dict[str, Any] = field(default_factory=dict, repr=False)
     entry_point: str = field(default="", repr=False)
@@ -190,10 +195,10 @@ def _faults_of_printed(ablation: Ablation) -> Iterator[str]:
         yield f"`printed`, {ablation.printed}, cannot be read ({first_line(error)}): fix it, or leave it out"
         return
     needed = {*ablation.varied, "value"}
-    if not needed <= columns <= {*needed, *ablation.names(), "source"}:
+    if not needed <= columns <= {*needed, *ablation.names(), "test_set", "source"}:
         yield (
             f"`printed`, {ablation.printed}, has the columns {', '.join(sorted(columns))}: it needs "
-            f"{', '.join(sorted(needed))}, and may have source"
+            f"{', '.join(sorted(needed))}, and may have test_set and source"
         )
 
 

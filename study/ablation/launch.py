@@ -65,6 +65,7 @@ def run_ablations(
     *,
     plan_only: bool = False,
     reuse: bool = True,
+    profile: str = "",
 ) -> LaunchResult:
     """Run ablations and log their answers.
 
@@ -80,6 +81,8 @@ def run_ablations(
         Print what would be done, and do nothing.
     reuse : bool
         Reuse what earlier launches have finished, and resume what they have begun.
+    profile : str
+        Name of the budget that `base` gives, for the words of verdicts.
 
     Raises
     ------
@@ -89,7 +92,9 @@ def run_ablations(
     first = base(ablations[0], ablations[0].control)
     dataset, device = opened(first.data), choose_device(first.training.device)
     digest = _check_data(dataset, first.data)
-    planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
+    planned = [
+        plan_question(ablation, base, seeds, dataset, digest, reuse=reuse, profile=profile) for ablation in ablations
+    ]
     experiment = tracking.connect()
     answered = {question.ablation.name: question.finished_launch() for question in planned}
     questions = [question for question in planned if answered[question.ablation.name] is None]
@@ -107,7 +112,7 @@ def run_ablations(
         tqdm.write(f"{_plan_in_words(questions, trainings, known, dataset)}\n{slots} at a time, on {device}")
     if plan_only:
         return LaunchResult(0, [])
-    with _stopped_once(), _parents(questions, experiment, dataset, digest):
+    with _stopped_once(), _parents(questions, experiment, dataset, digest, profile):
         _execute_jobs(finished, unfinished, slots, options)
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
@@ -169,7 +174,9 @@ def _describe_power(questions: Sequence[Question], dataset: Dataset) -> list[str
 
 
 @contextmanager
-def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, digest: str) -> Iterator[None]:
+def _parents(
+    questions: Sequence[Question], experiment: str, dataset: Dataset, digest: str, profile: str
+) -> Iterator[None]:
     """A parent run for each question, which is ended however the block is left."""
     with ExitStack() as beats:
         try:
@@ -177,7 +184,7 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
                 ablation = question.ablation
                 tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
                 tags["split_note"] = dataset.split_note  # for the captions of reports
-                tags["answer_digest"] = question.digest
+                tags |= {"answer_digest": question.digest, "profile": profile}
                 name = f"{ablation.name} on {dataset.name}"
                 question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
                 question.experiment_id = experiment

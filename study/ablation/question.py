@@ -33,6 +33,8 @@ class Question:
         What its numbers are measured on.
     note : str
         What is asked.
+    where : str
+        Data set and profile, the only ones that verdicts on the papers' claims are about.
     jobs : list of Job
         Without an experiment and a parent run, see `logged_below_parent`.
     parent : TrackedRun or None
@@ -46,6 +48,7 @@ class Question:
     ablation: Ablation
     caption: str
     note: str
+    where: str
     jobs: list[Job]
     parent: TrackedRun | None = None
     experiment_id: str = ""
@@ -64,7 +67,7 @@ class Question:
         """Identifies the answer: all results, the question, and the code that draws and writes the answer."""
         printed = self.ablation.printed.read_text() if self.ablation.printed else ""
         asked = repr(replace(self.ablation, printed=None))
-        content = [[job.digest for job in self.jobs], asked, printed, self.note, digest_of(ANSWER)]
+        content = [[job.digest for job in self.jobs], asked, printed, self.note, self.where, digest_of(ANSWER)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
     def finished_launch(self) -> str | None:
@@ -85,7 +88,8 @@ class Question:
         reasons = [f"{failure.planned.name}: {failure.reason}" for failure in self.failures]
         if self.results:
             try:
-                log_answer(parent, self.ablation, self.results, self.caption, self.note)
+                dataset = self.jobs[0].planned.settings.data.name
+                log_answer(parent, self.ablation, self.results, self.caption, self.note, dataset, self.where)
             except Exception as error:
                 self.unanswered = True
                 reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")
@@ -96,8 +100,20 @@ class Question:
         self.ended = True
 
 
+def measured_on(dataset: str, profile: str) -> str:
+    """Data set and profile in words; launches of earlier versions do not know their profile."""
+    return f"{dataset}, profile {profile}" if profile else dataset
+
+
 def plan_question(
-    ablation: Ablation, base: SettingsOf, seeds: Sequence[int], dataset: Dataset, digest: str, *, reuse: bool
+    ablation: Ablation,
+    base: SettingsOf,
+    seeds: Sequence[int],
+    dataset: Dataset,
+    digest: str,
+    *,
+    reuse: bool,
+    profile: str = "",
 ) -> Question:
     """The question that an ablation asks on a data set with that digest, with a job for each of its runs.
 
@@ -109,7 +125,7 @@ def plan_question(
     data_note = f"{caption} {in_two_splits(contents(runs[0].settings.data))}".strip()
     varied = f"{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}."
     note = f"**{ablation.question}**\n\n{varied} {data_note}"
-    question = Question(ablation, caption, note, [])
+    question = Question(ablation, caption, note, measured_on(dataset.name, profile), [])
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
         text = f"{run.name}: a variant of the ablation '{ablation.name}'. {data_note}"

@@ -13,6 +13,9 @@ _NAMED = ("system", "network.name", "loss.name")  # settings whose values are na
 _NAMES = {
     "wnet": "W-Net",
     "unet": "U-Net",
+    "residual": "residual U-Net",
+    "resnet-50": "ResNet-50",
+    "resnet-101": "ResNet-101",
     "elc": "E-LC",
     "three-class": "three-class U-Net",
     "pea": "PEA",

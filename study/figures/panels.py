@@ -39,7 +39,7 @@ def panel(
     tiles = [
         image_picture(image),
         label_colours(truth),
-        none if distance is None else brightness(distance),
+        none if distance is None else relative_brightness(distance),
         none if embedding is None else embedding_colours(_finite(embedding)),
         label_colours(matched_to(truth, prediction)),
     ]
@@ -53,7 +53,7 @@ def _finite(maps: np.ndarray) -> np.ndarray:
     return np.nan_to_num(maps.astype(np.float32), nan=0, posinf=0, neginf=0)
 
 
-def brightness(distance: np.ndarray) -> np.ndarray:
+def relative_brightness(distance: np.ndarray) -> np.ndarray:
     """A map (M, N) in grey, (M, N, 3) uint8, white at its maximum; values that are not finite count as 0."""
     distance = _finite(distance)
     grey = (255 * np.clip(distance / max(float(distance.max()), 1e-6), 0, 1)).astype(np.uint8)

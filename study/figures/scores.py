@@ -18,8 +18,8 @@ from study.metrics import Score, drawn_scores, headline, score_of
 
 _OTHER = "0.3"
 _PRINTED = "sbd_legacy"  # the score of which files of printed values hold values
+_ELSEWHERE = "0.8"  # inside of a star whose value is of other images
 _ABOUT = "Squares: means, bars: their intervals; circles: seeds."
-_STARS = " Stars: the paper's values, on its own images."
 
 
 def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd.DataFrame | None = None) -> Figure:
@@ -39,7 +39,8 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     caption : str
         What the numbers are: data set, split, foreground rule, images and seeds.
     printed : DataFrame, optional
-        Printed values: columns `x`, `hue`, `value`.
+        Printed values: columns `x`, `hue`, `value`, `test_set` and `same`, as `study.ablation.printed` marks them.
+        Those that were measured on other test images are grey.
     """
     figure, axes, scores = _panels(table, printed, 3.3, "y")
     level = [row for row in table.to_dict("records") if pd.isna(row[x])]
@@ -59,11 +60,13 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
         axis.set(ylabel=score.label, ylim=_limits(score, *axis.get_ylim()))  # of two seeds, intervals may be long
     note = _ABOUT
     if printed is not None:
-        note += _STARS
-        for value, rows in printed[printed[x].isin(ticks)].groupby(hue, sort=False):
-            colour, label = NETWORK_COLOURS.get(str(value), _OTHER), f"{value_label(hue, value)}, printed"
-            places = [ticks.index(v) for v in rows[x]]
-            axes[-1].plot(places, rows["value"], "*", ms=12, mfc=colour, mec="black", mew=0.6, zorder=4, label=label)
+        stars = printed.loc[printed[x].isin(ticks)]
+        note += _about_stars(stars)
+        for _, rows in stars.groupby([hue, "same"], sort=False):
+            value, same = rows[hue].iloc[0], bool(rows["same"].iloc[0])
+            label = f"{value_label(hue, value)}, printed{'' if same else ' (other images)'}"
+            colour, places = NETWORK_COLOURS.get(str(value), _OTHER), [ticks.index(v) for v in rows[x]]
+            axes[-1].plot(places, rows["value"], **_star(colour, same), label=label)
     if level:  # so many lines that a legend would cover them
         axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     else:
@@ -126,7 +129,7 @@ def score_rows(
     control : dict
         The variant that the others are compared with; its row is shaded, a dotted line goes through its mean.
     printed : DataFrame, optional
-        Printed values: columns `varied` and `value`.
+        Printed values, as in `score_curve`: columns `varied`, `value`, `test_set` and `same`.
     """
     variants = [_named(row, varied) for row in table.to_dict("records")]
     figure, axes, scores = _panels(table, printed, 0.26 * len(table) + 1.3, "x")
@@ -140,10 +143,11 @@ def score_rows(
             axis.axhspan(place - 0.5, place + 0.5, color="0.93", zorder=0)
             axis.axvline(table[score.key].iloc[place], color="0.4", ls=":", lw=1.2, zorder=1)
         note += " Shaded: the control."
-    stars = [] if printed is None else _rows_of(printed, variants)
-    for place, value in stars:
-        axes[-1].plot(value, place - 0.2, "*", ms=11, mfc=colours[place], mec="black", mew=0.6, zorder=4)
-    note += _STARS if stars else ""
+    if printed is not None:
+        stars = _with_places(printed, varied, variants)
+        for place, value, same in zip(stars["place"], stars["value"], stars["same"], strict=True):
+            axes[-1].plot(value, place - 0.2, **_star(colours[place], bool(same)))
+        note += _about_stars(stars)
     axes[0].set(yticks=range(len(variants)), ylim=(len(variants) - 0.5, -0.5))
     axes[0].set_yticklabels([variant_label(variant) for variant in variants])
     for axis, score in zip(axes, scores, strict=True):
@@ -166,11 +170,25 @@ def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[st
         axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
 
 
-def _rows_of(printed: pd.DataFrame, variants: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
-    """Place and value of the printed values whose variant has a row."""
-    names = [name for name in printed if name not in ("value", "source")]
-    pairs = [(_named(row, names), row["value"]) for row in printed.to_dict("records")]
-    return [(variants.index(variant), value) for variant, value in pairs if variant in variants]
+def _with_places(printed: pd.DataFrame, varied: Sequence[str], variants: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The printed values whose variant has a row, with the column `place`, that row."""
+    named = [_named(row, varied) for row in printed.to_dict("records")]
+    shown = printed.loc[[variant in variants for variant in named]]
+    return shown.assign(place=[variants.index(variant) for variant in named if variant in variants])
+
+
+def _star(colour: str, same: bool) -> dict[str, Any]:
+    """How a printed value is drawn: in the colour of its network only where it is of the same test images."""
+    face, edge = (colour, "black") if same else (_ELSEWHERE, colour)
+    return {"marker": "*", "ls": "", "ms": 12, "mfc": face, "mec": edge, "mew": 0.8, "zorder": 4}
+
+
+def _about_stars(stars: pd.DataFrame) -> str:
+    """What the stars are, as a part of the caption; empty without any."""
+    rows = stars.to_dict("records")
+    others = list(dict.fromkeys(row["test_set"] for row in rows if not row["same"]))
+    words = " Stars: the paper's values, on the same test images." if any(row["same"] for row in rows) else ""
+    return words + (f" Grey stars: the paper's values, on other images: {'; '.join(others)}." if others else "")
 
 
 def write_under(figure: Figure, text: str) -> None:

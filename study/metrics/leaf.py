@@ -42,11 +42,17 @@ def _values(table: Contingency) -> tuple[float, ...]:
     return (*scores, foreground_dice(table), difference, abs(difference))
 
 
-# the legacy SBD is what the challenge's server reported until the end of 2021, so what older papers print
+# The legacy SBD is the reading that fits best of what the challenge's server reported until the end of 2021, and older
+# papers print; it is not known for a fact.
 METRIC = Metric(
     (
         Score("sbd", "SBD", "symmetric best Dice, the smaller best Dice of an image", group=TRUE, drawn=True),
-        Score("sbd_legacy", "legacy SBD", "the larger best Dice, the leaderboard's SBD until 2022", group=LEGACY),
+        Score(
+            "sbd_legacy",
+            "legacy SBD",
+            "the larger best Dice, as far as can be told the leaderboard's SBD until 2022",
+            group=LEGACY,
+        ),
         Score("best_dice_true", "best Dice of true objects", "mean over the true objects", summary=False),
         Score("best_dice_pred", "best Dice of found objects", "mean over the found objects", summary=False),
         Score("fbd", "FBD", "Dice of the foreground"),

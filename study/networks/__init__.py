@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from study.config import fields_of, registry
 from study.networks.base import LossNeeds, Network
 from study.networks.residual import AffinityNetwork, ResidualNetwork
+from study.networks.resnet import ResNet50, ResNet101
 from study.networks.three_class import ThreeClassUNet
 from study.networks.unet import DistanceHead, EmbeddingHead, UNet
 from study.networks.wnet import WNet
 
-NETWORKS = registry(UNet, WNet, ThreeClassUNet, ResidualNetwork, AffinityNetwork)
+NETWORKS = registry(UNet, WNet, ThreeClassUNet, ResidualNetwork, AffinityNetwork, ResNet50, ResNet101)
 CONCAT_LAYERS = {  # what can be forwarded, in the order of Table 1 of Wu et al. 2020 -> the network that has it
     layer: network.key for network in (UNet, WNet) for layer in fields_of(network)["concat_layer"].metadata["choices"]
 }

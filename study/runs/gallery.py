@@ -66,7 +66,7 @@ def gallery_image(
     window = (slice(None, None, step), slice(None, None, step))
     kept = {"picture": figures.image_picture(image)[window]}
     if maps is not None:
-        kept["distance"] = figures.brightness(maps.objectness)[window][..., 0]
+        kept["distance"] = figures.relative_brightness(maps.objectness)[window][..., 0]
     if maps is not None and maps.embedding.shape[-1]:
         embedding = np.nan_to_num(maps.embedding[window], nan=0, posinf=0, neginf=0)
         kept["embedding"] = figures.embedding_colours(embedding)

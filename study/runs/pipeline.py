@@ -22,6 +22,7 @@ from study.inference import predict_maps
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS, score_of
 from study.paper import origin_tags, paper_settings
+from study.runs.affinity_pictures import log_affinity_pictures
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
 from study.runs.gallery import log_gallery
@@ -138,6 +139,7 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     if holds_network:
         run.log_text(as_csv(contents(settings.data)), IMAGES)
         run.log_network(trained.network, job.planned.settings, channels_of(settings.data))
+        log_affinity_pictures(run, trained.network, training.images("test"), job.planned.settings)
         trained.holder = run.run_id
     return scored
 

@@ -27,6 +27,7 @@ from study.tracking.reading import (
     launch_with_variances,
     launches,
     metric_curve,
+    split_sizes,
     stored_arrays,
     stored_picture,
     stored_run,

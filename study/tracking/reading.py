@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,6 +133,13 @@ def stored_settings(run_id: str) -> dict:
         return load_dict(f"runs:/{run_id}/{SETTINGS}")
     except (MlflowException, OSError):
         return {}
+
+
+def split_sizes(run_id: str) -> dict[str, int]:
+    """Images, or volumes, per split of the data set that a run reads; empty where the store does not know."""
+    inputs = get_run(run_id).inputs
+    profiles = [given.dataset.profile for given in inputs.dataset_inputs] if inputs else []
+    return json.loads(profiles[0]) if profiles and profiles[0] else {}
 
 
 def stored_text(run_id: str, file: str) -> str | None:

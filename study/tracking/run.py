@@ -133,6 +133,11 @@ class TrackedRun:
         for i, picture in enumerate(pictures):
             self.client.log_image(self.run_id, picture, f"{split}_pictures/{i}.png")
 
+    def log_picture(self, picture: np.ndarray, table: pd.DataFrame, name: str) -> None:
+        """Log a (M, N, 3) uint8 picture as `name`.png, and what is in it as `name`.csv."""
+        self.client.log_image(self.run_id, picture, f"{name}.png")
+        self.log_text(table.to_csv(index=False), f"{name}.csv")
+
     def log_search(self, values: dict[str, Any], trials: pd.DataFrame, drawn: dict[str, Figure]) -> None:
         """Log a search of thresholds: what it found (dotted name -> value), its trials, and figures by name."""
         self.set_tags({f"{TUNED}{name}": value for name, value in values.items()})

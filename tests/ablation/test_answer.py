@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from study import figures
 from study.ablation.answer import log_answer
+from study.ablation.claim import Claim
 from study.ablation.design import Ablation
 from study.ablation.statistics import (
     Components,
@@ -18,6 +19,7 @@ from study.ablation.statistics import (
     summarize,
     to_markdown,
 )
+from study.ablation.verdicts import verdicts, verdicts_to_markdown
 from study.runs.job import Result
 
 WEIGHTS = [0.5, 1.0, 10.0, "only"]
@@ -129,9 +131,8 @@ def test_printed_values_are_drawn_beside(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "score_rows", lambda *all_given: given.append(all_given[-1]) or Figure())
     logged(ablation, [result(variant) for variant in ROWS.variants()])
     (printed,) = given
-    assert printed.to_dict("records") == [
-        {"network.concat_layer": "distmap", "value": 0.9, "source": "a table of 2020"}
-    ]
+    about = {"source": "a table of 2020", "test_set": "images that are not named", "same": False}
+    assert printed.to_dict("records") == [{"network.concat_layer": "distmap", "value": 0.9, **about}]
 
 
 def test_variants_without_results_are_left_out():
@@ -223,3 +224,17 @@ def test_without_test_pictures():
     """A result whose test images are none has a table without rows."""
     empty = [Result(r.variant, r.seed, r.table, r.panels[:1]) for r in map(result, ROWS.variants())]
     assert len(logged(ROWS, empty).figures["contact_sheet.png"].axes) == 3
+
+
+def test_verdicts_stand_between_question_and_answer():
+    claim = Claim(
+        "1", "A 2020", "Table 1", "Features help.", "layers", "difference",
+        "network.concat_layer=distmap - network.concat_layer=none", ">", ("sbd",),
+    )  # fmt: skip
+    ablation = replace(ROWS, claims=(claim,))
+    results = [result(variant, seed) for seed in (0, 1) for variant in ROWS.variants()]
+    parent = Parent()
+    log_answer(parent, ablation, results, "a caption", "**What?**\n\n6 runs", "toys, profile smoke")
+    table = verdicts_to_markdown(verdicts(ablation, results, "toys, profile smoke"))
+    assert parent.note.startswith(f"**What?**\n\n{table}\n\n6 runs\n\n{to_markdown(ROWS, summarize(ROWS, results))}")
+    assert parent.tables["claims"]["measured_on"].tolist() == ["toys, profile smoke"]

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_every_file_is_a_question():
     assert {file.stem for file in folder.glob("[!_]*.py")} == {
         module.__name__.removeprefix("ablations.") for module in find_questions().values()
     }
-    assert ABLATIONS["lambda"] is find_questions()["lambda"].ABLATION
+    assert replace(ABLATIONS["lambda"], claims=()) == find_questions()["lambda"].ABLATION
 
 
 def test_all_are_asked_in_the_order_of_the_paper():
@@ -39,8 +40,10 @@ def test_all_are_asked_in_the_order_of_the_paper():
 
 
 def test_the_papers_tables_of_affinities():
-    """Rows of Table 2, 5, 6 and 7 of Huang et al. 2022, each with the settings that it names."""
+    """Rows of Table 1 (ours), 2, 5, 6 and 7 of Huang et al. 2022, each with the settings that it names."""
     rows = {name: [run.settings for run in plan(ABLATIONS[name], at("full"), [0])] for name in ABLATIONS}
+    backbones = [(s.network.name, s.network.base_width, s.network.depth) for s in rows["pea_backbones"]]
+    assert backbones == [("residual", 16, 4), ("resnet-50", 32, 4), ("resnet-101", 32, 4)]
     modules = [(s.loss.cross_weight, s.loss.pyramid_weight) for s in rows["pea_modules"]]
     assert modules == [(0, 0), (0, 1), (1, 0), (1, 1)]
     views = {(s.loss.view_turns, s.loss.view_cutout, s.loss.view_intensity) for s in rows["pea_views"]}
@@ -159,7 +162,7 @@ def test_printed_values_belong_to_variants(module):
     if ablation.printed is None:
         pytest.skip("the paper prints no values")
     printed = pd.read_csv(ablation.printed)
-    assert set(printed.columns) == {*ablation.varied, "value", "source"}
+    assert set(printed.columns) == {*ablation.varied, "value", "test_set", "source"}
     variants = ablation.variants()
     for row in printed.to_dict("records"):
         assert {name: row[name] for name in ablation.varied} in variants
@@ -199,8 +202,11 @@ def test_all_questions_are_answered(store, monkeypatch):
         assert all("test/sbd" in run.data.metrics for run in children)
         files = {item.path for item in store.list_artifacts(parent)}
         figures = {f"{figure}.png" for figure in (name, "contact_sheet", *ablation.pictures)}
-        tables = ["answer", *(["contrasts"] if len(ablation.varied) > 1 else [])]
+        tables = ["answer", "claims", *(["contrasts"] if len(ablation.varied) > 1 else [])]
         assert files == {f"{table}.{kind}" for table in tables for kind in ("csv", "json")} | figures
+        note = parents[name].data.tags["mlflow.note.content"]
+        assert note.index("Claims and verdicts, on synthetic-") < note.index("Asked: SBD")
+        assert "profile smoke:" in note
 
 
 def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_path):

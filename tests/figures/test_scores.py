@@ -22,6 +22,8 @@ def table(seeds, weights=(0.5, 10.0, "only"), networks=("unet", "wnet")):
 
 
 PRINTED = pd.DataFrame({"network.name": ["unet", "wnet"], "loss.inter_weight": [10.0, 10.0], "value": [0.79, 0.88]})
+PRINTED = PRINTED.assign(test_set="plants", same=True)
+ELSEWHERE = PRINTED.assign(test_set="the server's images", same=False)
 
 
 def curve(answer, printed=None):
@@ -181,6 +183,18 @@ def test_the_stars_of_score_rows_stand_in_their_rows_of_the_legacy_score():
     figure = rows_of(table(1, weights=(0.5,)), printed=PRINTED)  # not a printed one
     assert not lines(figure.axes[1], "*")
     assert "Stars" not in figure.get_supxlabel()
+
+
+@pytest.mark.parametrize("draw", [curve, lambda answer, printed: rows_of(answer, printed=printed)])
+def test_stars_of_other_images_are_grey(draw):
+    answer = table(1)
+    legacy, other = (draw(answer, printed=printed) for printed in (PRINTED, ELSEWHERE))
+    assert {line.get_markerfacecolor() for line in lines(other.axes[1], "*")} == {"0.8"}
+    assert "0.8" not in {line.get_markerfacecolor() for line in lines(legacy.axes[1], "*")}
+    words = " ".join(other.get_supxlabel().split())
+    assert "Grey stars: the paper's values, on other images: the server's images." in words
+    assert "on the same test images" not in words
+    assert "Stars: the paper's values, on the same test images." in " ".join(legacy.get_supxlabel().split())
 
 
 def test_the_control_is_marked():

@@ -9,12 +9,15 @@ import pandas as pd
 import pytest
 
 from ablations import find_ablations
+from study.data.sets.cvppp import A1_TEST
 from study.profiles import load_settings
 from study.runs.gallery import GalleryImage, keep
 from study.runs.job import variant_name
 from study.tracking import Point, connect, start_run
 
 IMAGES = [f"test_{i}" for i in range(5)]
+A2_IMAGES = [f"A2/plant{i:03}" for i in range(1, 32)]
+BBBC039_IMAGES = [f"IXMtest_{i:02}" for i in range(50)]
 TRUE, LEGACY = (0.2, 0.4), (0.6, 0.8)  # ranges of the scores that are made up, so that it is seen what stands where
 
 
@@ -23,6 +26,7 @@ def made_up(rng, images=IMAGES, thresholds=False):
     table = pd.DataFrame({"image": images})
     for name, (low, high) in {"sbd": TRUE, "sbd_legacy": LEGACY, "fbd": (0.9, 1.0), "map": (0.0, 0.1)}.items():
         table[name] = rng.uniform(low, high, len(images)).round(6)
+    table["aji"], table["pq"] = table["map"], table["map"] / 2
     for iou in range(50, 95, 5):
         table[f"ap_{iou}"] = (table["map"] * (100 - iou) / 50).round(6)
     table["dic"] = rng.integers(-3, 3, len(images)).astype(float)
@@ -61,7 +65,7 @@ def kept_images(merging, images):
     return [GalleryImage(name, TRUTH, labels, picture, grey, picture[::-1], turn, vectors) for name in images[:3]]
 
 
-def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=None, digest=""):
+def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=None, digest="", images=None):
     """A launch of an ablation with made-up scores; `fates` by name of the variant: status and reason of runs."""
     holders = {}
     experiment, ablation, rng = connect(), find_ablations()[name], np.random.default_rng(len(name))
@@ -86,10 +90,11 @@ def launch(name, dataset="leaves", seeds=(0,), thresholds=False, skip=(), fates=
             run = start_run(experiment, f"{label}, seed {seed}", "A variant.", tags, settings, variant, parent.run_id)
             status, reason = (fates or {}).get(label, ("FINISHED", ""))
             if status == "FINISHED":
-                images = IMAGES if dataset != "cvppp2017" else [f"A1/plant{i:03}" for i in range(5)]
+                plants = [f"A1/plant{i:03}" for i in range(5)]
+                tested = images or (plants if dataset == "cvppp2017" else IMAGES)
                 picture = rng.integers(0, 255, (20, 116, 3), dtype=np.uint8)
-                run.log_scores("test", made_up(rng, images, thresholds), [picture, picture])
-                keep(run, kept_images(any(word in label for word in ("unet", "none", "three-class")), images))
+                run.log_scores("test", made_up(rng, tested, thresholds), [picture, picture])
+                keep(run, kept_images(any(word in label for word in ("unet", "none", "three-class")), tested))
                 if digest:
                     log_training(run, settings, holders)
             if status != "RUNNING":
@@ -131,7 +136,12 @@ def _made(empty_store, tmp_path_factory, work_in):
     with pytest.MonkeyPatch.context() as monkeypatch:
         client = work_in(folder, monkeypatch)
         made = SimpleNamespace(
-            pea=launch("pea", dataset="cvppp2017", thresholds=True),
+            pea=launch("pea", dataset="cvppp2017", thresholds=True, images=A1_TEST),
+            pea_a2=launch("pea", dataset="cvppp2017", images=A2_IMAGES),
+            pea_leaves=launch("pea", dataset="synthetic-leaves"),
+            pea_nuclei=launch("pea", dataset="bbbc039", images=BBBC039_IMAGES),
+            adaptive=launch("pea_adaptive", dataset="cvppp2017", images=A1_TEST),
+            adaptive_a2=launch("pea_adaptive", dataset="cvppp2017", images=A2_IMAGES),
             ranges=launch("pea_ranges", dataset="cells"),
             on_cells=launch("neighbour_distance", dataset="dsb2018", seeds=(0, 1), thresholds=True, digest="cells"),
             losses=launch("loss", dataset="dsb2018", digest="cells"),
@@ -156,10 +166,11 @@ def made(_made, monkeypatch, work_in, tmp_path):
     """Launches with made-up scores, their store in use.
 
     `concat_layer` is whole and has two seeds; `partial` (lambda) has runs that failed, were killed, are running or were
-    never begun; `on_cvppp` (clustering) has scores with the paper's thresholds; `constraints` has no run. `on_cells`
-    (neighbour_distance), `losses`, `broken_losses` and `systems` have curves of trainings; `labels` are imports on the
-    images of those on dsb2018, `other_labels` on other images. Of test images that all runs keep, those of U-Nets merge
-    two of three objects, see `kept_images`.
+    never begun; `on_cvppp` (clustering) has scores with the paper's thresholds; `constraints` has no run. `pea` and
+    `adaptive` are on the 20 plants of A1, `pea_a2` and `adaptive_a2` on all of A2. `on_cells` (neighbour_distance),
+    `losses`, `broken_losses` and `systems` have curves of trainings; `labels` are imports on the images of those on
+    dsb2018, `other_labels` on other images. Of test images that all runs keep, those of U-Nets merge two of three
+    objects, see `kept_images`.
     """
     folder, _, found = _made
     found.client = work_in(folder, monkeypatch)

@@ -50,6 +50,13 @@ def test_a_table_is_logged_for_the_page_and_as_csv(run, store):
     assert text.splitlines() == ["image,sbd", "a,0.25", "b,1.0"]
 
 
+def test_a_picture_is_logged_with_what_is_in_it(run):
+    picture = np.random.default_rng(0).integers(0, 255, (5, 4, 3), dtype=np.uint8)
+    run.log_picture(picture, pd.DataFrame({"row": [0, 1]}), "pictures/views")
+    np.testing.assert_array_equal(mlflow.artifacts.load_image(f"runs:/{run.run_id}/pictures/views.png"), picture)
+    assert mlflow.artifacts.load_text(f"runs:/{run.run_id}/pictures/views.csv").split() == ["row", "0", "1"]
+
+
 @pytest.mark.parametrize("name", ["A1/plant001", "cell (1) µm+ü%.tif", "x#~y"])
 def test_pictures_of_images_of_any_name(name, run, store):
     picture = np.random.default_rng(0).integers(0, 255, (5, 4, 3), dtype=np.uint8)

@@ -29,7 +29,7 @@ def to_markdown(ablation: Ablation, table: pd.DataFrame) -> str:
     over = intervals_over(max(row["seeds"] for row in rows.values()), kind_of(table))
     several = sum(row["paired_seeds"] > 1 for row in rows.values())
     together = f" For differences, {ABOUT_TRAININGS}." if several >= MIN_FAMILY else ""
-    lines = _markdown(("variant", *(score_of(column).label for column, _ in known)), cells)
+    lines = markdown_table(("variant", *(score_of(column).label for column, _ in known)), cells)
     return "\n".join([_in_words(ablation, rows, headline(table)), "", *lines, "", f"In brackets: {over}.{together}"])
 
 
@@ -49,7 +49,7 @@ def _thresholds(score: Score) -> dict[str, str]:
     return {score.key: "tuned thresholds", f"{score.key}{PAPER_THRESHOLDS}": "the paper's thresholds"}
 
 
-def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a table; a bar within a title or a cell would end it."""
     lines = [[text.replace("|", "\\|") for text in cells] for cells in (titles, *rows)]
     head, *body = [f"| {' | '.join(cells)} |" for cells in lines]
@@ -152,5 +152,5 @@ def contrasts_to_markdown(table: pd.DataFrame) -> list[str]:
                 titles[column] = score_of(column).label
         lines = [[*key, *(own.get(column, "") for column in titles)] for key, own in cells.items()]
         head = f"{variant_name({str(factor): level})} minus others, paired:"
-        parts.append("\n".join([head, "", *_markdown(("minus", "at", *titles.values()), lines)]))
+        parts.append("\n".join([head, "", *markdown_table(("minus", "at", *titles.values()), lines)]))
     return parts

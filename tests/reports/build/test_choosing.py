@@ -91,7 +91,7 @@ def test_each_ablation_is_shown_by_a_report():
     pages = pages_of_launches()
     shown = {name for shown in pages.values() for name in shown}
     assert shown - {"em"} == find_ablations().keys() - {"em"}  # a page whose question may be missing
-    assert pages.keys() | {"run_card", "compare"} == {*NAMES}
+    assert pages.keys() | {"run_card", "compare", "claims"} == {*NAMES}
 
 
 def test_without_a_name_the_launches_choose_the_reports(made):
@@ -105,6 +105,14 @@ def test_without_a_name_the_launches_choose_the_reports(made):
     on_cells = {"chen_tables": [made.on_cells.id], "loss_comparison": [made.losses.id], "systems": [made.systems.id]}
     assert all_chosen(dataset="dsb2018") == on_cells
     assert all_chosen().keys() == {"wnet_tables", "wnet_figures", "loss_comparison"}  # of the newest data set
+
+
+def test_all_claims_are_judged_by_the_newest_launch_of_each_question_on_any_data(made):
+    newest = [made.concat_layer, made.constraints, made.partial, made.on_cvppp, made.losses, made.on_cells]
+    newest += [made.pea, made.ranges, made.systems]
+    assert chosen("claims") == [launch.id for launch in newest]
+    assert chosen("claims", dataset="cvppp2017") == [made.on_cvppp.id, made.pea.id]
+    assert chosen("claims", made.systems.id) == [made.systems.id]
 
 
 def test_a_launch_that_no_page_shows_is_shown_by_compare(made, monkeypatch):

@@ -183,7 +183,10 @@ def test_files_of_an_earlier_report_go(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["moon"], "unknown report 'moon': choose one of chen_tables, compare, em_tables, loss_comparison, pea_tables"),
+        (
+            ["moon"],
+            "unknown report 'moon': choose one of chen_tables, claims, compare, em_tables, loss_comparison",
+        ),
         (["--set", "moon=1"], "unknown parameter 'moon' of the notebook loss_comparison"),
         (["--run_ids", "abc"], "there is no run 'abc'"),
     ],

@@ -1,5 +1,6 @@
 import io
 import re
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -7,12 +8,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from reports.blocks.printed import read_printed
+import ablations
 from reports.pages.chen_tables import COUNTS, PRECISIONS, ChenTables
 from study.errors import StudyError
 
 E_LC = [(16, 10), (16, 30), (16, 100), (4, 10), (4, 30), (4, 100)]
 # in the order of the paper, and then that of which it prints nothing
+ON_CELLS = "(230 images of BBBC006 and DSB2018 (not listed))"
+ON_LEAVES = "(162 images of CVPPP2017 A1-4 (not listed))"
 SOFTWARE = [("U-Net", 0, 0), ("star-dist", 0, 0), ("Mask R-CNN", 0, 0), ("Cellpose", 0, 0)]
 
 
@@ -54,44 +57,36 @@ def test_table_1_holds_the_scores_of_the_images_and_the_printed_ones(made):
             wanted = naive(tables[key], score) if key in tables else np.nan
             assert row[score] == pytest.approx(wanted, nan_ok=True), (key, score)
     printed = {"ap_50": 0.8302, "ap_90": 0.2332, "map": 0.6678}
-    assert {name: rows["U-Net", 0, 0][f"printed_{name}"] for name in printed} == printed
-    assert rows["star-dist", 0, 0]["printed_map"] == 0.7172  # as the paper spells it otherwise
-    assert rows["Mask R-CNN", 0, 0]["printed_ap_50"] == 0.882
-    assert np.isnan(rows["Cellpose", 0, 0]["printed_map"])
-    assert rows["E-LC", 4, 100]["printed_ap_75"] == 0.4828
-    assert "above that IoU; ours are on other images, and from that IoU on" in text
+    assert {name: rows["U-Net", 0, 0][f"printed_{name} {ON_CELLS}"] for name in printed} == printed
+    assert rows["star-dist", 0, 0][f"printed_map {ON_CELLS}"] == 0.7172  # as the paper spells it otherwise
+    assert rows["Mask R-CNN", 0, 0][f"printed_ap_50 {ON_CELLS}"] == 0.882
+    assert np.isnan(rows["Cellpose", 0, 0][f"printed_map {ON_CELLS}"])
+    assert rows["E-LC", 4, 100][f"printed_ap_75 {ON_CELLS}"] == 0.4828
+    assert "above that IoU, here from that IoU on" in text
     assert "Cellpose (foreground: truth), star-dist (foreground: truth)" in text
 
 
-def test_the_page_shows_ours_above_the_printed_ones(made, tables_of):
-    (columns,) = tables_of(page(made, made.on_cells).table_1().html)
+def test_ours_stand_before_the_printed_ones_in_grey(made, tables_of):
+    text = page(made, made.on_cells).table_1().html
+    (columns,) = tables_of(text)
     frame = pd.read_csv(made.folder / "table_1.csv")
-    for cells, name in zip(columns[3:], PRECISIONS, strict=True):
-        wanted = [[f"{row[name]:.3f}", f"{row[f'printed_{name}']:.3f}"] for row in frame.to_dict("records")]
-        assert [cell.replace("–", "nan").split() for cell in cells] == wanted
+    names = [*PRECISIONS, *(f"printed_{name} {ON_CELLS}" for name in PRECISIONS)]
+    for cells, name in zip(columns[3:], names, strict=True):
+        assert cells == [f"{value:.3f}".replace("nan", "–") for value in frame[name]]
+    assert '<td class="number starts soft">0.911</td>' in text
 
 
-@pytest.fixture
-def leaves(monkeypatch):
-    """Lets the launch on cells be one on leaves."""
-    monkeypatch.setattr("reports.pages.chen_tables.LEAVES", ("dsb2018",))
-
-
-@pytest.mark.parametrize(("images", "table", "other"), [("made", 1, 2), ("leaves", 2, 1)])
-def test_printed_values_stand_beside_the_kind_of_images_that_they_are_of(made, request, images, table, other):
-    request.getfixturevalue(images)
+def test_no_printed_value_is_of_our_images(made):
     own = page(made, made.on_cells)
-    texts = {1: own.table_1().html, 2: own.table_2().html}
-    columns = {k: set(pd.read_csv(made.folder / f"table_{k}.csv").columns) for k in texts}
-    assert any(name.startswith("printed_") for name in columns[table])
-    assert not any(name.startswith("printed_") for name in columns[other])
-    assert "values are left out" in texts[other]
-    assert "left out" not in texts[table]
-    assert ("Mask R-CNN" in texts[table], "Mask R-CNN" in texts[other]) == (True, False)
+    texts = own.table_1().html, own.table_2().html
+    for text, where in zip(texts, (ON_CELLS, ON_LEAVES), strict=True):
+        assert f"In grey, without a difference: on other test images than ours, {where[1:-1]}." in text
+        assert "− printed" not in text
+    for k in (1, 2):
+        assert not [name for name in pd.read_csv(made.folder / f"table_{k}.csv") if "minus_printed" in name]
 
 
-@pytest.mark.usefixtures("leaves")
-def test_table_2_on_leaves(made, tables_of):
+def test_table_2(made, tables_of):
     (columns,) = tables_of(page(made, made.on_cells).table_2().html)
     rows = rows_of(made, "table_2")
     assert list(rows) == [*SOFTWARE, *(("E-LC", *of) for of in E_LC)]
@@ -104,9 +99,16 @@ def test_table_2_on_leaves(made, tables_of):
         assert row["sbd_paper_thresholds"] == pytest.approx(row["sbd"] - 0.01)
         difference = naive(own, "sbd") - naive(control, "sbd") if of != (16, 10) else np.nan
         assert row["sbd_diff"] == pytest.approx(difference, nan_ok=True)
-    assert [rows[key]["printed_sbd"] for key in SOFTWARE[:3]] == [0.5456, 0.8019, 0.7972]
-    assert [rows["E-LC", *of]["printed_dic"] for of in E_LC] == [-0.179, -0.216, -0.2593, -0.6605, -0.6358, -0.5432]
-    printed = [f"{row['printed_abs_dic']:.2f}".replace("nan", "–") for row in rows.values()]
+    assert [rows[key][f"printed_sbd {ON_LEAVES}"] for key in SOFTWARE[:3]] == [0.5456, 0.8019, 0.7972]
+    assert [rows["E-LC", *of][f"printed_dic {ON_LEAVES}"] for of in E_LC] == [
+        -0.179,
+        -0.216,
+        -0.2593,
+        -0.6605,
+        -0.6358,
+        -0.5432,
+    ]
+    printed = [f"{row[f'printed_abs_dic {ON_LEAVES}']:.2f}".replace("nan", "–") for row in rows.values()]
     assert columns[-1] == printed
     assert columns[3][2] == "–"  # Mask R-CNN is not imported
 
@@ -144,7 +146,7 @@ def test_a_launch_of_another_ablation_is_refused(made):
 
 
 def test_printed_values_fit_together():
-    one, two = (read_printed(f"chen_table{k}") for k in (1, 2))
+    one, two = (pd.read_csv(Path(ablations.__file__).parent / "printed" / f"chen_table{k}.csv") for k in (1, 2))
     names = ["method", "network.embedding_dim", "loss.neighbour_distance"]
     pd.testing.assert_frame_equal(one[names], two[names])
     assert list(map(tuple, one[names[1:]].dropna().to_numpy())) == E_LC
@@ -165,8 +167,8 @@ def test_labels_of_all_methods_side_by_side(made):
     assert np.asarray(Image.open(made.folder / "figure_3.png")).std() > 10
 
 
-@pytest.mark.usefixtures("leaves")
-def test_labels_of_leaves_have_the_colours_of_the_true_ones(made):
+def test_labels_of_leaves_have_the_colours_of_the_true_ones(made, monkeypatch):
+    monkeypatch.setattr("reports.blocks.chen_pictures.LEAVES", ("dsb2018",))
     assert "Labels have the colours of the true objects" in page(made, made.on_cells).figure_3().html
 
 
