@@ -61,5 +61,5 @@ def _caption(launch: LaunchResults) -> str:
         "Section 4.5. The between-instance term over the within-instance term of the embedding loss, both without "
         f"their weights and averaged over each {100 // _PARTS} % of the training{seeds}. Dotted: about 10, which the "
         "paper states without saying for which network, λ or step. Cosine of the between-instance term here: "
-        f"{similarity}. {launch.dataset}."
+        f"{similarity}. {launch.data_and_budget}"
     )
