@@ -36,7 +36,7 @@ class WnetCells(OneLaunch):
     def table(self) -> Block:
         """SBD and mean average precision of both networks."""
         caption = f"Section 4.8. Both networks on nuclei. {_ABOUT_PRINTED} Ours: {self.measured_on()}"
-        printed = ("wnet_text_cells", _SCORES, (self.launch.dataset,))
+        printed = ("wnet_text_cells", _SCORES)
         title = "Section 4.8: nuclei"
         return self.result_block("cells", title, caption, "network", means=_FURTHER, shown=_FURTHER, printed=printed)
 
