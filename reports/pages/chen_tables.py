@@ -18,6 +18,7 @@ from study.ablation.printed import marked
 from study.metrics import described, score_of
 
 SHOWS = ("neighbour_distance",)  # ablations
+LEAVES = ("cvppp2017", "synthetic-leaves")  # data sets of leaves
 DIMENSIONS, DISTANCE = "network.embedding_dim", "loss.neighbour_distance"
 LEAVES = ("cvppp2017", "synthetic-leaves")  # data sets, whose labels Fig. 3 colours one by one
 BASELINE = "three-class"  # system
@@ -115,8 +116,7 @@ class ChenTables(OneLaunch):
     def figure_3(self) -> Block:
         """Labels of all methods side by side."""
         runs = methods(self.launch, BASELINE, self.competitors)
-        on_leaves = self.launch.dataset in LEAVES
-        return labels_figure(runs, on_leaves, self.launch.data_and_budget, self.folder)
+        return labels_figure(runs, self.launch.dataset in LEAVES, self.launch.data_and_budget, self.folder)
 
     def figure_4(self) -> Block:
         """Embeddings that are not consistent within an object."""

@@ -59,7 +59,7 @@ class PeaTables(LaunchPage):
             for test_set, (part, options) in _OF_PEA.items()
             if launch is None or not same_test_set(test_set, launch.dataset, launch.tested)
         ]
-        return [*absent, "Table 4 (the page em_tables)", "Fig. 1 and 3 to 5"]
+        return [*absent, "Table 4 (the page em_tables)", "Fig. 1 to 5 (the page pea_figures)"]
 
     def part(self, name: str) -> Block | None:
         """Table and figure of an ablation, next to the printed values; nothing without a launch of it."""

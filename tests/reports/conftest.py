@@ -140,6 +140,7 @@ def _made(empty_store, tmp_path_factory, work_in):
             pea_a2=launch("pea", dataset="cvppp2017", images=A2_IMAGES),
             pea_leaves=launch("pea", dataset="synthetic-leaves"),
             pea_nuclei=launch("pea", dataset="bbbc039", images=BBBC039_IMAGES),
+            backbones=launch("pea_backbones", dataset="cvppp2017", images=A1_TEST),
             adaptive=launch("pea_adaptive", dataset="cvppp2017", images=A1_TEST),
             adaptive_a2=launch("pea_adaptive", dataset="cvppp2017", images=A2_IMAGES),
             ranges=launch("pea_ranges", dataset="cells"),
