@@ -77,7 +77,6 @@ def main(
             executor_options,
             plan_only=plan_only,
             reuse=reuse,
-            profile=options["profile"],
         )
         failed, parents = failed + result.failed, parents + result.parent_ids
     return failed + (_make_pages(parents) if report and parents else 0)

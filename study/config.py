@@ -132,3 +132,10 @@ def _converted(name: str, value: Any, spec: dataclasses.Field) -> Any:
 def is_number(value: Any) -> bool:
     """Whether a value has a size; true and false have none."""
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def in_words(value: Any) -> str:
+    """A value of a setting as a user types it; a dash where it is an empty text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) or "-"

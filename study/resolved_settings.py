@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from study.choices import is_ours, mark
+from study.config import in_words
 from study.errors import StudyError
 from study.paper import departures
 from study.profiles import Layer, Resolved, parse_overrides, resolve
 
 
 def table_of_settings(layers: list[Layer]) -> str:
-    """A line for each setting of a run with these layers, and how many of them are departures (`study.paper`)."""
+    """A line for each setting of a run with these layers, and how many of them are departures (`study.paper`).
+
+    What the paper has is told where the run departs from it, and where it is our choice, as the text does not say it.
+    """
     resolved = resolve(layers)
     differing = departures(resolved.settings)
     rows = [("setting", "value", "source", "in the paper")]
     for name, value in resolved.settings.flat().items():
-        paper = _in_words(differing[name].paper) if name in differing else ""
-        rows.append((name, _in_words(value), resolved.sources.get(name, "default"), paper))
+        ours = mark(name, resolved.settings)
+        paper = in_words(differing[name].paper) if name in differing else ""
+        if ours:
+            paper = f"{paper} ({ours})" if paper else ours * is_ours(name, resolved.settings)
+        rows.append((name, in_words(value), resolved.sources.get(name, "default"), paper))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([*lines, f"{len(differing)} of {len(rows) - 1} settings differ from the paper's."])
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value) or "-"
 
 
 def check_options(overrides: str, variants: Iterable[Resolved], name: str) -> None:

@@ -71,6 +71,14 @@ SYSTEMS |= {
     },
 }
 
+# the paper that has each system, or compares its own with it
+PAPERS = {
+    **dict.fromkeys(("wnet", "unet"), "Wu et al. 2020"),
+    **dict.fromkeys(("elc", "three-class"), "Chen et al. 2019"),
+    "discriminative": "De Brabandere et al. 2017",
+    **dict.fromkeys(("pea", "affinity-learning", "ml-de"), "Huang et al. 2022"),
+}
+
 # what the groups' public programs did where the papers say something else or nothing
 _PROGRAMS: dict[str, Any] = {
     "network.decoders": "separate",

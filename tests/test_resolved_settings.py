@@ -29,12 +29,12 @@ def test_each_source_is_named():
             defaults={"training.epochs": 7, "training.batch_size": 8},
         )
     )
-    assert found["network.dropout"] == "0 profile 0.2"
+    assert found["network.dropout"] == "0 profile 0.2 (ours: the text is silent)"
     assert found["network.embedding_dim"] == "16 system"
     assert found["clustering.overwrite"] == "true preset"
-    assert found["data.image_size"] == "96 data set 512"
-    assert found["training.batch_size"] == "2 option 4"
-    assert found["training.epochs"] == "7 default of the question 500"
+    assert found["data.image_size"] == "96 data set 512 (ours: the text is silent)"
+    assert found["training.batch_size"] == "2 option 4 (ours: the text is silent)"
+    assert found["training.epochs"] == "7 default of the question 500 (ours: the text is silent)"
     assert found["loss.inter_weight"] == "0.5 question 1"
     assert found["training.amsgrad"] == "false default"
     assert found["loss.balance"] == "distance preset"

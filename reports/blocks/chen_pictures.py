@@ -45,7 +45,7 @@ def own_run(launch: LaunchResults) -> list[Pictured]:
     return pictured(launch, [control], [f"E-LC, {variant_label(control)}"])
 
 
-def labels_figure(runs: Sequence[Pictured], on_leaves: bool, dataset: str, folder: Path) -> Block:
+def labels_figure(runs: Sequence[Pictured], on_leaves: bool, measured_on: str, folder: Path) -> Block:
     """Labels of the same test images by all methods, of which the first chooses the images by its worst SBD."""
     title = "Fig. 3: labels of all methods"
     if not (names := common_images(runs)):
@@ -65,7 +65,7 @@ def labels_figure(runs: Sequence[Pictured], on_leaves: bool, dataset: str, folde
     seeds = ", ".join(dict.fromkeys(str(run.result.seed) for run in runs))
     caption = (
         f"Fig. 3. The {len(images)} of {len(names)} test images with the lowest SBD of the {runs[0].title}: "
-        f"{', '.join(images)}; seed {seeds}. {colours}. {dataset}."
+        f"{', '.join(images)}; seed {seeds}. {colours}. {measured_on}"
     )
     return heading(title) + figure_block(folder, "figure_3", figure, caption, data_of(runs, images))
 
@@ -74,7 +74,7 @@ def _found_tile(image: GalleryImage) -> Tile:
     return Tile(found_colours(image.scaled(image.labels), matched(image.truth, image.labels, _MATCH).tolist()))
 
 
-def inconsistent_figure(runs: Sequence[Pictured], dataset: str, folder: Path) -> Block:
+def inconsistent_figure(runs: Sequence[Pictured], measured_on: str, folder: Path) -> Block:
     """Embeddings of the test images in which most pixels lie far off the mean direction of their object."""
     title = "Fig. 4: embeddings that are not consistent within an object"
     own = {run.title: run for run in runs if all(image.turn is not None for image in run.images.values())}
@@ -92,7 +92,7 @@ def inconsistent_figure(runs: Sequence[Pictured], dataset: str, folder: Path) ->
     caption = (
         f"Fig. 4. Embeddings of {run.title}: the {len(images)} of {len(share)} test images with the largest share of "
         f"object pixels that lie more than {_APART}° off the mean direction of their true object (apart), {shares}; "
-        f"mean over all of them {100 * float(np.mean([*share.values()])):.1f} %. Seed {run.result.seed}. {dataset}."
+        f"mean over all of them {100 * float(np.mean([*share.values()])):.1f} %. Seed {run.result.seed}. {measured_on}"
     )
     data = data_of([run], images).assign(share_apart=[share[name] for name in images])
     return heading(title) + figure_block(folder, "figure_4", figure, caption, data)

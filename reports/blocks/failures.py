@@ -54,7 +54,7 @@ def fooled_figure(
         f"which it merges or splits an object, those where its SBD is most below that of the {second.title}. The "
         "paper shows that a midvein and a boundary look alike, and that the distance map tells them apart: dark at a "
         f"boundary, bright at a midvein. {ABOUT_MISTAKES} Images {_with_scores(images, runs)}; seed "
-        f"{first.result.seed}. {launch.dataset}."
+        f"{first.result.seed}. {launch.data_and_budget}"
     )
     return heading(title) + figure_block(folder, "figure_2", figure, caption, data_of(runs, images))
 
@@ -93,7 +93,7 @@ def failure_figure(
     )
     caption = (
         f"Fig. 4. Embeddings, {chosen}. {_COLOURS} Images {_with_scores(images, runs)}; seed {first.result.seed}. "
-        f"{launch.dataset}."
+        f"{launch.data_and_budget}"
     )
     return heading(title) + figure_block(folder, "figure_4", figure, caption, data_of(runs, images))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from reports.blocks.launch_results import LaunchResults, load_launch, load_launches
+from reports.blocks.origin import launch_origins
 from reports.blocks.page import (
     Block,
     Column,
@@ -49,12 +50,12 @@ class LaunchPage:
         self.launches, self.folder = load_launches(run_ids.split(",")), Path(folder)
 
     def about(self) -> Block:
-        """Verdicts on claims, the launches that the page is made of, and parts of the paper that it does not cover."""
+        """Verdicts on claims, the launches, parts of the paper that the page lacks, and what the numbers are from."""
         parts = {name: part for name, part in self.PARTS.items() if name not in self.launches}
         absent = [f"{part} (no launch of {name} is given)" for name, part in parts.items()]
         block = launch_verdicts(self.launches.values(), self.folder)
         block += cover(self.launches.values(), [*absent, *self.further_absent()])
-        return block + self._training_images()
+        return block + self._training_images() + launch_origins(self.launches.values())
 
     def _training_images(self) -> Block:
         """On how many images of what the launches train, beside what the paper does."""
@@ -137,9 +138,9 @@ class OneLaunch(LaunchScores):
         super().__init__(load_launch(run_ids.split(","), self.ABLATION), Path(folder), self.IMPORTED)
 
     def about(self) -> Block:
-        """Verdicts on claims, the launch that the page is made of, and what is missing of it."""
+        """Verdicts on claims, the launch of the page, what is missing of it, and what the numbers are from."""
         block = launch_verdicts([self.launch], self.folder) + cover([self.launch], [])
-        return block + remarks("Missing on this page:", self.missing)
+        return block + remarks("Missing on this page:", self.missing) + launch_origins([self.launch])
 
 
 def cover(launches: Iterable[LaunchResults], absent: Sequence[str]) -> Block:

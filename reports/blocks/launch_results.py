@@ -18,8 +18,10 @@ from study.ablation.question import measured_on
 from study.ablation.statistics import of_variant, summarize
 from study.errors import StudyError
 from study.metrics import kind_of, summary_scores
+from study.origin import budget
 from study.runs.environment import mixed_environments
 from study.runs.job import Result, variant_name
+from study.settings import Settings
 from study.tracking import StoredRun
 
 
@@ -63,6 +65,29 @@ class LaunchResults:
     def table(self) -> pd.DataFrame:
         """The summary of the results, see `study.ablation.statistics.summarize`; empty without results."""
         return summarize(self.ablation, self.results) if self.results else pd.DataFrame()
+
+    @cached_property
+    def settings_by_variant(self) -> dict[str, Settings]:
+        """Name of the variant -> settings of one of its finished runs that keep them, but for the seed."""
+        stored = {variant: tracking.stored_settings(run_id) for (variant, _), run_id in self.run_ids.items()}
+        return {variant: Settings.from_stored(flat) for variant, flat in stored.items() if flat}
+
+    @cached_property
+    def images(self) -> dict[str, int]:
+        """Images per split; empty where the store does not know."""
+        return tracking.split_sizes(self.parent.run_id)
+
+    @property
+    def made_in(self) -> str:
+        """Profile and budget, in a sentence; empty without finished runs that keep their settings."""
+        known = self.settings_by_variant
+        control = known.get(variant_name(self.ablation.control), next(iter(known.values()), None))
+        return f"Profile {control.profile}: {budget(control, self.images.get('train', 0))}." if control else ""
+
+    @property
+    def data_and_budget(self) -> str:
+        """Data set, profile and budget in sentences, for the captions of pictures."""
+        return f"{self.dataset}. {self.made_in}".strip()
 
     @cached_property
     def trainings(self) -> dict[tuple[str, int], StoredRun]:
@@ -120,7 +145,7 @@ class LaunchResults:
         return f"{images} of {self.dataset}{f' ({subsets})' if subsets else ''}"
 
     def measured_on(self) -> str:
-        """Data set, split, images, seeds and foreground rule, in a sentence."""
+        """Data set, split, images, seeds, foreground rule, profile and budget, in sentences."""
         if not self.results:
             return f"{self.dataset}: no finished run."
         images = sorted({len(result.table) for result in self.results})
@@ -133,7 +158,8 @@ class LaunchResults:
         mixed = mixed_environments([text for result in self.results for text in result.environments])
         return (
             f"{self.dataset}, {counts} test {item}{'s' * (images != [1])}{split}; "
-            f"seed{'s' * (len(self.seeds()) > 1)} {seeds}; foreground at test time: {foreground}. {mixed}"
+            f"seed{'s' * (len(self.seeds()) > 1)} {seeds}; foreground at test time: {foreground}. "
+            f"{self.made_in} {mixed}"
         ).strip()
 
 

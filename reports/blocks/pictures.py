@@ -53,7 +53,7 @@ def embeddings(launch: LaunchResults, file: str, title: str, caption: str, folde
     data = pd.concat(parts, ignore_index=True)
     images = ", ".join(dict.fromkeys(data["image"]))
     seeds = ", ".join(map(str, sorted({result.seed for result in results})))
-    caption = f"{caption} {_COLOURS} Images {images}; seed {seeds}. {launch.dataset}."
+    caption = f"{caption} {_COLOURS} Images {images}; seed {seeds}. {launch.data_and_budget}"
     return heading(title) + figure_block(folder, file, figure, caption, data) + missing
 
 
@@ -103,5 +103,5 @@ def angle_figure(launch: LaunchResults, colour: str, style: str | None, folder: 
     labels = {titles[name]: [value_label(name, value) for value in data[name]] for name in names}
     figure = figures.angle_figure(data.assign(**labels), titles[colour], titles[style] if style else None)
     bands = " Bands: range over seeds." if len(set(data["seed"])) > 1 else ""
-    caption = f"{_ABOUT_ANGLES}{bands} {launch.dataset}."
+    caption = f"{_ABOUT_ANGLES}{bands} {launch.data_and_budget}"
     return heading(title) + figure_block(folder, "neighbour_angle", figure, caption, data)

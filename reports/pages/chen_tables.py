@@ -113,11 +113,11 @@ class ChenTables(OneLaunch):
     def figure_3(self) -> Block:
         """Labels of all methods side by side."""
         runs = methods(self.launch, BASELINE, self.competitors)
-        return labels_figure(runs, self.on_leaves, self.launch.dataset, self.folder)
+        return labels_figure(runs, self.on_leaves, self.launch.data_and_budget, self.folder)
 
     def figure_4(self) -> Block:
         """Embeddings that are not consistent within an object."""
-        return inconsistent_figure(own_run(self.launch), self.launch.dataset, self.folder)
+        return inconsistent_figure(own_run(self.launch), self.launch.data_and_budget, self.folder)
 
 
 def _keys(frame: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reports.blocks.launch_results import is_launch_of_ablation, load_launches
+from reports.blocks.origin import origin_block
 from reports.blocks.page import (
     Block,
     Column,
@@ -31,6 +32,8 @@ from study.ablation.statistics import interval
 from study.errors import StudyError
 from study.metrics import Score, described, headline, kind_of, summary_scores
 from study.metrics.registry import DIFFERENCE, LEGACY
+from study.origin import origin_of
+from study.settings import Settings
 from study.tracking import Scores, StoredRun
 
 _AT_ONCE = 4  # runs next to each other in a figure of images
@@ -78,7 +81,7 @@ class Comparison:
         return headline(self.runs[0].table)
 
     def about(self) -> Block:
-        """Verdicts of whole launches on claims, the runs, and whether they have images in common."""
+        """Verdicts of whole launches on claims, the runs, the images that they have in common, what they are from."""
         launches = [launch for run_id in self.launches for launch in load_launches([run_id]).values()]
         return launch_verdicts(launches, self.folder) + self._about_runs()
 
@@ -99,7 +102,16 @@ class Comparison:
         apart = [run.name for run in self.runs if len(_common(first, run)) < max(len(run.table), len(first.table))]
         words = "Runs with other test images than the first; only common images are compared:"
         warned = [f"{run.name}: {run.run.tags['warning']}" for run in self.runs if run.run.tags.get("warning")]
-        return block + remarks(words, apart) + remarks("Warnings:", warned)
+        return block + remarks(words, apart) + remarks("Warnings:", warned) + self._origin()
+
+    def _origin(self) -> Block:
+        """What the numbers are from; labels of other software keep no settings."""
+        variants = {run.name: Settings.from_stored(run.settings) for run in self.runs if run.settings}
+        if not variants:
+            return Block("")
+        first = next(run.run for run in self.runs if run.settings)
+        images, note = tracking.split_sizes(first.run_id), first.tags.get("split_note", "")
+        return origin_block(origin_of(variants, next(iter(variants)), images, note=note))
 
     def settings(self) -> Block:
         """Which settings differ between the runs that have any; labels of other software have none."""

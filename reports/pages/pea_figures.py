@@ -105,7 +105,7 @@ class PeaFigures(LaunchPage):
         figure = figures.tile_figure(shown.titles("column"), rows)
         words = (
             f"{caption} {_AFFINITY} {_COLOURS} {shown.label}, seed {shown.result.seed}; of test image "
-            f"{shown.table['image'].iloc[0]} the largest square that the network takes. {launch.dataset}."
+            f"{shown.table['image'].iloc[0]} the largest square that the network takes. {launch.data_and_budget}"
         )
         last = len(rows) - 1
         means = mean_affinities([(rows[last][0], shown.row(last))], f"{_MEANS} in the last row of the figure.")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reports.blocks.origin import origin_block
 from reports.blocks.page import (
     Block,
     Column,
@@ -26,8 +27,10 @@ from reports.blocks.page import (
 from reports.blocks.results import ABOUT_THRESHOLDS
 from study import figures, tracking
 from study.ablation.statistics import interval
+from study.choices import is_ours, mark
 from study.errors import StudyError
 from study.metrics import described, drawn_scores, headline, kind_of, score_of, summary_scores
+from study.origin import origin_of
 from study.paper import departures, paper_settings
 from study.runs.job import intervals_over
 from study.settings import Settings
@@ -64,7 +67,7 @@ class RunCard:
         return stored
 
     def about(self) -> Block:
-        """What the run is and how it ended."""
+        """What the run is, how it ended, and what its numbers are from."""
         run = self.run
         facts = {
             "run": f"<code>{run.run_id}</code>",
@@ -78,7 +81,11 @@ class RunCard:
         names = ("reused_from", "network_from", "warning")
         tags = [f"{name}: {run.tags[name]}" for name in names if run.tags.get(name)]
         block += paragraph("; ".join(tags), "soft") if tags else Block("")
-        return block + remarks("This run has not finished:", [] if run.state == "FINISHED" else [run.status_text()])
+        block += remarks("This run has not finished:", [] if run.state == "FINISHED" else [run.status_text()])
+        if not self.stored:
+            return block
+        variants, images = {run.name: Settings.from_stored(self.stored)}, tracking.split_sizes(run.run_id)
+        return block + origin_block(origin_of(variants, run.name, images))
 
     def settings(self) -> Block:
         """Settings that are not the paper's."""
@@ -92,7 +99,13 @@ class RunCard:
         columns = [text_column("setting", names, "<code>{}</code>")]
         columns.append(text_column("this run", values["value"], numeric=True))
         columns.append(text_column("paper", values["paper"], numeric=True))
-        return title + (table_block(columns, "All other settings are the paper's.") if names else paragraph("None."))
+        own = Settings.from_stored(self.stored)
+        marks = [mark(name, own) for name in names]
+        columns += [text_column("", marks)] if any(marks) else []
+        ours = [name for name in own.flat() if name not in differing and is_ours(name, own)]
+        rest = f"All other settings are the paper's; of these, {len(ours)} are ours, as no text has them: "
+        caption = f"{rest}{', '.join(ours)}." if ours else "All other settings are the paper's."
+        return title + (table_block(columns, caption) if names else paragraph(f"None. {caption}"))
 
     def curves(self) -> Block:
         """Losses and validation scores over the training."""

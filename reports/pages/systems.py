@@ -45,6 +45,6 @@ class Systems(OneLaunch):
             figure = figures.prediction_figure(strips)
             images, seeds = (", ".join(dict.fromkeys(map(str, data[name]))) for name in ("image", "seed"))
             caption = f"Test images {images}, their truth, and what is found in them; seed {seeds}. "
-            caption += f"{self.launch.dataset}."
+            caption += f"{self.launch.data_and_budget}"
             blocks.append(figure_block(self.folder, f"labels_{k // _AT_ONCE + 1}", figure, caption, data))
         return stacked([title, *blocks])

@@ -56,7 +56,7 @@ class WnetCells(OneLaunch):
         caption = (
             f"Fig. 8. Of {len(names)} test images that the runs keep labels of, the {len(images)} in which the "
             f"{first.title} merges and misses most nuclei: {', '.join(images)}; seed {first.result.seed}. "
-            f"{ABOUT_MISTAKES} {self.launch.dataset}."
+            f"{ABOUT_MISTAKES} {self.launch.data_and_budget}"
         )
         figure = mistake_figure(runs, images, _MARKED)
         return heading(title) + figure_block(self.folder, "figure_8", figure, caption, data_of(runs, images)) + table

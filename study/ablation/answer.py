@@ -27,6 +27,7 @@ from study.ablation.verdicts import (
 )
 from study.metrics import headline
 from study.metrics.registry import kind_of
+from study.origin import Origin, as_markdown
 from study.runs.environment import mixed_environments
 from study.runs.job import Result, variant_name
 from study.tracking import TrackedRun
@@ -45,13 +46,14 @@ def log_answer(
     note: str,
     dataset: str = "",
     where: str = "",
+    origin: Origin | None = None,
 ) -> None:
     """Log what the results of an ablation, of which there are some, say.
 
     `caption` tells what the numbers are measured on, `note` what was asked, its first paragraph in a sentence; verdicts
-    on the papers' claims are written below that, and the answer below `note`. `where` names data set and profile, the
-    only ones that verdicts are about. By the name of the data set it is known whether printed values were measured on
-    the same images.
+    on the papers' claims are written below that, the answer below `note`, and below that `origin`. `where` names data
+    set and profile, the only ones that verdicts are about. By the name of the data set it is known whether printed
+    values were measured on the same images.
     """
     table = summarize(ablation, results)
     parent.log_table(table, "answer")
@@ -76,7 +78,7 @@ def log_answer(
     question, _, further = note.partition("\n\n")
     parts = (question, verdicts_to_markdown(judged), further, mixed, to_markdown(ablation, table))
     begin = [part for part in parts if part]
-    parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), power))
+    parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), power, origin))
 
 
 def _trainings(parent: TrackedRun, ablation: Ablation) -> list[Result]:
@@ -89,14 +91,19 @@ def _trainings(parent: TrackedRun, ablation: Ablation) -> list[Result]:
     return training_results(ablation, runs)
 
 
-def _joined(begin: Sequence[str], contrasted: Sequence[str], power: str) -> str:
-    """The description, with as many of the tables of contrasts as the page shows without cutting it off."""
+def _joined(begin: Sequence[str], contrasted: Sequence[str], power: str, origin: Origin | None) -> str:
+    """The description, with as many of the tables of contrasts as the page shows without cutting it off.
+
+    Where none fits, the table of departures is left out too.
+    """
+    end = [power, *([as_markdown(origin)] if origin else [])]
     for count in range(len(contrasted), -1, -1):
         further = ["Further contrasts are in `contrasts.csv`."] if count < len(contrasted) else []
-        whole = "\n\n".join([*begin, *contrasted[:count], *further, power])
+        whole = "\n\n".join([*begin, *contrasted[:count], *further, *end])
         if len(whole) <= _LONGEST_NOTE:
-            break
-    return whole
+            return whole
+    short = [power, *([as_markdown(origin, departures=False)] if origin else [])]
+    return "\n\n".join([*begin, *(["Contrasts are in `contrasts.csv`."] if contrasted else []), *short])
 
 
 def score_figure(ablation: Ablation, table: pd.DataFrame, caption: str, printed: pd.DataFrame | None = None) -> Figure:
@@ -112,7 +119,7 @@ def _log_pictures(parent: TrackedRun, ablation: Ablation, results: Sequence[Resu
     first = min(result.seed for result in results)
     shown = [result for result in results if result.seed == first]
     rows = [(variant_name(result.variant), result.panels) for result in shown]
-    parent.log_figure(figures.contact_sheet(rows, f"{ablation.question} Seed {first}."), "contact_sheet.png")
+    parent.log_figure(figures.contact_sheet(rows, f"{ablation.question} Seed {first}. {caption}"), "contact_sheet.png")
     for name, variants in ablation.pictures.items():
         panels = {variant_name(result.variant): result.panels for result in shown}
         there = [variant for variant in variants if variant_name(variant) in panels]

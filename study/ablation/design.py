@@ -106,6 +106,11 @@ class Ablation:
         """Dotted names of all settings that a variant names."""
         return list(dict.fromkeys(name for variant in self.variants() for name in variant))
 
+    def varied_names(self) -> list[str]:
+        """`names`, and those of the settings that come along with a varied value."""
+        along = (name for settings in self.dependent_settings.values() for name in settings)
+        return list(dict.fromkeys([*self.names(), *along]))
+
     def settings_of(self, variant: dict[str, Any]) -> dict[str, Any]:
         """The settings of a variant by dotted name: those that depend on its values, and above these the variant."""
         dependent: dict[str, Any] = {}

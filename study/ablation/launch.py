@@ -25,6 +25,7 @@ from study.device import choose_device
 from study.errors import StudyError
 from study.metrics import headline, score_of, summary_scores
 from study.metrics.registry import KINDS
+from study.origin import as_markdown
 from study.runs.commands import threads_for
 from study.runs.job import Failure, Job, Result, Task, variant_name
 from study.runs.monitor import picture_names
@@ -65,7 +66,6 @@ def run_ablations(
     *,
     plan_only: bool = False,
     reuse: bool = True,
-    profile: str = "",
 ) -> LaunchResult:
     """Run ablations and log their answers.
 
@@ -81,8 +81,6 @@ def run_ablations(
         Print what would be done, and do nothing.
     reuse : bool
         Reuse what earlier launches have finished, and resume what they have begun.
-    profile : str
-        Name of the budget that `base` gives, for the words of verdicts.
 
     Raises
     ------
@@ -92,9 +90,7 @@ def run_ablations(
     first = base(ablations[0], ablations[0].control)
     dataset, device = opened(first.data), choose_device(first.training.device)
     digest = _check_data(dataset, first.data)
-    planned = [
-        plan_question(ablation, base, seeds, dataset, digest, reuse=reuse, profile=profile) for ablation in ablations
-    ]
+    planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
     experiment = tracking.connect()
     answered = {question.ablation.name: question.finished_launch() for question in planned}
     questions = [question for question in planned if answered[question.ablation.name] is None]
@@ -112,7 +108,7 @@ def run_ablations(
         tqdm.write(f"{_plan_in_words(questions, trainings, known, dataset)}\n{slots} at a time, on {device}")
     if plan_only:
         return LaunchResult(0, [])
-    with _stopped_once(), _parents(questions, experiment, dataset, digest, profile):
+    with _stopped_once(), _parents(questions, experiment, dataset, digest):
         _execute_jobs(finished, unfinished, slots, options)
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
@@ -174,9 +170,7 @@ def _describe_power(questions: Sequence[Question], dataset: Dataset) -> list[str
 
 
 @contextmanager
-def _parents(
-    questions: Sequence[Question], experiment: str, dataset: Dataset, digest: str, profile: str
-) -> Iterator[None]:
+def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, digest: str) -> Iterator[None]:
     """A parent run for each question, which is ended however the block is left."""
     with ExitStack() as beats:
         try:
@@ -184,9 +178,11 @@ def _parents(
                 ablation = question.ablation
                 tags = {"ablation": ablation.name, "dataset": dataset.name, "control": variant_name(ablation.control)}
                 tags["split_note"] = dataset.split_note  # for the captions of reports
-                tags |= {"answer_digest": question.digest, "profile": profile}
+                tags |= {"answer_digest": question.digest, **question.origin_names}
                 name = f"{ablation.name} on {dataset.name}"
-                question.parent = parent = tracking.start_run(experiment, name, question.note, tags)
+                question.parent = parent = tracking.start_run(
+                    experiment, name, f"{question.note}\n\n{as_markdown(question.origin)}", tags
+                )
                 question.experiment_id = experiment
                 beats.enter_context(tracking.send_heartbeats(parent))
                 log_dataset(parent, dataset, digest, question.jobs[0].planned.settings.data.root)

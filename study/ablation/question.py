@@ -16,8 +16,10 @@ from study.ablation.design import Ablation, SettingsOf, plan
 from study.code_digest import digest_of
 from study.data import Dataset
 from study.data.content import in_two_splits
-from study.runs.job import Failure, Job, Result, about, resolved_run, variant_name
+from study.origin import Origin, as_markdown, origin_of
+from study.runs.job import Failure, Job, PlannedRun, Result, about, resolved_run, variant_name
 from study.runs.resources import contents
+from study.settings import ORIGIN
 from study.tracking import TrackedRun
 
 ANSWER = ("study.ablation.answer",)  # module to begin with, see `study.code_digest`: what an answer says and shows
@@ -33,6 +35,8 @@ class Question:
         What its numbers are measured on.
     note : str
         What is asked.
+    origin : Origin
+        What the answer is from, for the last section of the description.
     where : str
         Data set and profile, the only ones that verdicts on the papers' claims are about.
     jobs : list of Job
@@ -48,6 +52,7 @@ class Question:
     ablation: Ablation
     caption: str
     note: str
+    origin: Origin
     where: str
     jobs: list[Job]
     parent: TrackedRun | None = None
@@ -67,8 +72,16 @@ class Question:
         """Identifies the answer: all results, the question, and the code that draws and writes the answer."""
         printed = self.ablation.printed.read_text() if self.ablation.printed else ""
         asked = repr(replace(self.ablation, printed=None))
-        content = [[job.digest for job in self.jobs], asked, printed, self.note, self.where, digest_of(ANSWER)]
+        said = (printed, self.note, self.where, as_markdown(self.origin))
+        content = [[job.digest for job in self.jobs], asked, *said, digest_of(ANSWER)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+    @property
+    def origin_names(self) -> dict[str, str]:
+        """System, profile and preset of the control."""
+        runs = (job.planned for job in self.jobs)
+        settings = next(run.settings for run in runs if run.variant == self.ablation.control)
+        return {name: getattr(settings, name) for name in ORIGIN}
 
     def finished_launch(self) -> str | None:
         """An earlier launch, by the id of its parent run, that has given this very answer; None if there is none."""
@@ -89,7 +102,8 @@ class Question:
         if self.results:
             try:
                 dataset = self.jobs[0].planned.settings.data.name
-                log_answer(parent, self.ablation, self.results, self.caption, self.note, dataset, self.where)
+                about = (self.caption, self.note, dataset, self.where, self.origin)
+                log_answer(parent, self.ablation, self.results, *about)
             except Exception as error:
                 self.unanswered = True
                 reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")
@@ -106,14 +120,7 @@ def measured_on(dataset: str, profile: str) -> str:
 
 
 def plan_question(
-    ablation: Ablation,
-    base: SettingsOf,
-    seeds: Sequence[int],
-    dataset: Dataset,
-    digest: str,
-    *,
-    reuse: bool,
-    profile: str = "",
+    ablation: Ablation, base: SettingsOf, seeds: Sequence[int], dataset: Dataset, digest: str, *, reuse: bool
 ) -> Question:
     """The question that an ablation asks on a data set with that digest, with a job for each of its runs.
 
@@ -125,9 +132,18 @@ def plan_question(
     data_note = f"{caption} {in_two_splits(contents(runs[0].settings.data))}".strip()
     varied = f"{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}."
     note = f"**{ablation.question}**\n\n{varied} {data_note}"
-    question = Question(ablation, caption, note, measured_on(dataset.name, profile), [])
+    where = measured_on(dataset.name, runs[0].settings.profile)
+    question = Question(ablation, caption, note, _origin(ablation, runs, dataset), where, [])
     for run in runs:
         tags = {"ablation": ablation.name, "variant": variant_name(run.variant), **run.variant}
         text = f"{run.name}: a variant of the ablation '{ablation.name}'. {data_note}"
         question.jobs.append(Job(run, "", None, text, tags, digest, reuse))
     return question
+
+
+def _origin(ablation: Ablation, runs: Sequence[PlannedRun], dataset: Dataset) -> Origin:
+    """What the answer of these runs is from."""
+    variants = {variant_name(run.variant): run.settings for run in runs}
+    images = {split: len(records) for split, records in dataset.splits.items()}
+    asked = {"note": dataset.split_note, "varied": ablation.varied_names(), "fixed": ablation.fixed}
+    return origin_of(variants, variant_name(ablation.control), images, **asked)

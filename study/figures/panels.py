@@ -108,8 +108,10 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) 
     """Panels (see `panel`) of the same test images, in columns, for each variant, in `rows` by name."""
     columns = max(len(panels) for _, panels in rows)
     ratio = rows[0][1][0].shape[0] / rows[0][1][0].shape[1]
-    width = 5.5 * columns
-    figure = Figure(figsize=(width + 1.6, len(rows) * 5.5 * ratio + 0.9), layout="constrained", dpi=110)
+    width = 5.5 * columns + 1.6
+    title = wrapped(title, int(12 * width))
+    height = len(rows) * 5.5 * ratio + 0.7 + 0.2 * (1 + title.count("\n"))
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, (name, panels) in zip(axes, rows, strict=True):
         for axis, strip in zip(line, panels, strict=False):
@@ -120,7 +122,7 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) 
     for axis, strip in zip(axes[0], rows[0][1], strict=False):
         for i, tile in enumerate(TILES):
             axis.text((i + 0.5) * _step(strip), -4, tile, fontsize=8, ha="center", va="bottom")
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(title, fontsize=11)
     return figure
 
 

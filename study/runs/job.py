@@ -12,6 +12,7 @@ from study.code_digest import CodeDigest, code_digest
 from study.config import is_number
 from study.data import Dataset
 from study.metrics.registry import KINDS, Kind
+from study.origin import budget
 from study.paper import paper_settings
 from study.runs.resources import asked_for, resolve
 from study.settings import Settings
@@ -132,7 +133,8 @@ def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
     """What the numbers are measured on, for captions and descriptions."""
     return (
         f"{dataset.name}: {len(dataset.splits['test'])} test {settings.kind} ({dataset.split_note}), {seeds} seed(s), "
-        f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds, KINDS[settings.kind])}."
+        f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds, KINDS[settings.kind])}. "
+        f"Profile {settings.profile}: {budget(settings, len(dataset.splits['train']))}."
     )
 
 

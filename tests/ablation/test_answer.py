@@ -20,6 +20,7 @@ from study.ablation.statistics import (
     to_markdown,
 )
 from study.ablation.verdicts import verdicts, verdicts_to_markdown
+from study.origin import Departed, Origin
 from study.runs.job import Result
 
 WEIGHTS = [0.5, 1.0, 10.0, "only"]
@@ -71,9 +72,9 @@ def result(variant, seed=0):
     return Result(variant, seed, table, [strip] * 3)
 
 
-def logged(ablation, results, note="**asked**"):
+def logged(ablation, results, note="**asked**", origin=None):
     parent = Parent()
-    log_answer(parent, ablation, results, "a data set: 3 test images", note)
+    log_answer(parent, ablation, results, "a data set: 3 test images", note, origin=origin)
     return parent
 
 
@@ -97,7 +98,7 @@ def test_a_curve_and_pictures():
     assert len(parent.tables["answer"]) == 8
     assert parent.figures.keys() == {"weights.png", "contact_sheet.png", "figure_a.png", "figure_b.png"}
     assert len(parent.figures["contact_sheet.png"].axes) == 8 * 3  # of one seed
-    assert "How strongly? Seed 1." in texts(parent.figures["contact_sheet.png"])
+    assert "How strongly? Seed 1. a data set: 3 test images" in texts(parent.figures["contact_sheet.png"])
     assert len(parent.figures["figure_a.png"].axes) == 2 * (2 + 3)  # images x (image, truth, variants)
     assert len(parent.figures["figure_b.png"].axes) == 2 * (2 + 2)
     assert any("a data set: 3 test images" in text for text in texts(parent.figures["weights.png"]))
@@ -226,6 +227,20 @@ def test_without_test_pictures():
     assert len(logged(ROWS, empty).figures["contact_sheet.png"].axes) == 3
 
 
+def test_the_description_ends_with_what_the_answer_is_from():
+    origin = Origin("Profile x.", [("Budget", "3 steps")], [Departed("network.norm", "batch", "none", "")])
+    results = [result(variant) for variant in ROWS.variants()]
+    note = logged(ROWS, results, origin=origin).note
+    titles = "| departure | here | in the paper | variants |\n| --- | --- | --- | --- |"
+    assert note.endswith(f"- Budget: 3 steps\n\n{titles}\n| network.norm | batch | none |  |")
+    many = origin._replace(departures=origin.departures * 300)
+    note = logged(ROWS, results, origin=many).note
+    assert len(note) < 7500
+    assert note.endswith(
+        "- Budget: 3 steps\n\nEach departure is told on the pages, and is a tag of the run that has it."
+    )
+
+
 def test_verdicts_stand_between_question_and_answer():
     claim = Claim(
         "1", "A 2020", "Table 1", "Features help.", "layers", "difference",
@@ -234,7 +249,7 @@ def test_verdicts_stand_between_question_and_answer():
     ablation = replace(ROWS, claims=(claim,))
     results = [result(variant, seed) for seed in (0, 1) for variant in ROWS.variants()]
     parent = Parent()
-    log_answer(parent, ablation, results, "a caption", "**What?**\n\n6 runs", "toys, profile smoke")
+    log_answer(parent, ablation, results, "a caption", "**What?**\n\n6 runs", where="toys, profile smoke")
     table = verdicts_to_markdown(verdicts(ablation, results, "toys, profile smoke"))
     assert parent.note.startswith(f"**What?**\n\n{table}\n\n6 runs\n\n{to_markdown(ROWS, summarize(ROWS, results))}")
     assert parent.tables["claims"]["measured_on"].tolist() == ["toys, profile smoke"]

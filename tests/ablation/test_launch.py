@@ -99,10 +99,14 @@ def test_the_parent_holds_the_answer(asked):
     assert parent.info.run_name == "two on synthetic-leaves"
     assert (parent.data.tags["ablation"], parent.data.tags["dataset"]) == ("two", "synthetic-leaves")
     assert parent.data.tags["control"] == "wnet, inter_weight 1"
+    assert [parent.data.tags[name] for name in ("system", "preset", "profile")] == ["wnet", "paper", "smoke"]
     note = parent.data.tags["mlflow.note.content"]
     assert note.startswith("**Which network?**")
     assert "foreground at test time: truth" in note
     assert "| wnet, inter_weight 1 |" in note
+    assert note.index("| wnet, inter_weight 1 |") < note.index("#### What this is from")
+    assert "Profile smoke on synthetic-leaves, 6 steps (24 images) at 48 px" in note
+    assert "| network.norm | batch | none |" in note
     assert not parent.data.params  # those that `mlflow run` logs would clash
     for file in ("two.png", "contact_sheet.png"):
         picture = np.asarray(mlflow.artifacts.load_image(f"runs:/{run_id}/{file}"))

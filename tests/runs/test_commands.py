@@ -6,6 +6,7 @@ from mlflow.artifacts import load_text
 
 from study.data import open_dataset
 from study.errors import StudyError
+from study.origin import budget
 from study.profiles import load_settings
 from study.runs import pipeline
 from study.runs.commands import evaluate_run, search_run, threads_for, train_one
@@ -224,6 +225,7 @@ def test_the_caption_says_what_the_numbers_are_measured_on():
     assert caption.startswith("synthetic-leaves: 2 test images")
     assert "2 seed(s)" in caption
     assert "foreground at test time: none" in caption
+    assert caption.endswith(f"Profile smoke: {budget(settings, 2)}.")
 
 
 def test_a_training_needs_training_images(store, tmp_path, write_folder):

@@ -22,9 +22,18 @@ def test_scores_and_settings(made, a_run, assert_scores_apart, tables_of):
     assert scores["sbd"][0] == pytest.approx(sum(images["sbd"]) / 5)
     assert scores["sbd_low"][0] < scores["sbd"][0] < scores["sbd_high"][0]
     (columns,) = tables_of(own.settings().html)
-    assert ["data.image_size", "48", "512"] in [list(row) for row in zip(*columns, strict=True)]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    assert ["data.image_size", "48", "512", "ours: the text is silent"] in rows
+    assert ["network.norm", "batch", "none", ""] in rows
+    assert "are ours, as no text has them: data.split_seed, loss.neighbour_distance, " in own.settings().html
     assert "network.name" in columns[0]
     assert "seed" not in columns[0]
+
+
+def test_what_the_run_is_from(made, a_run):
+    text = card(made, a_run).about().html
+    assert text.count("<details>") == 1
+    assert "Profile smoke on synthetic-leaves, 6 steps (24 images) at 48 px" in text
 
 
 def test_worst_and_best_images(made, a_run, tables_of):
