@@ -15,7 +15,7 @@ from study.runs.job import variant_name
 
 PRINTED_RATIO = 10.0  # "approximately", of the between-instance term to the within-instance term
 _INTER, _INTRA = "train/loss_inter", "train/loss_intra"
-_TITLES = {"loss.inter_weight": "weight", "network.name": "network"}  # what tells the trainings apart, in the legend
+_WEIGHT, _NETWORK = "loss.inter_weight", "network.name"  # what tells the trainings apart
 _PARTS = 20  # of a training, over each of which the terms are averaged
 
 
@@ -36,7 +36,7 @@ def ratio_curve(inter: pd.DataFrame, intra: pd.DataFrame) -> pd.DataFrame:
 def ratio_figure(launch: LaunchResults, folder: Path) -> Block:
     """The ratio in all trainings of a launch of the ablation `lambda`; means over seeds."""
     title = "Section 4.5: ratio of the two loss terms"
-    names = tuple(_TITLES)
+    names = (_WEIGHT, _NETWORK)
     curves = []
     for result in (result for variant in launch.ablation.variants() for result in launch.of(variant)):
         run = launch.trainings.get((variant_name(result.variant), result.seed))
@@ -48,8 +48,9 @@ def ratio_figure(launch: LaunchResults, folder: Path) -> Block:
     if not curves:
         return heading(title) + paragraph("Missing: no finished run has logged both terms of its loss.", "soft")
     data = pd.concat(curves, ignore_index=True)
-    labels = {_TITLES[name]: [value_label(name, value) for value in data[name]] for name in names}
-    figure = figures.ratio_figure(data.assign(**labels), *_TITLES.values(), PRINTED_RATIO)
+    weights, networks = ([value_label(name, value) for value in data[name]] for name in names)
+    drawn = data.assign(weight=weights, network=networks)
+    figure = figures.ratio_figure(drawn, "weight", "network", PRINTED_RATIO)
     return heading(title) + figure_block(folder, "loss_ratio", figure, _caption(launch), data)
 
 

@@ -136,7 +136,7 @@ def _ours(results: Sequence[Result]) -> dict[str, Any]:
 def subset_table(frame: pd.DataFrame, measured_on: str) -> Block:
     """`subset_frame` as tables: of the printed values, of our legacy scores and of our true SBD."""
     is_ours = frame["method"].str.startswith("our ")
-    ours, printed = frame[is_ours], frame[~is_ours]
+    ours, printed = frame.loc[is_ours], frame.loc[~is_ours]
     columns = _labels(printed)
     columns += [_printed(printed, f"printed_legacy_{group}", group, "legacy: CodaLab test") for group in PRINTED]
     columns.append(_printed(printed, "printed_true_sbd_A1-3", "A1-3", "true SBD: other images"))
@@ -153,7 +153,7 @@ def subset_table(frame: pd.DataFrame, measured_on: str) -> Block:
     for words, prefix in (("legacy scores", "legacy"), ("true SBD", "true_sbd")):
         columns = _labels(ours)
         for group in GROUPS:
-            values = ours[[*interval_columns(f"{prefix}_{group}")]].to_numpy(float)
+            values = ours.loc[:, [*interval_columns(f"{prefix}_{group}")]].to_numpy(float)
             columns.append(Column(group, [with_interval(*row) for row in values], words))
         meaning = ABOUT_LEGACY if prefix == "legacy" else ""
         blocks.append(table_block([*columns, *missing_columns(ours)], f"Table 3, ours: {words}. {meaning}{about}"))

@@ -107,11 +107,18 @@ def test_without_a_name_the_launches_choose_the_reports(made):
     assert all_chosen().keys() == {"wnet_tables", "wnet_figures", "loss_comparison"}  # of the newest data set
 
 
+def name_of(launch):
+    """The ablation that a launch among those made is of; None for everything else."""
+    return launch.ablation.name if hasattr(launch, "ablation") else None
+
+
 def test_all_claims_are_judged_by_the_newest_launch_of_each_question_on_any_data(made):
-    newest = [made.concat_layer, made.constraints, made.partial, made.on_cvppp, made.losses, made.on_cells]
-    newest += [made.pea, made.ranges, made.systems]
-    assert chosen("claims") == [launch.id for launch in newest]
-    assert chosen("claims", dataset="cvppp2017") == [made.on_cvppp.id, made.pea.id]
+    newest = {ablation: launch for launch in vars(made).values() if (ablation := name_of(launch))}
+    newest["loss"] = made.losses  # the newer one has failed
+    assert chosen("claims") == [newest[name].id for name in find_ablations() if name in newest]
+    assert len({made.client.get_run(run_id).data.tags["dataset"] for run_id in chosen("claims")}) > 2
+    of_one = chosen("claims", dataset="dsb2018")
+    assert {made.client.get_run(run_id).data.tags["dataset"] for run_id in of_one} == {"dsb2018"}
     assert chosen("claims", made.systems.id) == [made.systems.id]
 
 
