@@ -37,7 +37,12 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         "clustering.method": "mean-shift",
     },
     # the U-Net that Chen et al. 2019 compare with: object, contour and background
-    "three-class": {"network.name": "three-class", "loss.name": "classes", "clustering.method": "components"},
+    "three-class": {
+        "network.name": "three-class",
+        "network.depth": 3,
+        "loss.name": "classes",
+        "clustering.method": "components",
+    },
 }
 
 # Implementation details of Huang et al. 2022; all that they compare in Table 2 are trained alike
@@ -104,6 +109,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "elc": {
             **_PROGRAMS,
+            "network.depth": 4,
             "network.head_layers": 1,
             "loss.embedding_weight": 1.0,
             "loss.balance": "distance",

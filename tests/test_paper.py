@@ -58,7 +58,10 @@ SETUPS = {  # system -> setting: value, where the paper has it
         "loss.regulariser_weight": (1e-3, "2017"),
         "clustering.method": ("mean-shift", "2017"),
     },
-    "three-class": {"clustering.method": ("components", "Chen et al. 2019, section 3.2")},
+    "three-class": {  # Chen et al. 2019
+        "clustering.method": ("components", "section 3.2"),
+        "network.depth": (3, "section 3.2: one backbone for all methods"),
+    },
     "pea": {  # Huang et al. 2022
         "network.base_width": (16, "implementation details"),
         "network.embedding_dim": (16, "implementation details"),
