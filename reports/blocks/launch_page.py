@@ -132,6 +132,7 @@ class OneLaunch(LaunchScores):
 
     ABLATION: ClassVar[str]
     IMPORTED: ClassVar[bool] = False
+    ABSENT: ClassVar[Sequence[str]] = ()  # parts of the paper that the page leaves out, with the reason
 
     def __init__(self, store: str, run_ids: str, folder: str):
         tracking.use_store(store)
@@ -139,7 +140,7 @@ class OneLaunch(LaunchScores):
 
     def about(self) -> Block:
         """Verdicts on claims, the launch of the page, what is missing of it, and what the numbers are from."""
-        block = launch_verdicts([self.launch], self.folder) + cover([self.launch], [])
+        block = launch_verdicts([self.launch], self.folder) + cover([self.launch], self.ABSENT)
         return block + remarks("Missing on this page:", self.missing) + launch_origins([self.launch])
 
 

@@ -8,13 +8,14 @@ import pandas as pd
 
 from reports.blocks.affinities import WITHOUT, Pictured, mean_affinities, of_systems, pictured
 from reports.blocks.launch_page import LaunchPage
+from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, figure_block, heading, paragraph, remarks
 from reports.blocks.pictures import NO_PICTURES, first_with_pictures, side_by_side
 from study import figures
 from study.figures.names import variant_label
 
 PARTS = {  # ablation -> what it redoes here
-    "pea": "Fig. 1, Fig. 2 (views and pyramid) and Fig. 3",
+    "pea": "Fig. 1 and 3",
     "pea_modules": "Fig. 5",
     "em": "Fig. 4",
 }
@@ -46,7 +47,12 @@ class PeaFigures(LaunchPage):
     PARTS = PARTS
 
     def further_absent(self) -> list[str]:
-        return ["Fig. 6 (on the page pea_tables)"]
+        absent = [] if self._of_images() else ["views and pyramid of Fig. 2 (no launch of pea or pea_modules is given)"]
+        return [*absent, "Fig. 6 (the page pea_tables)"]
+
+    def _of_images(self) -> LaunchResults | None:
+        """The first launch whose control has learned from views and pyramid."""
+        return next((self.launches[name] for name in ("pea", "pea_modules") if name in self.launches), None)
 
     def figure_1(self) -> Block | None:
         """Embedding, labels and affinities of the three systems below the truth, on one test image."""
@@ -90,9 +96,8 @@ class PeaFigures(LaunchPage):
         return self._grid("pyramid", "Fig. 2: embedding pyramid", caption, "figure_2_pyramid")
 
     def _grid(self, name: str, title: str, caption: str, file: str) -> Block | None:
-        """A picture of the control of the first launch of images, as the run has kept it."""
-        launch = next((self.launches[n] for n in ("pea", "pea_modules") if n in self.launches), None)
-        if launch is None:
+        """A picture that the run of a launch's control has kept."""
+        if (launch := self._of_images()) is None:
             return None
         if (shown := pictured(launch, launch.ablation.control, name)) is None:
             return heading(title) + paragraph(f"Missing: {variant_label(launch.ablation.control)}, {WITHOUT}.", "soft")

@@ -24,6 +24,9 @@ _PRINTED = {  # part -> scores that it prints, where they are not those of the o
     "Table 1": ("sbd_legacy", "abs_dic", "parameters"),
     "Table 3": ("aji", "fbd", "pq"),
 }
+_ABOUT = {  # part -> what a reader must know of ours
+    "Table 1": " Neither ResNet is pretrained here, which the paper leaves open, and their decoder is ours.",
+}
 _FURTHER = ("aji", "pq")
 _OF_PEA = {  # test set -> what a launch of `pea` on it redoes, and how it is started
     A1: ("Table 2 on A1", "dataset=cvppp2017"),
@@ -71,7 +74,7 @@ class PeaTables(LaunchPage):
         table = scores.result_block(
             name,
             f"{part}: {launch.ablation.question}",
-            f"{part}. {launch.ablation.question}{legacy} Ours: {launch.measured_on()}",
+            f"{part}. {launch.ablation.question}{legacy} Ours: {launch.measured_on()}{_ABOUT.get(part, '')}",
             "variant",
             means=("dic", *_FURTHER),
             shown=(*_FURTHER, "training_seconds", *printed),

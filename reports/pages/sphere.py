@@ -18,6 +18,7 @@ class Sphere(OneLaunch):
     """The figure."""
 
     ABLATION = SHOWS[0]
+    ABSENT = ("Fig. 1a and 1b (the drawing)", "Fig. 1c and 1d (embeddings of earlier steps, which runs do not keep)")
 
     def figure_1(self) -> Block:
         """The embedding of a test image as points on the sphere, under local and global constraints."""

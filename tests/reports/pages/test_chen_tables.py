@@ -167,15 +167,15 @@ def test_labels_of_all_methods_side_by_side(made):
     assert np.asarray(Image.open(made.folder / "figure_3.png")).std() > 10
 
 
-@pytest.fixture
-def leaves(monkeypatch):
-    """Lets the launch on cells be one on leaves."""
+def test_labels_of_leaves_have_the_colours_of_the_true_ones(made, monkeypatch):
     monkeypatch.setattr("reports.pages.chen_tables.LEAVES", ("dsb2018",))
-
-
-@pytest.mark.usefixtures("leaves")
-def test_labels_of_leaves_have_the_colours_of_the_true_ones(made):
     assert "Labels have the colours of the true objects" in page(made, made.on_cells).figure_3().html
+
+
+def test_what_is_not_on_the_page(made):
+    assert (
+        "Not on this page: Fig. 1 (the page sphere of ablate_sphere); Fig. 2" in page(made, made.on_cells).about().html
+    )
 
 
 def test_embeddings_that_are_not_consistent(made):

@@ -70,9 +70,10 @@ def test_labels_of_all_variants_stand_beside_the_truth(made):
     assert page.labels("em") is None
     about = page.about().html
     assert "Fig. 4 (no launch of em is given)" in about
-    assert "Fig. 6 (on the page pea_tables)" in about
+    assert "Fig. 6 (the page pea_tables)" in about
 
 
 def test_nothing_is_shown_of_pea_without_its_launch(made):
     page = PeaFigures(made.store, made.ranges.id, str(made.folder))
     assert (page.figure_1(), page.views(), page.pyramid(), page.labels("pea")) == (None, None, None, None)
+    assert "views and pyramid of Fig. 2 (no launch of pea or pea_modules is given)" in page.about().html
