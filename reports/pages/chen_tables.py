@@ -18,7 +18,6 @@ from study.ablation.printed import marked
 from study.metrics import described, score_of
 
 SHOWS = ("neighbour_distance",)  # ablations
-LEAVES = ("cvppp2017", "synthetic-leaves")  # data sets of leaves
 DIMENSIONS, DISTANCE = "network.embedding_dim", "loss.neighbour_distance"
 LEAVES = ("cvppp2017", "synthetic-leaves")  # data sets, whose labels Fig. 3 colours one by one
 BASELINE = "three-class"  # system
