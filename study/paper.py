@@ -36,20 +36,22 @@ def paper_settings(settings: Settings) -> Settings:
 def departures(settings: Settings) -> dict[str, Departure]:
     """Dotted name -> what a run has otherwise than the paper of its system, of what bears on its results.
 
-    The components come first: a run with another clustering than the paper's departs in that, and in the settings of
-    that clustering from their defaults.
+    A run with another clustering than the paper's departs in that, and in its settings from their defaults.
     """
+    return {name: pair for name, pair in _differing(settings).items() if pair.paper not in _CHOSEN_HERE}
+
+
+def origin_tags(settings: Settings) -> dict[str, str]:
+    """Tags of a run: system, preset, profile, and each setting that is not the paper's, or that the data chose."""
+    tags = {name: getattr(settings, name) for name in ORIGIN}
+    return tags | {name: str(pair.value) for name, pair in _differing(settings).items()}
+
+
+def _differing(settings: Settings) -> dict[str, Departure]:
     own, paper = settings.flat(), paper_settings(settings).flat()
     layers = layers_of(settings.data.name, settings.data.root, "full", settings.preset, "", settings.system, {})
     of_system = unchecked(layers).settings
     for group, (_, chooser) in GROUPS.items():
         paper[f"{group}.{chooser}"] = getattr(of_system, group).key
     compared = [name for name in own if name not in NOT_IN_DIGEST and not name.startswith(_OURS)]
-    differing = {name: Departure(own[name], paper[name]) for name in compared if own[name] != paper[name]}
-    return {name: pair for name, pair in differing.items() if pair.paper not in _CHOSEN_HERE}
-
-
-def origin_tags(settings: Settings) -> dict[str, str]:
-    """Tags of a run: system, preset, profile, and each setting that is not the paper's."""
-    tags = {name: getattr(settings, name) for name in ORIGIN}
-    return tags | {name: str(pair.value) for name, pair in departures(settings).items()}
+    return {name: Departure(own[name], paper[name]) for name in compared if own[name] != paper[name]}

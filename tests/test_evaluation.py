@@ -36,12 +36,15 @@ def test_perfect_maps_have_perfect_scores(threads):
     np.testing.assert_allclose(found.table["neighbour_angle"], 90)
 
 
+OF_EMBEDDING = ("neighbour_angle", "distinct_axes")
+
+
 def test_a_row_holds_every_score_of_the_labels_beside_it():
     (maps, image), (_, other) = example("a"), example("b")
     worse = image_maps(maps.objectness, np.roll(maps.embedding, 2, axis=1))
     found = evaluate([maps, worse], [image, other], SETTINGS)
-    assert list(found.table.columns) == ["image", *scores(image.original, found.labels[0]), "neighbour_angle"]
-    assert dict(found.table.iloc[1].drop(["image", "neighbour_angle"])) == scores(other.original, found.labels[1])
+    assert list(found.table.columns) == ["image", *scores(image.original, found.labels[0]), *OF_EMBEDDING]
+    assert dict(found.table.iloc[1].drop(["image", *OF_EMBEDDING])) == scores(other.original, found.labels[1])
     assert found.table["sbd"][0] > found.table["sbd"][1] > 0
     assert found.table["neighbour_angle"][0] > found.table["neighbour_angle"][1] > 0
 

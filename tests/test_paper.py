@@ -129,4 +129,6 @@ def test_another_component_is_a_departure_and_so_are_its_settings_from_their_def
 
 def test_what_the_data_decide_and_what_no_paper_has_is_no_departure():
     settings = load_settings("cvppp2017", profile="full", overrides="tuning.trials=3,training.validations=2,seed=4")
-    assert departures(settings.with_({"clustering.foreground": "truth"})) == {}
+    resolved = settings.with_({"clustering.foreground": "truth"})
+    assert departures(resolved) == {}
+    assert origin_tags(resolved)["clustering.foreground"] == "truth"  # but a tag tells of it

@@ -29,7 +29,7 @@ def test_settings_of_volumes_and_of_images():
     assert {"data.crop_planes", "data.planes", "data.side", "loss.axial", "clustering.axial"} <= set(volumes) - set(
         images
     )
-    assert set(images) - set(volumes) == {"data.image_size"}
+    assert set(images) - set(volumes) == {"data.image_size", "loss.mask_weight"}
 
 
 @pytest.mark.parametrize("depth", [1, 2])

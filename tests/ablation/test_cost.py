@@ -81,7 +81,7 @@ def test_steps_times_seconds_per_step(clock):
         "data.image_size=0,data.crop_size=8",
         "network.name=unet,network.concat_layer=coordinate",
         "loss.constraints=global,loss.inter_weight=only,network.embedding_dim=64",
-        "network.aux_embedding=true,network.decoders=separate",
+        "network.aux_embedding=true",
     ],
 )
 def test_each_kind_of_training_can_be_timed(overrides, tmp_path, write_folder):

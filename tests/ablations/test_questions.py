@@ -231,4 +231,4 @@ def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_pat
         assert set(of_subset.index) == {"A1", "A2"}
         scores = group_scores([table], "sbd")
         assert scores["A1"][0] == pytest.approx(of_subset["A1"])
-        assert (scores["A1-3"], scores["A1-5"]) == ("missing: A3", "missing: A3, A4, A5")
+        assert scores.keys() == {"A1", "A2"}  # no mean of a group of which a subset is missing

@@ -75,7 +75,7 @@ def test_a_row_holds_the_scores_of_the_labels_at_the_original_size(store, tmp_pa
             "none": scores(sample.labels, labels),
         }
         assert row.pop("image") == sample.name
-        assert np.isnan(row.pop("neighbour_angle"))
+        assert np.isnan([row.pop(name) for name in ("neighbour_angle", "distinct_axes")]).all()
         assert row == rules.pop(foreground)
         (other,) = rules.values()
         assert 0 < row["sbd"] != other["sbd"] < 1
@@ -291,6 +291,7 @@ def test_settings_of_trained_runs_are_compared_beside_an_import(asked, beside, t
         "run",
         "network.name",
         "network.concat_layer",
+        "network.decoders",
         "network.stop_gradient",
         "network.aux_embedding",
     ]

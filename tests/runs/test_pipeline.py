@@ -15,6 +15,7 @@ from study.data.content import from_csv
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import predict_maps
+from study.paper import origin_tags, paper_settings
 from study.profiles import load_settings
 from study.runs import pipeline
 from study.runs.cache import TrainingCache
@@ -115,10 +116,8 @@ def test_what_a_run_is_made_of_is_logged(asked):
         )
         flat = {k: str(v) for k, v in settings.flat().items() if k != "data.root"}
         assert model.params == flat
-        paper = Settings().flat()
-        assert {k: v for k, v in child.data.tags.items() if k in flat and k not in child.data.params} == {
-            k: v for k, v in flat.items() if (v != str(paper[k]) or k == "system") and k not in child.data.params
-        }
+        assert origin_tags(settings).items() <= child.data.tags.items()
+        assert child.data.tags["clustering.foreground"] == "truth"
         dataset = open_dataset(settings.data)
         assert from_csv(mlflow.artifacts.load_text(f"runs:/{child.info.run_id}/images.csv")) == dataset.contents()
         (given,) = child.inputs.dataset_inputs
@@ -127,7 +126,8 @@ def test_what_a_run_is_made_of_is_logged(asked):
         tags = child.data.tags
         assert {name: tags[f"asked.{name}"] for name in resolved} == dict.fromkeys(resolved, "auto")
         code = code_digest()
-        assert tags["digest"] == settings.digest(dataset.digest(), code.training, code.scoring)
+        thresholds = repr(paper_settings(settings).clustering)
+        assert tags["digest"] == settings.digest(dataset.digest(), code.training, code.scoring, thresholds)
         assert tags["settings_digest"] == settings.digest(dataset.digest())
         assert tags["environment"].startswith("cpu ")
         assert f"torch {torch.__version__.split('+')[0]}" in tags["environment"]

@@ -78,7 +78,7 @@ def test_what_a_run_leaves(trained):
     client, run = trained
     assert run.info.status == "FINISHED"
     assert run.data.params == {"system": "pea", "seed": "0"}
-    assert run.data.tags["dataset"] == run.data.tags["data.name"] == "neurites"
+    assert run.data.tags["dataset"] == "neurites"
     components = [run.data.tags[name] for name in ("network.name", "loss.name", "clustering.method")]
     assert components == ["residual", "affinity", "affinity-watershed"]
     assert run.data.tags["clustering.foreground"] == "none"

@@ -203,7 +203,7 @@ def test_the_clusterer_takes_the_nearest_seed_within_reach_and_angle():
 
 def test_the_clusterer_is_searched():
     assert {"reach", "angle", "seed_threshold", "min_size"} <= space_of(NearestSeed()).keys()
-    assert paper_thresholds(NearestSeed(reach=8)) == NearestSeed()
+    assert paper_thresholds(NearestSeed(reach=8), NearestSeed()) == NearestSeed()
 
 
 def test_the_network_gives_its_heads_at_any_size():

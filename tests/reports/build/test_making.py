@@ -220,7 +220,7 @@ def test_pages_of_launches_are_chosen_by_them(made):
     ids = {"chen_tables": made.on_cells.id, "loss_comparison": made.broken_losses.id, "systems": made.systems.id}
     ended = CliRunner().invoke(main, ["--run_ids", ",".join(ids.values()), "--output", str(made.folder / "pages")])
     assert ended.exit_code == 0, ended.output
-    figures = {"chen_tables": 2, "loss_comparison": 3, "systems": 3}
+    figures = {"chen_tables": 4, "loss_comparison": 3, "systems": 3}
     for name, run_id in ids.items():
         page = made.folder / "pages" / name / f"{name}.html"
         assert self_contained(page).count("<img") == figures[name]
