@@ -42,8 +42,12 @@ def departures(settings: Settings) -> dict[str, Departure]:
 
 
 def origin_tags(settings: Settings) -> dict[str, str]:
-    """Tags of a run: system, preset, profile, and each setting that is not the paper's, or that the data chose."""
+    """Tags of a run: where its settings come from, its components, and each setting that is not the paper's.
+
+    What the paper leaves to the data, such as the foreground rule, is a tag too.
+    """
     tags = {name: getattr(settings, name) for name in ORIGIN}
+    tags |= {f"{group}.{chooser}": getattr(settings, group).key for group, (_, chooser) in GROUPS.items()}
     return tags | {name: str(pair.value) for name, pair in _differing(settings).items()}
 
 

@@ -105,7 +105,8 @@ def test_a_full_training_departs_in_nothing(system, preset, dataset):
     settings = load_settings(dataset, profile="full", preset=preset, system=system)
     assert departures(settings) == {}
     assert paper_settings(settings) == settings
-    assert origin_tags(settings) == {"system": system, "preset": preset, "profile": "full"}
+    components = (settings.network.key, settings.loss.key, settings.clustering.key)
+    assert tuple(origin_tags(settings).values()) == (system, preset, "full", *components)
 
 
 def test_the_paper_is_that_of_the_system():

@@ -291,9 +291,9 @@ def test_settings_of_trained_runs_are_compared_beside_an_import(asked, beside, t
         "run",
         "network.name",
         "network.concat_layer",
-        "network.decoders",
         "network.stop_gradient",
         "network.aux_embedding",
+        "network.decoders",
     ]
 
 
