@@ -261,7 +261,7 @@ def test_a_second_launch_trains_nothing(undisturbed, monkeypatch):
 def test_the_plan_of_all_questions(store):
     ended = CliRunner().invoke(main, ["all", "--profile", "smoke", "--plan_only", "1"])
     assert ended.exit_code == 0, ended.output
-    assert re.search(r"^29 runs of 17 distinct trainings; .* 17 trainings to do: about \d+ min", ended.output, re.M)
+    assert re.search(r"^27 runs of 17 distinct trainings; .* 17 trainings to do: about \d+ min", ended.output, re.M)
     assert re.search(r"^14 runs of 12 distinct trainings; .* 12 trainings to do: about", ended.output, re.M)  # of cells
     assert not runs_in(store)
 
