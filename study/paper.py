@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from study.components import GROUPS
-from study.profiles import layers_of, unchecked
+from study.profiles import Layer, layers_of, unchecked
 from study.settings import NOT_IN_DIGEST, ORIGIN, Settings
 
 _CHOSEN_HERE = ("auto", "")  # the paper's value is whatever the data or the device make of it
@@ -28,9 +28,8 @@ def paper_settings(settings: Settings) -> Settings:
 
     Where the paper has another network, loss or clustering than the run, these are the defaults of the run's.
     """
-    layers = layers_of(settings.data.name, settings.data.root, "full", settings.preset, "", settings.system, {})
     chosen = {f"{group}.{chooser}": getattr(settings, group).key for group, (_, chooser) in GROUPS.items()}
-    return unchecked(layers, chosen).settings
+    return unchecked(_layers(settings), chosen).settings
 
 
 def departures(settings: Settings) -> dict[str, Departure]:
@@ -53,9 +52,13 @@ def origin_tags(settings: Settings) -> dict[str, str]:
 
 def _differing(settings: Settings) -> dict[str, Departure]:
     own, paper = settings.flat(), paper_settings(settings).flat()
-    layers = layers_of(settings.data.name, settings.data.root, "full", settings.preset, "", settings.system, {})
-    of_system = unchecked(layers).settings
+    of_system = unchecked(_layers(settings)).settings
     for group, (_, chooser) in GROUPS.items():
         paper[f"{group}.{chooser}"] = getattr(of_system, group).key
     compared = [name for name in own if name not in NOT_IN_DIGEST and not name.startswith(_OURS)]
     return {name: Departure(own[name], paper[name]) for name in compared if own[name] != paper[name]}
+
+
+def _layers(settings: Settings) -> list[Layer]:
+    """The layers of the paper's own set-up, of the run's system and preset on its data set."""
+    return layers_of(settings.data.name, settings.data.root, "full", settings.preset, "", settings.system, {})

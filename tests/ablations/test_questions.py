@@ -39,6 +39,12 @@ def test_all_are_asked_in_the_order_of_the_paper():
     assert all(ablation.defaults.keys() <= {"data.name"} for ablation in OF_ALL)
 
 
+def test_the_panels_of_figure_7():
+    """(a) to (d) of Wu et al. 2020: λ = 0.5, 10, 100, and the between-instance term alone."""
+    panels = ABLATIONS["lambda"].pictures["figure_7"]
+    assert [panel["loss.inter_weight"] for panel in panels] == [0.5, 10.0, 100.0, "only"]
+
+
 def test_the_papers_tables_of_affinities():
     """Rows of Table 1 (ours), 2, 5, 6 and 7 of Huang et al. 2022, each with the settings that it names."""
     rows = {name: [run.settings for run in plan(ABLATIONS[name], at("full"), [0])] for name in ABLATIONS}
