@@ -96,10 +96,10 @@ class RunMonitor:
         self.run.log_metrics(*self.waiting)
 
     def started(self, network: nn.Module) -> None:
-        """Log pictures of the untrained network: the page's slider starts at step 0."""
-        images = self.images[:PICTURES]
-        maps, found = self._evaluate(network, images)
-        log_pictures(self.run, self.names, panels(images, maps, found.labels), 0)
+        """Log scores and pictures of the untrained network: curves and the page's slider start at step 0."""
+        scores = self.validate(network)
+        self.run.log_metrics(Point(0, scores))
+        log_pictures(self.run, self.names, self.panels, 0)
 
     def resumed(self, history: History) -> None:
         """Log what the interrupted training had found until its checkpoint."""

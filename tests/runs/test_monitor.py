@@ -151,12 +151,14 @@ def test_a_dead_distance_head_is_told(distance, told, capsys):
         assert "network.leaky_distance_gradient=true" in out
 
 
-def test_an_untrained_network_is_pictured_alone():
+def test_an_untrained_network_is_pictured_and_scored_but_not_called_dead():
     run = Recorder()
     with shown_by(run, pictures()) as shown:
         shown.started(Network(0))
     assert run.images == [(picture_key(f"i{i}"), 0, 3) for i in range(2)]
-    assert (run.points, run.tags) == ([], {})  # it may be dead, and a resumed training would not log its scores
+    ((step, scores),) = run.points
+    assert (step, run.tags) == (0, {})
+    assert scores["val/sbd"] >= 0
 
 
 def test_without_validation_images():
@@ -164,7 +166,7 @@ def test_without_validation_images():
     with shown_by(run) as shown:
         shown.started(Network(0))
         shown.validated(3, shown.validate(Network(0)))
-    assert (run.points, run.images, run.tags) == ([(3, {})], [], {})
+    assert (run.points, run.images, run.tags) == ([(0, {}), (3, {})], [], {})
 
 
 def test_panels_of_the_first_images():

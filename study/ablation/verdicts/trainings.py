@@ -30,21 +30,28 @@ class Measure:
     curves : tuple of str
         Names of the metrics that it needs.
     compute : callable
-        One array per curve, over the steps that all of them have -> the number.
+        The curves as columns, over the steps that all of them have -> the number; NaN where it cannot be told.
     form : str
         Format of a value.
     """
 
     label: str
     curves: tuple[str, ...]
-    compute: Callable[..., float]
+    compute: Callable[[pd.DataFrame], float]
     form: str = ".1f"
 
 
-def _median_ratio(first: np.ndarray, second: np.ndarray) -> float:
+def _median_ratio(curves: pd.DataFrame) -> float:
     """Median over the steps of the ratio of two curves, where the second is not 0."""
+    first, second = curves.to_numpy(float).T
     there = second > 0
     return float(np.median(first[there] / second[there])) if there.any() else float("nan")
+
+
+def _gain(curves: pd.DataFrame) -> float:
+    """Last value of a curve less that of the untrained network, at step 0."""
+    (curve,) = (curves[name] for name in curves)
+    return float(curve.iloc[-1] - curve.iloc[0]) if curve.index[0] == 0 < curve.index[-1] else float("nan")
 
 
 MEASURES: dict[str, Measure] = {
@@ -52,6 +59,9 @@ MEASURES: dict[str, Measure] = {
         "between-instance over within-instance term, median over the training",
         ("train/loss_inter", "train/loss_intra"),
         _median_ratio,
+    ),
+    "sbd_gain": Measure(
+        "SBD of the validation images less that of the untrained network", ("val/sbd",), _gain, ".3f"
     ),
 }
 
@@ -91,6 +101,6 @@ def _wanted(ablation: Ablation) -> dict[str, tuple[dict[str, Any], list[str]]]:
 def _measured(measure: Measure, run: StoredRun) -> float | None:
     if not all(name in run.metrics for name in measure.curves):
         return None
-    curves = [tracking.metric_curve(run.run_id, name).set_index("step")["value"] for name in measure.curves]
-    together = pd.concat(curves, axis=1, join="inner")
-    return measure.compute(*together.to_numpy(float).T)
+    curves = {name: tracking.metric_curve(run.run_id, name).set_index("step")["value"] for name in measure.curves}
+    value = measure.compute(pd.concat(curves, axis=1, join="inner").sort_index())
+    return None if np.isnan(value) else value

@@ -40,3 +40,22 @@ def test_the_ratio_is_the_median_over_steps_that_have_both_terms():
     (result,) = training_results(ABLATION, runs)
     assert (result.variant, result.seed) == ({WEIGHT: 1.0}, 3)
     assert result.table["inter_over_intra"].tolist() == [8.0]
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("curve", "gain"),
+    [
+        ([(0, 0.1), (5, 0.7), (9, 0.6)], 0.5),
+        ([(5, 0.7), (9, 0.6)], None),  # the run of a resumed training does not have the untrained network
+        ([(0, 0.1)], None),
+    ],
+)
+def test_the_gain_is_over_the_untrained_network(curve, gain):
+    claim = Claim("1", "p", "t", "s", "w", "level", f"{WEIGHT}=1", ">", ("sbd_gain",))
+    run = start_run(connect(), "a run", "", {})
+    for step, value in curve:
+        run.log_metrics(Point(step, {"val/sbd": value}))
+    ablation = Ablation("w", "?", {WEIGHT: [1.0, 10.0]}, {WEIGHT: 1.0}, claims=(claim,))
+    results = training_results(ablation, {("inter_weight 1", 0): stored_run(run.run_id)})
+    assert [result.table["sbd_gain"].tolist() for result in results] == ([[pytest.approx(gain)]] if gain else [])
