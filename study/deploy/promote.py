@@ -10,9 +10,11 @@ from tqdm import tqdm
 
 from study import tracking
 from study.deploy.package import load_package, save_package
+from study.deploy.program import PROGRAM, save_program
 from study.deploy.segmenter import Segmenter
 from study.errors import StudyError
 from study.metrics import drawn_scores, headline
+from study.runs.resources import rebuilt_network
 from study.tracking import StoredRun
 
 
@@ -56,6 +58,8 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> None:
         if run.tags.get(f"{tracking.ASKED}training.precision") == "auto":  # on another device it is chosen anew
             settings = settings.with_({"training.precision": "auto"})
         save_package(folder, trained.weights, settings, trained.channels, facts)
+        network = rebuilt_network(trained.weights, trained.channels, settings)
+        save_program(folder / PROGRAM, network, settings, trained.channels)
         version = tracking.register_model(folder, run.run_id, name, alias, note, facts)
     by = headline(run.metrics, "val/")
     value = run.metrics.get(f"val/{by.key}")

@@ -138,7 +138,7 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     scored = score_split(training.maps("test", trained, run), settings, run, "test", 0, reference)
     if holds_network:
         run.log_text(as_csv(contents(settings.data)), IMAGES)
-        run.log_network(trained.network, job.planned.settings, channels_of(settings.data))
+        run.log_network(trained.network, channels_of(settings.data))
         log_affinity_pictures(run, trained.network, training.images("test"), job.planned.settings)
         trained.holder = run.run_id
     return scored

@@ -6,10 +6,12 @@ import io
 import tempfile
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
 from mlflow.entities import Run
@@ -19,12 +21,13 @@ from mlflow.pytorch import load_model
 from torch import Tensor
 
 from study.errors import StudyError, first_line
+from study.files import DAMAGED
 from study.settings import Settings
 from study.tracking.commit import commit_of
 from study.tracking.run import (
     ENVIRONMENT,
     HOLDS_NETWORK,
-    MODEL,
+    NETWORK,
     SETTINGS,
     TRAINED_IN,
     TUNED,
@@ -109,7 +112,9 @@ def copy_run(source_id: str, target: TrackedRun) -> None:
     ]
     target.log_metrics(*points)
     with tempfile.TemporaryDirectory() as folder:
-        download_artifacts(run_id=source_id, dst_path=folder)
+        for item in list_artifacts(run_id=source_id):
+            if item.path != str(Path(NETWORK).parent):  # the copy names the run that keeps it
+                download_artifacts(run_id=source_id, artifact_path=item.path, dst_path=folder)
         client.log_artifacts(target.run_id, folder)
     tags = source.data.tags
     holder = source_id if HOLDS_NETWORK in tags else tags.get("network_from", "")
@@ -162,14 +167,24 @@ def load_run(run_id: str) -> FinishedRun:
             "ablation, nor a training on volumes"
         )
     try:
-        program = load_model(f"runs:/{holder}/{MODEL}")
-        signature = get_model_info(f"runs:/{holder}/{MODEL}").signature
+        channels, weights = _network_of(holder)
         settings = Settings.from_stored(load_dict(f"runs:/{run_id}/{SETTINGS}"))
-    except (MlflowException, OSError) as error:
+    except (MlflowException, *DAMAGED) as error:
         raise StudyError(f"cannot read the network that run {holder} keeps ({first_line(error)})") from error
-    weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
-    channels = signature.inputs.inputs[0].shape[1]
     return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"], holder)
+
+
+def _network_of(holder: str) -> tuple[int, dict[str, Tensor]]:
+    """Channels of the images, and weights, of the network that a run keeps."""
+    if list_artifacts(run_id=holder, artifact_path=str(Path(NETWORK).parent)):
+        with tempfile.TemporaryDirectory() as folder:
+            file = download_artifacts(run_id=holder, artifact_path=NETWORK, dst_path=folder)
+            kept = torch.load(file, map_location="cpu", weights_only=True)
+        return kept["channels"], kept["weights"]
+    # older runs have an exported program instead
+    program, signature = load_model(f"runs:/{holder}/model"), get_model_info(f"runs:/{holder}/model").signature
+    weights = {name.removeprefix("network."): tensor for name, tensor in program.state_dict().items()}
+    return signature.inputs.inputs[0].shape[1], weights
 
 
 def get_run(run_id: str) -> Run:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import re
 import tempfile
 import time
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +20,8 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.models import ModelSignature
-from mlflow.pytorch import log_model
 from mlflow.tracking.context.registry import resolve_tags
-from mlflow.types import Schema, TensorSpec
-from torch import Tensor, nn
+from torch import nn
 
 from study.errors import StudyError
 from study.process import take_given_run
@@ -39,7 +34,7 @@ from study.tracking.store import store_lock
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SETTINGS, MODEL = "settings.json", "model"  # artifacts
+SETTINGS, NETWORK = "settings.json", "network/weights.pt"  # artifacts
 HOLDS_NETWORK = "holds_network"  # tag
 ASKED = "asked."  # begin of the tags with settings that were asked for as `auto`
 ENVIRONMENT, TRAINED_IN = "environment", "trained_in"  # tags: device and libraries, those of the training if others
@@ -145,25 +140,13 @@ class TrackedRun:
         for name, figure in drawn.items():
             self.log_figure(figure, f"search/{name}.png")
 
-    def log_network(self, network: nn.Module, settings: Settings, channels: int) -> None:
-        """Log the network as an exported program with its signature; weights are read back from it.
-
-        The program takes standardised images (B, C, M, N), M and N multiples of 2 to the depth, and gives
-        (B, 1 + E, M, N): distance map and embedding. One of volumes has planes before rows, and no distance map. It
-        is made from a copy: `network` stays where and as it is.
-        """
-        images, signature = _example(settings, channels)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch.export, on its own internals
-            log_model(
-                _Stacked(copy.deepcopy(network), settings.embedding_metric).cpu().eval(),
-                name=MODEL,
-                params={name: value for name, value in settings.flat().items() if name != "data.root"},
-                signature=signature,
-                input_example=(images,),
-                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
-                serialization_format="pt2",
-            )
+    def log_network(self, network: nn.Module, channels: int) -> None:
+        """Log the weights of a network for images of that many channels, which `load_run` reads."""
+        weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / Path(NETWORK).name
+            torch.save({"channels": channels, "weights": weights}, file)
+            self.client.log_artifact(self.run_id, str(file), str(Path(NETWORK).parent))
         self.set_tags({HOLDS_NETWORK: True})
 
     def end(self, status: str, reason: str = "") -> None:
@@ -188,29 +171,6 @@ def picture_key(image: str) -> str:
     key = re.sub(r"[^\w\-./ ]", "_", image, flags=re.ASCII)
     digest = "" if key == image else f" {hashlib.sha256(image.encode(errors='surrogateescape')).hexdigest()[:8]}"
     return f"images/val {key}{digest}"
-
-
-def _example(settings: Settings, channels: int) -> tuple[np.ndarray, ModelSignature]:
-    """Images or volumes that a network can be exported with, and the shapes of its inputs and outputs."""
-    side = 4 * 2**settings.network.depth  # smaller examples freeze the size in the program
-    sides = (side,) * 2 if settings.dims == 2 else (4, side, side)
-    kind, any_size = np.dtype("float32"), (-1,) * settings.dims
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(kind, (-1, channels, *any_size))]),
-        outputs=Schema([TensorSpec(kind, (-1, settings.output_channels, *any_size))]),
-    )
-    return np.zeros((2, channels, *sides), np.float32), signature
-
-
-class _Stacked(nn.Module):
-    """A network whose distance map and embedding are one tensor, as a model server wants it."""
-
-    def __init__(self, network: nn.Module, metric: str):
-        super().__init__()
-        self.network, self.metric = network, metric
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.cat(list(self.network(images).maps(self.metric).values()), dim=1)
 
 
 def start_run(

@@ -17,7 +17,6 @@ from reports.build.choosing import newest_launches
 from study.ablation.design import plan
 from study.data.sets.opening import open_dataset
 from study.profiles import layers_of, load_settings, resolve
-from study.runs import pipeline
 
 ABLATIONS, OF_ALL = find_ablations(), asked_by("all")
 EACH = pytest.mark.parametrize("module", find_questions().values(), ids=lambda module: module.__name__)
@@ -187,7 +186,6 @@ def test_the_file_tells_how_it_is_run(module):
 
 def test_all_questions_are_answered(store, monkeypatch):
     # seconds a run; has tests of its own
-    monkeypatch.setattr(pipeline.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
     tiny = "network.base_width=2,network.depth=1,training.steps=1,training.validations=1,training.threads=1"
     tiny += ",tuning.trials=0,data.images=1,data.image_size=16"
     options = ["--profile", "smoke", "--executor", "inline", "--report", "0", "--set", tiny]
@@ -216,7 +214,6 @@ def test_all_questions_are_answered(store, monkeypatch):
 
 
 def test_subsets_are_trained_together_and_told_apart(store, monkeypatch, tmp_path):
-    monkeypatch.setattr(pipeline.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
     labels = np.zeros((16, 16), np.uint8)
     labels[2:8, 2:8], labels[9:15, 4:14] = 1, 2
     for subset, plants in (("A1", (1, 2, 3, 16)), ("A2", (1, 2, 3, 4, 5))):  # plants 2 and 16 of A1 are test images

@@ -12,7 +12,6 @@ import ablations
 from ablations import asked_by, find_ablations
 from ablations.__main__ import main
 from study.errors import StudyError
-from study.runs import pipeline
 
 # the example of CONTRIBUTING.md
 QUESTION = '''"""Does a deeper network segment better?
@@ -94,7 +93,6 @@ def test_two_entry_points_of_one_name_are_refused(write_question):
 
 
 def test_a_question_is_run_and_stands_in_table_and_page(write_question, store, monkeypatch, tmp_path):
-    monkeypatch.setattr(pipeline.TrackedRun, "log_network", lambda run, *_: run.set_tags({"holds_network": True}))
     write_question("a_question")
     tiny = "network.base_width=2,training.steps=1,training.validations=1,training.threads=1,data.images=2"
     options = ["--profile", "smoke", "--executor", "inline", "--set", f"{tiny},data.image_size=16"]

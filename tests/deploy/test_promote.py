@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import torch
 
+from study.deploy.program import PROGRAM
 from study.deploy.promote import best_run, load_model, promote
 from study.errors import StudyError
 from study.runs.commands import search_run
 from study.runs.resources import opened
-from study.tracking import Point, connect, load_run, read_scores, start_run
+from study.tracking import Point, connect, fetch_model, load_run, read_scores, start_run
 
 NAME = "pixel-embedding-synthetic-leaves"
 
@@ -31,6 +33,11 @@ def test_a_run_becomes_a_model(asked, capsys):
     assert model.settings.network == trained.settings.network
     assert model.settings.training.precision == "auto"  # it was not chosen, and may run on another device
     assert model.facts["run_id"] == run_id
+    program = torch.export.load(fetch_model(f"models:/{NAME}@best") / PROGRAM).module()
+    images = torch.randn(1, model.channels, 24, 40)
+    with torch.no_grad():
+        maps = model.network.cpu()(images)
+    torch.testing.assert_close(program(images), torch.cat([maps.distance, maps.embedding], dim=1))
 
 
 def test_a_model_finds_the_test_labels_of_its_run(asked):

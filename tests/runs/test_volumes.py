@@ -220,7 +220,6 @@ WHOLE = "data.planes=0,data.side=0,data.crop_planes=4,training.validations=1"
 
 
 def test_a_run_on_files(store, root, monkeypatch):
-    monkeypatch.setattr(pipeline.TrackedRun, "log_network", lambda *_: None)
     train_one(tiny(f"{WHOLE},tuning.trials=0", "volume", root, "affinity-learning"))
     run = newest(store)
     assert run.data.tags["dataset"] == "volume"
