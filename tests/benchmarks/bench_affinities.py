@@ -9,6 +9,7 @@ Run with one thread: OMP_NUM_THREADS=1 python tests/benchmarks/bench_affinities.
 
 import argparse
 import time
+from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
 from statistics import median
@@ -48,10 +49,10 @@ def sliced(embedding: Tensor, labels: Tensor) -> Tensor:
 WAYS = {"rolled": rolled, "sliced": sliced}
 
 
-def example(layout: str, device: str) -> tuple[Tensor, Tensor]:
+def example(layout: str, device: str, blocks: int) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
-    labels = torch.randint(0, 3, (1, 34, 34)).repeat_interleave(16, 1).repeat_interleave(16, 2)
-    embedding = torch.randn(1, 16, 544, 544).to(device, memory_format=LAYOUTS[layout])
+    labels = torch.randint(0, 3, (1, blocks, blocks)).repeat_interleave(16, 1).repeat_interleave(16, 2)
+    embedding = torch.randn(1, 16, *labels.shape[1:]).to(device, memory_format=LAYOUTS[layout])
     return embedding.requires_grad_(), labels.to(device)
 
 
@@ -70,9 +71,9 @@ def seconds(task, device: str = "cpu") -> float:
     return time.perf_counter() - start
 
 
-def peak(way: str, layout: str, device: str) -> float:
+def peak(way: str, layout: str, device: str, blocks: int) -> float:
     """Most memory in MiB that one call holds beyond its inputs, by torch's own account."""
-    task = example(layout, device)
+    task = example(layout, device, blocks)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
@@ -85,31 +86,31 @@ def peak(way: str, layout: str, device: str) -> float:
     return max(accumulate(changes)) / 2**20
 
 
-def compare_losses(device: str) -> None:
+def compare_losses(device: str, blocks: int, count: int) -> None:
     print(f"loss on {device}, {torch.get_num_threads()} thread(s)")
     print(
         f"{'layout':>14}{'ms rolled':>11}{'ms sliced':>11}{'ratio':>7}{'MiB rolled':>12}{'MiB sliced':>12}{'ratio':>7}"
     )
     for layout in LAYOUTS:
-        task = example(layout, device)
+        task = example(layout, device, blocks)
         for found, expected in zip(gradient(sliced, *task), gradient(rolled, *task), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-7)
-        rounds = [[seconds(partial(gradient, way, *task), device) for way in WAYS.values()] for _ in range(10)]
+        rounds = [[seconds(partial(gradient, way, *task), device) for way in WAYS.values()] for _ in range(count)]
         times = [1e3 * median(column) for column in zip(*rounds, strict=True)]
         ratio = median(a / b for a, b in rounds)
-        sizes = [peak(way, layout, device) for way in WAYS]
+        sizes = [peak(way, layout, device, blocks) for way in WAYS]
         print(
             f"{layout:>14}{times[0]:11.0f}{times[1]:11.0f}{ratio:7.1f}"
             f"{sizes[0]:12.0f}{sizes[1]:12.0f}{sizes[0] / sizes[1]:7.1f}"
         )
 
 
-def time_labels() -> None:
+def time_labels(side: int) -> None:
     rng = np.random.default_rng(0)
-    embedding = gaussian_filter(rng.normal(size=(16, 512, 512)), (0, 6, 6)).astype(np.float32)
+    embedding = gaussian_filter(rng.normal(size=(16, side, side)), (0, 6, 6)).astype(np.float32)
     clean = affinities(unit_vectors(torch.from_numpy(embedding)[None]), OFFSETS)[0].numpy()
     noisy = clean + rng.normal(0, 0.3, clean.shape).astype(np.float32)
-    print("mutex watershed and merging of fragments below 100 px, 512 x 512, medians")
+    print(f"mutex watershed and merging of fragments below 100 px, {side} x {side}, medians")
     print(f"{'affinities':>14}{'stride':>8}{'ms watershed':>14}{'ms merging':>12}{'fragments':>11}{'objects':>9}")
     for name, affinity in (("smooth", clean), ("noisy", noisy)):
         for stride in (5, 1):
@@ -120,11 +121,13 @@ def time_labels() -> None:
             print(f"{name:>14}{stride:8d}{first:14.0f}{second:12.0f}{labels.max():11d}{merging().max():9d}")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    compare_losses(parser.parse_args().device)
-    time_labels()
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
+    given = parser.parse_args(arguments)
+    compare_losses(given.device, *((4, 1) if given.tiny else (34, 10)))
+    time_labels(48 if given.tiny else 512)
 
 
 if __name__ == "__main__":

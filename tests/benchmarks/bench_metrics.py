@@ -5,7 +5,9 @@ looks only at the labels under each label's mask. Takes about a minute.
 Run: python tests/benchmarks/bench_metrics.py
 """
 
+import argparse
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
@@ -15,7 +17,7 @@ from study.metrics import THRESHOLDS, scores
 GOAL = 40
 
 
-def tessellation(objects: int, shift: int, size: int = 512) -> np.ndarray:
+def tessellation(objects: int, shift: int, size: int) -> np.ndarray:
     """Voronoi cells around `objects` points, with background between them, moved by `shift` pixels."""
     points = np.random.default_rng(0).uniform(0, size, (objects, 2)) + shift
     pixels = np.mgrid[:size, :size, :1].transpose(1, 2, 3, 0)[..., :2]
@@ -61,11 +63,14 @@ def seconds(function, *arguments) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
+    side = 48 if parser.parse_args(arguments).tiny else 512
     print(f"medians in ms; goal: the loop over all pairs takes {GOAL} times as long as the table")
     print(f"{'objects':>8} {'all pairs':>10} {'overlapping':>12} {'table':>6} {'ratios':>13}")
     for objects in (20, 100):
-        true, pred = tessellation(objects, 0), tessellation(objects, 4)
+        true, pred = tessellation(objects, 0, side), tessellation(objects, 4, side)
         np.testing.assert_allclose(by_loops(true, pred, False), by_table(true, pred))
         rounds = [
             (seconds(by_loops, true, pred, True), seconds(by_loops, true, pred, False), seconds(by_table, true, pred))

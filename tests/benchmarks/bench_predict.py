@@ -9,6 +9,7 @@ Run: python tests/benchmarks/bench_predict.py [--profile full --device cuda]
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -73,14 +74,16 @@ def bare(network: nn.Module, settings: Settings, device: torch.device, size: int
     return time.perf_counter() - started
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--images", default=0, type=int, help="0: 40 on a CPU, 400 on a GPU")
-    given = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
+    given = parser.parse_args(arguments)
     device = choose_device(given.device)
-    count, size, rng = given.images or (400 if device.type == "cuda" else 40), 256, np.random.default_rng(0)
+    count = 2 if given.tiny else given.images or (400 if device.type == "cuda" else 40)
+    size, rounds, rng = 48 if given.tiny else 256, 1 if given.tiny else ROUNDS, np.random.default_rng(0)
     print(f"{given.profile}: {size} x {size} px, {device}, {torch.get_num_threads()} threads; goal: {GOAL} %")
     print("network                images/s   share")
     for name in ("unet", "wnet"):
@@ -95,7 +98,7 @@ def main() -> None:
                 maps[image.tobytes()] = trained_maps(labels, settings.network.embedding_dim, rng)
             times: dict[str, list[float]] = {"network": [], **{extra: [] for extra in EXTRAS}}
             bare(network, settings, device, size, 5)
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 times["network"].append(bare(network, settings, device, size, count))
                 for extra, options in EXTRAS.items():
                     started = time.perf_counter()

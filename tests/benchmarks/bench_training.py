@@ -10,7 +10,7 @@ Run: python tests/benchmarks/bench_training.py [--profile full --device cuda]
 import argparse
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import torch
@@ -91,8 +91,8 @@ def loss_step(batch: Batch, settings: Settings) -> Callable[[], None]:
     return run
 
 
-def measure(images: TrainingImages, settings: Settings, steps: int) -> str:
-    """A line of the table."""
+def measure(images: TrainingImages, settings: Settings, steps: int, count: int) -> str:
+    """A line of the table, of `count` rounds."""
     device, plan = images.device, settings.training
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -101,14 +101,14 @@ def measure(images: TrainingImages, settings: Settings, steps: int) -> str:
     bare = bare_step(batch, settings, device)
     seconds(bare, 5, device)
     rounds = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(count + 1):
         _, history = train(images, settings, Silent(), lambda network: {})
         rounds.append((history.seconds / steps, seconds(bare, steps, device)))
     rounds = rounds[1:]  # the first warms up
     step, bare_time = (median(times) for times in zip(*rounds, strict=True))
     share = median(1 - bare / step for step, bare in rounds)
     alone = (lambda: images.batch(samples[0]), loss_step(batch, settings))
-    batch_time, loss_time = (median(seconds(task, 10, device) for _ in range(ROUNDS)) for task in alone)
+    batch_time, loss_time = (median(seconds(task, 10, device) for _ in range(count)) for task in alone)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated()
@@ -118,30 +118,30 @@ def measure(images: TrainingImages, settings: Settings, steps: int) -> str:
     return f"{settings.network.name:8}{times} {speed:9.1f} {share:8.1%} {parts:8.1%} {peak / 2**20:10.0f}"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--size", default=0, type=int, help="side of the images, px; 0: the profile's")
     parser.add_argument("--steps", default=0, type=int, help="per round; 0: 50 on a CPU, 500 on a GPU")
     parser.add_argument("--set", default="", help="more settings: a.b=1,c.d=x")
-    given = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
+    given = parser.parse_args(arguments)
     device = choose_device(given.device)
-    steps = given.steps or (500 if device.type == "cuda" else 50)
+    profile = "smoke" if given.tiny else given.profile
+    steps = 2 if given.tiny else given.steps or (500 if device.type == "cuda" else 50)
     overrides = f"data.images=16,training.steps={steps},training.validations=1,training.device={given.device}"
     if given.size:
         overrides += f",data.image_size={given.size},data.crop_size=0"
     for i, name in enumerate(("unet", "wnet")):
-        settings = load_settings(profile=given.profile, overrides=f"{overrides},network.name={name},{given.set}")
+        settings = load_settings(profile=profile, overrides=f"{overrides},network.name={name},{given.set}")
         images = training_images(settings.data, settings.loss.neighbour_distance, device)
         if i == 0:
             size = " x ".join(map(str, images.side))
-            print(
-                f"{given.profile}: {size} px, batch {settings.training.batch_size}, base {settings.network.base_width}"
-            )
+            print(f"{profile}: {size} px, batch {settings.training.batch_size}, base {settings.network.base_width}")
             print(f"{device}, {torch.get_num_threads()} threads; medians, ms; goal: outside <= {GOALS[device.type]} %")
             print("             step     bare    batch   losses  images/s  outside    parts  peak, MiB")
-        print(measure(images, settings, steps))
+        print(measure(images, settings, steps, 1 if given.tiny else ROUNDS))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ maps.
 Run: python tests/benchmarks/bench_tuning.py
 """
 
+import argparse
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
@@ -27,15 +29,14 @@ from tests.networks.built import build
 
 SIZE, IMAGES = 256, 20
 TRIALS = {"mean-shift": 10, "hdbscan": 3}  # 30 of the others
-GRIDS = [(2 + i % 4, 3 + i % 5) for i in range(IMAGES)]
 
 
-def stored() -> tuple[list[ImageMaps], list[NetworkImage]]:
+def stored(count: int, size: int) -> tuple[list[ImageMaps], list[NetworkImage]]:
     """Maps of touching objects, and images whose truth is where the objects' distance maps are above 0."""
-    found = [maps(*grid, SIZE) for grid in GRIDS]
+    found = [maps(2 + i % 4, 3 + i % 5, size) for i in range(count)]
     kept = [image_maps(distance.astype(np.float16), embedding.astype(np.float16)) for distance, embedding in found]
     truth = [np.where(d > 0, e.argmax(axis=2) + 1, 0).astype(np.int32) for d, e in found]
-    pixels = np.random.default_rng(0).normal(size=(SIZE, SIZE, 3)).astype(np.float16)
+    pixels = np.random.default_rng(0).normal(size=(size, size, 3)).astype(np.float16)
     images = [NetworkImage(str(i), pixels, t, t) for i, t in enumerate(truth)]
     return kept, images
 
@@ -46,14 +47,18 @@ def seconds(function, *arguments) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
+    tiny = parser.parse_args(arguments).tiny
+    count, size = (2, 48) if tiny else (IMAGES, SIZE)
     torch.set_num_threads(1)
     quiet_libraries()
-    kept, images = stored()
+    kept, images = stored(count, size)
     settings = load_settings("folder", root=".", profile="quick")
     network = build(3, settings).eval()
     again = median(seconds(predict_maps, network, images, settings) for _ in range(3))
-    print(f"maps of {IMAGES} images, computed: {again:.2f} s")
+    print(f"maps of {count} images, computed: {again:.2f} s")
     print(
         f"{'method':>16} {'trials':>7} {'ended early':>12} {'trials/s':>9} {'s per whole trial':>18} {'recomputed':>11}"
     )
@@ -61,7 +66,8 @@ def main() -> None:
     for method, clusterer in CLUSTERERS.items():
         clustering = clusterer(foreground="predicted")
         started = time.perf_counter()
-        found = search(score, IMAGES, clustering, clusterer(), Tuning(trials=TRIALS.get(method, 30), patience=30))
+        trials = 2 if tiny else TRIALS.get(method, 30)
+        found = search(score, count, clustering, clusterer(), Tuning(trials=trials, patience=30))
         spent = time.perf_counter() - started
         whole = found.trials.loc[found.trials["state"] == "complete", "seconds"].mean()
         early = (found.trials["state"] == "pruned").sum()
