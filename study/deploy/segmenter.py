@@ -22,6 +22,7 @@ from study.segmentation import labels_of_maps
 from study.settings import Settings
 
 LARGE = 2**21  # px, from where an image that keeps its size is taken in tiles
+HALO = 8  # px at the network's coarsest level: the radius of the receptive field of a U-Net, which is 7.5
 
 
 class ImageOutput(NamedTuple):
@@ -109,7 +110,9 @@ class Segmenter:
         if self.volumes or settings.data.image_size or pixels[..., 0].size < LARGE:
             return ImageOutput(shape, maps_of_pixels(self.network, [pixels], settings)[0])
         clustering, multiple = self._clustering(foreground), 2**self.settings.network.depth
-        labels = label_in_tiles(pixels, self._maps_of_tile, clustering, multiple=multiple, foreground=foreground)
+        labels = label_in_tiles(
+            pixels, self._maps_of_tile, clustering, multiple=multiple, halo=HALO * multiple, foreground=foreground
+        )
         return ImageOutput(shape, labels=labels)
 
     def labels(self, output: ImageOutput, foreground: np.ndarray | None = None) -> np.ndarray:

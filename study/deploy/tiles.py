@@ -32,8 +32,8 @@ def label_in_tiles(
     settings: Clustering,
     *,
     multiple: int,
-    tile: int = 1024,
-    halo: int = 128,
+    halo: int,
+    tile: int = 1536,
     overlap: int = 256,
     foreground: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -57,11 +57,12 @@ def label_in_tiles(
     multiple : int
         Parts begin at multiples of this, and those that do not reach the image's end also end there: with 2 to the
         power of `network.depth`, the network pools the same pixels as in the whole image.
-    tile : int
-        Longest side of the tiles without their margins, px; exceeded by less than `multiple`.
     halo : int
         Margin of what `predict` sees, px, rounded up to a multiple of `multiple`. From the radius of the network's
         receptive field on, the maps are those of the whole image; see the notes.
+    tile : int
+        Longest side of the tiles without their margins, px; exceeded by less than `multiple`. Larger tiles need more
+        memory and waste less on their margins.
     overlap : int
         Width of what neighbouring windows of the clustering share, px.
     foreground : (M, N) bool array, optional
