@@ -10,8 +10,8 @@ from scipy import ndimage
 
 _ANGLE_ROUNDING = 1e-3  # radians; of float32, where the cosine is flat
 _FIRST_RADIUS = 24  # px, of the first window around a seed
-_PAIRS_PER_PIXEL = 2  # of a reach, at most: pairs of a pixel outside of a core and a seed of its group
-_VERGE = 16  # px, at most, that seeds of a group reach beyond their core; the way there is found in so many rounds
+_PAIRS_PER_PIXEL = 8  # of a reach, at most: pairs of a pixel outside of a core and a seed of its group
+_VERGE = 32  # px, at most, that seeds of a group reach beyond their core; the way there is found in so many rounds
 _LOOKED_AT = 64  # times all pixels are looked at before the reaches of what is left are cut
 _LEAST_LOOKED_AT = 2**24  # px; a small image can afford to be looked at more often
 _UNSEEN, _CLOSED = -1, -2  # in place of a row: a pixel not yet met, one of the core or beyond the image
@@ -97,11 +97,11 @@ class Reaches:
         shape = np.array(self.embedding.shape[:2])
         low, high = np.maximum(pixel - _FIRST_RADIUS, 0), np.minimum(pixel + _FIRST_RADIUS + 1, shape)
         if window is not None:
-            low, high = (np.array([getattr(side, end) for side in window]) for end in ("start", "stop"))
+            low, high = np.array([side.start for side in window]), np.array([side.stop for side in window])
         while True:
             window = (slice(low[0], high[0]), slice(low[1], high[1]))
             similarity = self.embedding[window] @ direction
-            components, _ = ndimage.label(similarity >= limit)
+            components = np.asarray(ndimage.label(similarity >= limit)[0])  # type: ignore[index]
             mask = components == (components[tuple(pixel - low)] or -1)
             beyond_low = (low > 0) & [mask[0].any(), mask[:, 0].any()]
             beyond_high = (high < shape) & [mask[-1].any(), mask[:, -1].any()]
@@ -142,31 +142,33 @@ class Reaches:
         inside = self._seeds_in(core)
         central = np.isin(seeds, inside)
         at = self.seed_at[tuple(beyond.pixels.T)]
-        row_of = dict(zip(at[at >= 0].tolist(), np.flatnonzero(at >= 0).tolist(), strict=True))
+        row_of = {seed: row for row, seed in enumerate(at.tolist()) if seed >= 0}
         member = central.copy()
         for column in np.flatnonzero(~central):
-            row = beyond.reached[row_of[seeds[column]]] if seeds[column] in row_of else None
-            member[column] = row is not None and row[column] and row[central].any()
+            if seeds[column] in row_of:
+                by = beyond.reached[row_of[seeds[column]]]
+                member[column] = by[column] and by[central].any()
         if not central.any():
             return None
-        seeds, reached = seeds[member], beyond.reached[:, member]
-        similarity = np.where(reached, beyond.similarity[:, member], -np.inf)
-        used = reached.any(1)
-        rows, columns = np.nonzero(reached & (at >= 0)[:, None])
+        seeds, used = seeds[member], beyond.reached[:, member].any(1)
+        at, reached = at[used], beyond.reached[used][:, member]
+        similarity = np.where(reached, beyond.similarity[used][:, member], -np.inf)
+        with_seed = np.flatnonzero(at >= 0)
+        rows, columns = np.nonzero(reached[with_seed])
         return Group(
             seeds,
             core.window,
             core.mask,
             inside,
             beyond.pixels[used],
-            similarity.max(1, initial=-np.inf)[used],
-            seeds[similarity.argmax(1)][used],
-            np.stack([seeds[columns], at[rows]]),
+            similarity.max(1, initial=-np.inf),
+            seeds[similarity.argmax(1)],
+            np.stack([seeds[columns], at[with_seed[rows]]]),
         )
 
     def _beyond(self, core: _Reach, seeds: np.ndarray, most: int) -> _Beyond | None:
-        """What each of some seeds, which all reach a core, reaches beyond it; None where the verge is wide, or after `most` visits."""
-        width = self.rows.shape[1]
+        """What each of some seeds reaches beyond a core; None where the verge is wide or takes over `most` visits."""
+        width = self.embedding.shape[1] + 2
         steps = (-width, -1, 1, width)
         around = tuple(slice(side.start, side.stop + 2) for side in core.window)  # in `rows`, which has a frame
         framed = np.pad(core.mask, 1)
@@ -219,7 +221,9 @@ class _Beyond(NamedTuple):
 
 def _alone(k: int, reach: _Reach, inside: np.ndarray) -> Group:
     none = np.empty(0, np.int64)
-    return Group(np.array([k]), reach.window, reach.mask, inside, np.empty((0, 2), np.int64), none, none, none.reshape(2, 0))
+    return Group(
+        np.array([k]), reach.window, reach.mask, inside, np.empty((0, 2), np.int64), none, none, none.reshape(2, 0)
+    )
 
 
 def _ring(mask: np.ndarray) -> np.ndarray:
