@@ -131,6 +131,7 @@ def gradient(loss, raw: Tensor, labels: Tensor, tables: Tensor) -> tuple[Tensor,
     embedding.grad = None
     value = loss(embedding, labels, tables)
     value.backward()
+    assert embedding.grad is not None
     return value.detach(), embedding.grad
 
 
