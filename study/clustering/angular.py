@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, inf, radians
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
-from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from study.clustering.base import SeededClustering
 from study.clustering.connected import connected_components as components_of
+from study.clustering.reaches import Group, Reaches
 from study.clustering.seeds import Seeds, find_peaks, region_seeds
 from study.config import setting
 
 _COSINE_ROUNDING = 1e-6  # of float32: a pixel at exactly `angle` counts as within
-_ANGLE_ROUNDING = 1e-3  # the same in radians, where the cosine is flat
-_FIRST_RADIUS = 24  # px, of the first window around a seed
-_SEEDS_AT_ONCE = 16  # bounds the memory of the similarities of seeds that share a reach
+_SIMILARITIES_AT_ONCE = 2**20  # bounds the memory of the similarities to the seeds of a group
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,20 @@ def cluster_seeds(embedding: np.ndarray, seeds: Seeds, angle: float) -> np.ndarr
     are given has no influence.
 
     A reach is found in a window that grows until the reach does not touch its sides, so that time goes with the area
-    of the objects, not of the image; seeds whose reaches are provably equal are grown once. Worst case: K different
-    reaches that all fill the image, O(K M N E) time and O(M N E + K^2) memory.
+    of the objects, not of the image. Seeds of one object, of which noise makes many, are grown together: what all of
+    them reach is found once, and only the pixels at the verge of their reaches are compared with each.
+
+    Different reaches that fill the image, as the maps of an untrained network can have, would take time without end.
+    So once the windows that were looked at have 64 times the pixels of the image (2^24 px at least), a seed that
+    another one has reached is taken for part of that one's object, and the reach of any other is cut 24 px away from
+    it.
 
     Parameters
     ----------
     embedding : (M, N, E) float32 array
         Unit vectors, NaN where there is no direction.
     seeds : Seeds
+        At different pixels.
     angle : float
         Degrees, in (0, 180].
 
@@ -67,98 +72,81 @@ def cluster_seeds(embedding: np.ndarray, seeds: Seeds, angle: float) -> np.ndarr
     """
     order = np.lexsort(seeds.pixels.T[::-1])
     pixels, directions = seeds.pixels[order], seeds.directions[order]
-    limit = cos(radians(angle)) - _COSINE_ROUNDING
-    best = np.full(embedding.shape[:2], -inf, np.float32)
-    owner = np.zeros(embedding.shape[:2], np.int32)  # 1 + the group of seeds that a pixel belongs to so far
-    group_of = np.full(len(pixels), -1, np.int32)  # seeds of one reach form a group
-    reached = []  # seeds in the reach of each group
-    for k in range(len(pixels)):
-        if group_of[k] >= 0:
-            continue
-        reach = _grow(embedding, pixels[k], directions[k], limit)
-        inside = _seeds_inside(reach, pixels)
-        members = np.append(k, _same_reach(reach, inside[group_of[inside] < 0], directions, k, limit))
-        group_of[members] = len(reached)
-        reached.append(inside.astype(np.int32))
-        similarity = reach.similarity
-        if len(members) > 1:
-            similarity = _largest_similarity(embedding[reach.window], directions[members])
-        better = reach.mask & (similarity > best[reach.window])
-        np.copyto(best[reach.window], similarity, where=better)
-        np.copyto(owner[reach.window], len(reached), where=better)
-    objects = _merge(group_of, reached)
-    return _connected_to_seeds(np.append(0, objects)[owner], pixels, objects[group_of])
+    groups = Reaches(embedding, pixels, directions, cos(radians(angle)) - _COSINE_ROUNDING).groups()
+    if not groups:
+        return np.zeros(embedding.shape[:2], np.int32)
+    objects = _merge(groups, len(pixels))
+    labels = _owned(embedding, directions, groups, objects)
+    grown = objects > 0
+    return _connected_to_seeds(labels, pixels[grown], objects[grown])
 
 
-class _Reach(NamedTuple):
-    window: tuple[slice, slice]
-    similarity: np.ndarray  # (h, w) float32, cosine to the seed's direction in the window
-    mask: np.ndarray  # (h, w) bool; the reach, empty where the seed's own pixel is not within the angle
+def _merge(groups: Sequence[Group], seeds: int) -> np.ndarray:
+    """Object of each of so many seeds, from 1; 0 without a group. Seeds that reach each other are of one object."""
+    group_of = np.full(seeds, -1)
+    for n, group in enumerate(groups):
+        group_of[group.seeds] = n
+    whole = np.concatenate([np.stack([np.full(len(g.inside), n), g.inside]) for n, g in enumerate(groups)], axis=1)
+    group, reached = whole[:, group_of[whole[1]] >= 0]  # all seeds of the group reach that seed
+    one, other = np.concatenate([g.partial for g in groups], axis=1)  # that seed reaches the other
+    in_contact = csr_array((np.ones(len(group), bool), (group, group_of[reached])), shape=(len(groups), len(groups)))
+    in_contact = in_contact.minimum(in_contact.T)
+    back = np.isin(group_of[other] * seeds + one, group * seeds + reached) | np.isin(
+        other * seeds + one, one * seeds + other
+    )
+    back &= group_of[other] >= 0
+    pairs = group_of[one[back]], group_of[other[back]]
+    in_contact = in_contact + csr_array((np.ones(len(pairs[0]), bool), pairs), shape=in_contact.shape)
+    objects = connected_components(in_contact, directed=False)[1] + 1
+    return np.where(group_of >= 0, objects[group_of], 0)
 
 
-def _grow(embedding: np.ndarray, pixel: np.ndarray, direction: np.ndarray, limit: float) -> _Reach:
-    """The connected component of cosines of at least `limit` that contains `pixel`."""
-    shape = np.array(embedding.shape[:2])
-    low, high = np.maximum(pixel - _FIRST_RADIUS, 0), np.minimum(pixel + _FIRST_RADIUS + 1, shape)
-    while True:
-        window = (slice(low[0], high[0]), slice(low[1], high[1]))
-        similarity = embedding[window] @ direction
-        components = components_of(similarity >= limit)
-        mask = components == (components[tuple(pixel - low)] or -1)
-        beyond_low = (low > 0) & [mask[0].any(), mask[:, 0].any()]
-        beyond_high = (high < shape) & [mask[-1].any(), mask[:, -1].any()]
-        if not (beyond_low | beyond_high).any():
-            return _Reach(window, similarity, mask)
-        size = high - low
-        low, high = np.maximum(low - size * beyond_low, 0), np.minimum(high + size * beyond_high, shape)
+def _owned(embedding: np.ndarray, directions: np.ndarray, groups: Sequence[Group], objects: np.ndarray) -> np.ndarray:
+    """Object of each pixel: of the one of the seeds reaching it that is most similar, if they differ in object."""
+    labels = np.zeros(embedding.shape[:2], np.int32)
+    contested = np.zeros(labels.shape, bool)
+    for group in groups:
+        own, core, outside = objects[group.seeds[0]], group.core, tuple(group.outside.T)
+        inside = labels[group.window]
+        contested[group.window] |= core & (inside > 0) & (inside != own)
+        inside[core] = own
+        contested[outside] |= (labels[outside] > 0) & (labels[outside] != own)
+        labels[outside] = own
+    best = np.full(labels.shape, -inf, np.float32)
+    nearest = np.zeros(labels.shape, np.int64)
+    for group in groups:
+        rivals = group.core & contested[group.window]
+        if rivals.any():
+            rows, columns = np.nonzero(rivals)
+            pixels = rows + group.window[0].start, columns + group.window[1].start
+            _keep_nearer(best, nearest, pixels, *_nearest_seed(embedding[pixels], directions, group.seeds))
+        if len(group.outside):
+            rivals = contested[tuple(group.outside.T)]
+            pixels = tuple(group.outside[rivals].T)
+            _keep_nearer(best, nearest, pixels, group.similarity[rivals], group.nearest[rivals])
+    labels[contested] = objects[nearest[contested]]
+    return labels
 
 
-def _seeds_inside(reach: _Reach, pixels: np.ndarray) -> np.ndarray:
-    """Indices of the seeds whose pixels lie in a reach."""
-    local = pixels - [side.start for side in reach.window]
-    near = np.flatnonzero(((local >= 0) & (local < reach.mask.shape)).all(axis=1))
-    return near[reach.mask[tuple(local[near].T)]]
+def _nearest_seed(vectors: np.ndarray, directions: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Similarity to the most similar of some seeds, and that seed, for each vector."""
+    similarity, nearest = np.empty(len(vectors), np.float32), np.empty(len(vectors), np.int64)
+    step = max(1, _SIMILARITIES_AT_ONCE // len(seeds))
+    for start in range(0, len(vectors), step):
+        part = slice(start, start + step)
+        found = vectors[part] @ directions[seeds].T
+        similarity[part], nearest[part] = found.max(axis=1), seeds[found.argmax(axis=1)]
+    return similarity, nearest
 
 
-def _same_reach(reach: _Reach, candidates: np.ndarray, directions: np.ndarray, k: int, limit: float) -> np.ndarray:
-    """Those of the seeds `candidates` in the reach of seed `k` that certainly have the same reach.
-
-    Turning the direction by t changes each pixel's angle to it by at most t: a reach stays the same as long as its
-    outermost pixel stays within the limit and no pixel around it comes within.
-    """
-    candidates = candidates[candidates != k]
-    if candidates.size:
-        turned = _angle(directions[candidates] @ directions[k]) + _ANGLE_ROUNDING
-        keeps_all = turned < _angle(limit) - _angle(reach.similarity[reach.mask].min())
-        candidates, turned = candidates[keeps_all], turned[keeps_all]
-    if candidates.size:
-        around = ndimage.binary_dilation(reach.mask) & ~reach.mask
-        nearest = np.fmax.reduce(reach.similarity[around], initial=-inf)  # NaN is never near
-        candidates = candidates[(turned < _angle(nearest) - _angle(limit)) | (nearest == -inf)]
-    return candidates
-
-
-def _angle(cosine: np.ndarray | float) -> np.ndarray:
-    """Angle in radians."""
-    return np.arccos(np.clip(cosine, -1, 1))
-
-
-def _largest_similarity(embedding: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """For each pixel of (h, w, E), the largest cosine to one of the directions (n, E)."""
-    vectors = embedding.reshape(-1, embedding.shape[2]).T
-    largest = np.full(vectors.shape[1], -inf, np.float32)
-    for i in range(0, len(directions), _SEEDS_AT_ONCE):
-        np.maximum(largest, (directions[i : i + _SEEDS_AT_ONCE] @ vectors).max(axis=0), out=largest)
-    return largest.reshape(embedding.shape[:2])
-
-
-def _merge(group_of: np.ndarray, reached: list[np.ndarray]) -> np.ndarray:
-    """Object (from 1) of each group of seeds, given the seeds that each group reached."""
-    groups = len(reached)
-    rows = np.repeat(np.arange(groups, dtype=np.int32), [len(inside) for inside in reached])
-    columns = group_of[np.concatenate([np.empty(0, np.int32), *reached])]
-    contact = csr_array((np.ones(len(rows), bool), (rows, columns)), shape=(groups, groups))
-    return connected_components(contact.minimum(contact.T), directed=False)[1] + 1
+def _keep_nearer(
+    best: np.ndarray, nearest: np.ndarray, pixels: tuple[np.ndarray, ...], similarity: np.ndarray, seed: np.ndarray
+) -> None:
+    """Give pixels to other seeds where these are more similar, or as similar and earlier."""
+    before = best[pixels]
+    better = (similarity > before) | ((similarity == before) & (seed < nearest[pixels]))
+    changed = tuple(axis[better] for axis in pixels)
+    best[changed], nearest[changed] = similarity[better], seed[better]
 
 
 def _connected_to_seeds(labels: np.ndarray, pixels: np.ndarray, objects: np.ndarray) -> np.ndarray:

@@ -7,13 +7,24 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from study.config import setting
 from study.losses.embedding import EmbeddingLoss
-from study.losses.objects import between_mean, counted, flat_index, object_sums, of_pixels, within_mean
+from study.losses.objects import (
+    between_mean,
+    counted,
+    flat_index,
+    object_sizes,
+    rows_of,
+    sum_rows,
+    within_mean,
+)
 
 _EPSILON = 1e-12  # under a root, whose gradient is infinite at 0
+_SMALLEST = 1e-6  # length that is divided by
+_BLOCK = 2**17  # numbers, of which a few times as many stay in the cache of a core
 
 
 @dataclass(frozen=True)
@@ -39,19 +50,14 @@ class DiscriminativeLoss(EmbeddingLoss):
 
     def embedding_terms(self, embedding: Tensor, labels: Tensor, neighbours: Tensor) -> dict[str, Tensor]:
         count = neighbours.shape[1]
-        sums, sizes = object_sums(embedding, labels, count)
-        means = sums / sizes.clamp(min=1).unsqueeze(2)
-        sizes = counted(sizes, self)
+        rows, index = rows_of(embedding), flat_index(labels, count)
+        sizes = object_sizes(rows, index, len(labels) * count)
+        means, pulled = _MeansAndPull.apply(rows, index, sizes, self.pull_margin)
+        means, sizes = means.view(len(labels), count, -1), counted(sizes.view(-1, count), self)
         present = sizes > 0
+        intra = within_mean(pulled.view_as(sizes), sizes, self)
 
-        index = flat_index(labels, count)
-        pixels = embedding.permute(0, 2, 3, 1).reshape(-1, embedding.shape[1])
-        away = _length(pixels - of_pixels(means.flatten(0, 1), index))
-        hinges = F.relu(away - self.pull_margin).square()
-        pulled = means.new_zeros(sizes.numel()).index_add(0, index, hinges).view_as(sizes)
-        intra = within_mean(pulled, sizes, self)
-
-        apart = _length(means.unsqueeze(1) - means.unsqueeze(2))
+        apart = torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")
         pushed = F.relu(2 * self.push_margin - apart).square()
         inter = between_mean(pushed, present, neighbours, self)
 
@@ -60,6 +66,45 @@ class DiscriminativeLoss(EmbeddingLoss):
 
     def extra_terms(self, terms: dict[str, Tensor]) -> Tensor:
         return self.regulariser_weight * terms["regulariser"]
+
+
+class _MeansAndPull(torch.autograd.Function):
+    """Mean of the rows (P, E) of each object (R, E), and the sum of its squared hinges (R,).
+
+    Rows are looked at in blocks that stay in the cache. Kept for the gradient are the rows themselves and a number for
+    each, and neither the means of all rows nor their differences.
+    """
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, index: Tensor, sizes: Tensor, margin: float) -> tuple[Tensor, Tensor]:
+        means = sum_rows(rows, index, len(sizes)) / sizes.clamp(min=1).unsqueeze(1)
+        away = rows.new_empty(len(rows))
+        for block in _blocks(rows):
+            away[block] = torch.linalg.vector_norm(rows[block] - means.index_select(0, index[block]), dim=1)
+        hinges = F.relu(away - margin)
+        ctx.save_for_backward(rows, index, sizes, means, 2 * hinges / away.clamp(min=_SMALLEST))
+        return means, torch.zeros_like(sizes).index_add(0, index, hinges.square())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, of_means: Tensor, of_pull: Tensor) -> tuple[Tensor, None, None, None]:
+        rows, index, sizes, means, slope = ctx.saved_tensors
+        slope = slope * of_pull.index_select(0, index)  # of a row, the mean kept fixed, along their difference
+        total = torch.zeros_like(sizes).index_add(0, index, slope).unsqueeze(1)
+        sums = sum_rows(rows, index, len(sizes), slope) - total * means
+        shared = (of_means - sums) / sizes.clamp(min=1).unsqueeze(1)  # to each row by way of its mean
+        grad = torch.empty_like(rows)
+        for block in _blocks(rows):
+            objects = index[block]
+            apart = rows[block] - means.index_select(0, objects)
+            torch.addcmul(shared.index_select(0, objects), apart, slope[block].unsqueeze(1), out=grad[block])
+        return grad, None, None, None
+
+
+def _blocks(rows: Tensor) -> list[slice]:
+    """Parts of the rows; on a GPU, which needs much work at once, all of them."""
+    step = len(rows) if rows.device.type != "cpu" else max(1, _BLOCK // max(1, rows.shape[1]))
+    return [slice(start, start + step) for start in range(0, len(rows), max(1, step))]
 
 
 def _length(vectors: Tensor) -> Tensor:

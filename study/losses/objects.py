@@ -26,61 +26,52 @@ def object_sums(embedding: Tensor, labels: Tensor, count: int) -> tuple[Tensor, 
     The embedding is (B, E, M, N), and the labels (B, M, N) are int64 ids 0, ..., `count` - 1.
     """
     batch, channels = embedding.shape[:2]
-    rows = embedding.permute(0, 2, 3, 1).reshape(-1, channels)
-    index = flat_index(labels, count)
+    rows, index = rows_of(embedding), flat_index(labels, count)
     sums = _RowSums.apply(rows, index, batch * count)
-    sizes = rows.new_zeros(batch * count).index_add(0, index, rows.new_ones(1).expand(len(index)))
-    return sums.view(batch, count, channels), sizes.view(batch, count)
+    return sums.view(batch, count, channels), object_sizes(rows, index, batch * count).view(batch, count)
 
 
-def of_pixels(table: Tensor, index: Tensor) -> Tensor:
-    """Row of each pixel's object: (R, E) table and (P,) int64 index -> (P, E) tensor."""
-    return _Rows.apply(table, index)
+def rows_of(embedding: Tensor) -> Tensor:
+    """A row for each pixel, in float32 at least: (B, E, M, N) -> (B M N, E) tensor."""
+    rows = embedding.permute(0, 2, 3, 1).reshape(-1, embedding.shape[1])
+    return rows.to(torch.promote_types(rows.dtype, torch.float32))
 
 
-def _sum_rows(rows: Tensor, index: Tensor, count: int) -> Tensor:
-    """Sum of the rows (P, E) of each index (P,), as (count, E).
+def object_sizes(rows: Tensor, index: Tensor, count: int) -> Tensor:
+    """Number of pixels of each object: (count,) tensor like `rows`."""
+    if rows.device.type == "cpu":
+        return torch.bincount(index, minlength=count).to(rows.dtype)  # which a GPU would have to wait for
+    return rows.new_zeros(count).index_add(0, index, rows.new_ones(1).expand(len(index)))
 
-    On a CPU as the product with a sparse matrix of ones: it reads the rows once, in their order, so that sums are the
-    same for any number of threads, and takes a third of the time of `index_add`.
+
+def sum_rows(rows: Tensor, index: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
+    """Sum of the rows (P, E) of each index (P,), maybe weighted by (P,), as (count, E); without a gradient.
+
+    On a CPU as the product with a sparse matrix: it reads the rows once, in their order, so that sums are the same for
+    any number of threads, and takes a third of the time of `index_add`.
     """
     if rows.device.type != "cpu":
-        return rows.new_zeros(count, rows.shape[1]).index_add(0, index, rows)
+        weighted = rows if weights is None else rows * weights[:, None]
+        return rows.new_zeros(count, rows.shape[1]).index_add(0, index, weighted)
     pixels = len(rows)
-    ones = np.ones(pixels, np.float32)
-    members = csc_array((ones, index.numpy(), np.arange(pixels + 1)), shape=(count, pixels))
+    entries = np.ones(pixels, np.float32) if weights is None else weights.detach().numpy()
+    members = csc_array((entries, index.numpy(), np.arange(pixels + 1)), shape=(count, pixels))
     return torch.from_numpy(members @ rows.detach().numpy()).to(rows.dtype)
 
 
 class _RowSums(torch.autograd.Function):
-    """`_sum_rows`, whose gradient is a lookup."""
+    """`sum_rows`, whose gradient is a lookup."""
 
     @staticmethod
     def forward(ctx, rows: Tensor, index: Tensor, count: int) -> Tensor:
         ctx.save_for_backward(index)
-        return _sum_rows(rows, index, count)
+        return sum_rows(rows, index, count)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
         (index,) = ctx.saved_tensors
         return grad.index_select(0, index), None, None
-
-
-class _Rows(torch.autograd.Function):
-    """A lookup, whose gradient is `_sum_rows`."""
-
-    @staticmethod
-    def forward(ctx, table: Tensor, index: Tensor) -> Tensor:
-        ctx.save_for_backward(index)
-        ctx.count = len(table)
-        return table.index_select(0, index)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        (index,) = ctx.saved_tensors
-        return _sum_rows(grad.contiguous(), index, ctx.count), None
 
 
 def counted(sizes: Tensor, settings: EmbeddingLoss) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,11 +13,11 @@ import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.pruners import WilcoxonPruner
+from optuna.pruners import NopPruner
 from optuna.samplers import TPESampler
-from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from scipy.stats import wilcoxon
 
 from study import metrics
 from study.clustering import Clustering
@@ -40,7 +39,9 @@ OBJECTIVES = {
 _AT_ONCE = 4  # images scored between two decisions to go on; not the number of threads, on which no result may depend
 _MIN_DELTA = 1e-3  # of the first objective: less is no improvement
 _AROUND = 0.15  # of a setting's range: how far from the optimum the sensitivity is measured
-_NAME, _OBJECTIVES = "search", "objectives"  # of the study and its attribute
+_OBJECTIVES = "objectives"  # attribute of the study
+_ABOUT = "about"  # attribute of a trial: its stage, its scores
+_LOSES = 0.1  # p below which a trial ends early
 
 Score = Callable[[Clustering, int], dict[str, float]]  # settings, index of an image -> scores of that image
 
@@ -136,15 +137,15 @@ def search(
     threads : int
         Images scored at once.
     """
-    study = _study(file, objectives)
+    study, kept = _study(file, objectives)
     space = space_of(clustering)
     with ThreadPoolExecutor(threads) as pool:
-        trials = _Trials(study, space, clustering, score, np.random.default_rng(seed).permutation(images), pool)
+        trials = _Trials(study, kept, space, clustering, score, np.random.default_rng(seed).permutation(images), pool)
         for number, (stage, values) in enumerate(starts(clustering, paper).items()):
-            if number >= len(study.trials):
+            if number >= len(_all(study)):
                 trials.run(stage, values)
         while not _over(study, tuning):
-            number = len(study.trials)
+            number = len(_all(study))
             # by number and not from a state, which a search that goes on would not have
             study.sampler = TPESampler(seed=seed + 7919 * number)
             trials.run("search")
@@ -154,24 +155,23 @@ def search(
     return _found(study, space, clustering)
 
 
-def _study(file: Path | None, objectives: Sequence[str]) -> optuna.Study:
-    """The study kept in a file, without interrupted trials, or a new one."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of the pruner
-        pruner = WilcoxonPruner(p_threshold=0.1)
+def _study(file: Path | None, objectives: Sequence[str]) -> tuple[optuna.Study, optuna.Study | None]:
+    """A study in memory with the trials of the one in a file, and the latter, which gets each trial when it is over."""
     directions = [OBJECTIVES[objective] for objective in objectives]
-    storage = InMemoryStorage() if file is None else open_journal(file)
-    study = optuna.create_study(
-        storage=storage, study_name=_NAME, directions=directions, pruner=pruner, load_if_exists=True
-    )
-    finished = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
-    if len(finished) < len(study.get_trials()):
-        # an interrupted trial would take a number, and with it the course of the search would be another
-        optuna.delete_study(study_name=_NAME, storage=storage)
-        study = optuna.create_study(storage=storage, study_name=_NAME, directions=directions, pruner=pruner)
-        study.add_trials(finished)
+    study = optuna.create_study(directions=directions, pruner=NopPruner())
     study.set_user_attr(_OBJECTIVES, list(objectives))
-    return study
+    if file is None:
+        return study, None
+    kept = optuna.create_study(
+        storage=open_journal(file), study_name="search", directions=directions, load_if_exists=True
+    )
+    study.add_trials(_all(kept))
+    return study, kept
+
+
+def _all(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials of a study, not to be changed: copies of them take a third of the time of a search."""
+    return study.get_trials(deepcopy=False)
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,7 @@ class _Trials:
     """Runs the trials of a study, one after the other."""
 
     study: optuna.Study
+    kept: optuna.Study | None
     space: dict[str, BaseDistribution]
     clustering: Clustering
     score: Score
@@ -190,35 +191,61 @@ class _Trials:
         if values is not None:
             self.study.enqueue_trial(values)
         trial = self.study.ask(self.space)
-        trial.set_user_attr("stage", stage)
-        trial.set_user_attr("refinement", refinement)
         objectives = self.study.user_attrs[_OBJECTIVES]
-        alone = len(objectives) == 1
+        prunable = len(objectives) == 1 and stage == "search"
         clustering = replace(self.clustering, **on_grid(self.space, trial.params))
         scored: list[dict[str, float]] = []
         pruned = False
-        for start in range(0, len(self.order), _AT_ONCE):
+        for start in range(0, len(self.order), _AT_ONCE):  # all trials take the images in the same order
             chunk = self.order[start : start + _AT_ONCE]
-            for found in self.pool.map(lambda i: self.score(clustering, int(i)), chunk):
-                if alone:
-                    trial.report(found[objectives[0]], len(scored))  # all trials take the images in the same order
-                scored.append(found)
-            pruned = alone and stage == "search" and len(scored) < len(self.order) and trial.should_prune()
+            scored += self.pool.map(lambda i: self.score(clustering, int(i)), chunk)
+            pruned = prunable and len(scored) < len(self.order) and self._loses([s[objectives[0]] for s in scored])
             if pruned:
                 break
         means = {name: float(np.mean([found[name] for found in scored])) for name in OBJECTIVES if name in scored[0]}
-        trial.set_user_attr("means", means)
-        trial.set_user_attr("images", len(scored))
+        first = [found[objectives[0]] for found in scored]
+        about = {"stage": stage, "refinement": refinement, "images": len(scored), "means": means, "scores": first}
+        trial.set_user_attr(_ABOUT, about)
         if pruned:
-            self.study.tell(trial, state=TrialState.PRUNED)
+            trial.report(first[-1], len(first) - 1)  # by this the sampler ranks trials that ended early
+            told = self.study.tell(trial, state=TrialState.PRUNED)
         else:
-            self.study.tell(trial, [means[name] for name in objectives])
+            told = self.study.tell(trial, [means[name] for name in objectives])
+        if self.kept is not None:
+            self.kept.add_trial(told)
+
+    def _loses(self, scores: list[float]) -> bool:
+        """Whether a trial with these scores of its first images will most likely not win against the best one."""
+        best = _best(self.study, _all(self.study))
+        return loses(np.array(scores), np.array(best.user_attrs[_ABOUT]["scores"]), _signs(self.study)[0])
+
+
+def loses(scores: np.ndarray, best: np.ndarray, sign: int) -> bool:
+    """Whether a one-sided Wilcoxon test (p < 0.1) finds the scores of the first images worse than those of the best.
+
+    Unless their mean reaches that of the best over all images; see `optuna.pruners.WilcoxonPruner`.
+
+    Parameters
+    ----------
+    scores : (n,) float array
+    best : (N,) float array
+        N at least n.
+    sign : int
+        1 where more is better, else -1.
+    """
+    if len(scores) < 2 or not (np.isfinite(scores).all() and np.isfinite(best).all()):
+        return False
+    if sign * scores.mean() >= sign * best.mean():
+        return False
+    differences = sign * (scores - best[: len(scores)])
+    found = wilcoxon(differences, alternative="less", zero_method="zsplit")
+    return bool(found.pvalue < _LOSES)  # type: ignore[attr-defined]
 
 
 def _over(study: optuna.Study, tuning: Tuning) -> bool:
     """Whether there have been enough trials, or none of the last ones was better than those before."""
-    trials = [trial for trial in study.trials if trial.user_attrs["refinement"] == 0]
-    if len(trials) >= tuning.trials or len(trials) < len(study.trials):
+    trials = [trial for trial in _all(study) if trial.user_attrs[_ABOUT]["refinement"] == 0]
+    if len(trials) >= tuning.trials or len(trials) < len(_all(study)):
         return True
     best, last_gain = -np.inf, 0
     sign = _signs(study)[0]
@@ -236,8 +263,8 @@ def _refine_locally(study: optuna.Study, space: dict[str, BaseDistribution], tri
     `refinement` counts from 1. Trials of the same one do not count as best, so that an interrupted one goes on around
     the same values.
     """
-    best = _best(study, [trial for trial in study.trials if trial.user_attrs["refinement"] < refinement])
-    done = [trial.params for trial in study.trials if trial.state == TrialState.COMPLETE]
+    best = _best(study, [trial for trial in _all(study) if trial.user_attrs[_ABOUT]["refinement"] < refinement])
+    done = [trial.params for trial in _all(study) if trial.state == TrialState.COMPLETE]
     for name, distribution in space.items():
         assert isinstance(distribution, IntDistribution | FloatDistribution)
         reach = _AROUND * (distribution.high - distribution.low)
@@ -261,20 +288,20 @@ def _signs(study: optuna.Study) -> list[int]:
 
 
 def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: Clustering) -> SearchResult:
-    best = _best(study, study.trials)
+    best = _best(study, _all(study))
     front = {best.number} if len(study.directions) == 1 else {trial.number for trial in study.best_trials}
     rows = [
         {
             "trial": trial.number,
-            "stage": trial.user_attrs["stage"],
+            "stage": trial.user_attrs[_ABOUT]["stage"],
             "state": trial.state.name.lower(),
-            "images": trial.user_attrs["images"],
-            **trial.user_attrs["means"],
+            "images": trial.user_attrs[_ABOUT]["images"],
+            **trial.user_attrs[_ABOUT]["means"],
             **on_grid(space, trial.params),
             "front": trial.number in front,
             "seconds": trial.duration.total_seconds() if trial.duration else np.nan,
         }
-        for trial in study.trials
+        for trial in _all(study)
     ]
     objectives = tuple(study.user_attrs[_OBJECTIVES])
     chosen = replace(clustering, **on_grid(space, best.params))
@@ -283,7 +310,7 @@ def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: 
 
 def _importance(study: optuna.Study) -> dict[str, float]:
     """Importance of each setting for the first objective."""
-    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len({trial.values[0] for trial in complete}) < 2:
         return {}
     evaluator = FanovaImportanceEvaluator(seed=0)

@@ -1,14 +1,15 @@
-"""Cosine embedding loss, forward and backward, on a 512 x 512 image with E = 8: sums per object against two other ways.
+"""Embedding losses, forward and backward, on an image of 256 x 256 with E = 8: sums per object against other ways.
 
 Two loops over the objects, as such losses are usually written: `masked` multiplies the image by each object's mask,
-`chosen` picks the object's pixels. `gather` is free of loops, but brings each object's mean back to its pixels. All
-have the same value and gradient. The right half of the table is relative to `sums`.
-Run: python tests/benchmarks/bench_losses.py [--device cuda]
+`chosen` picks the object's pixels. `gather` is free of loops, but brings each object's mean back to its pixels, in the
+cosine loss. All ways of a loss have the same value and gradient. The right half of the table is relative to `sums`, our
+loss, and the last column is the time of our loss against that of our cosine loss.
+Run: python tests/benchmarks/bench_losses.py [--device cuda] [--size 512] [--channels 32] [--objects 11,300]
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
 
@@ -19,17 +20,19 @@ from torch.nn import functional as F
 
 from study.data.targets import neighbours
 from study.losses.cosine import CosineLoss
+from study.losses.discriminative import DiscriminativeLoss
+from study.losses.embedding import EmbeddingLoss
 
 GOAL = 10
-SETTINGS = CosineLoss()
+COSINE, DISCRIMINATIVE = CosineLoss(), DiscriminativeLoss(regulariser_weight=0)
 
 
-def objects(count: int, size: int = 512) -> np.ndarray:
+def objects(count: int, size: int) -> np.ndarray:
     """Labels of `count` discs that touch one another, on background."""
     points = np.random.default_rng(0).uniform(0.1, 0.9, (count, 2)) * size
     pixels = np.mgrid[:size, :size, :1].transpose(1, 2, 3, 0)[..., :2]
     distance = np.linalg.norm(pixels - points, axis=3)
-    return np.where(distance.min(axis=2) < 0.16 * size, distance.argmin(axis=2) + 1, 0)
+    return np.where(distance.min(axis=2) < 0.6 * size / count**0.5, distance.argmin(axis=2) + 1, 0)
 
 
 def chosen(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,7 +56,7 @@ def by_loop(one: Callable, embedding: Tensor, labels: Tensor, tables: Tensor) ->
         inter = []
         for i, near in enumerate(table):
             others = [means[j] for j in torch.nonzero(near).flatten().tolist()]
-            inter.append((torch.stack(others) @ means[i]).abs().mean())
+            inter.append((torch.stack(others) @ means[i]).abs().mean() if others else means[i].sum() * 0)
         total = total + torch.stack(intra).mean() + torch.stack(inter).mean()
     return total / len(embedding)
 
@@ -70,15 +73,56 @@ def by_gather(embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
     intra = (torch.zeros_like(sizes).index_add(0, index, gaps) / sizes).mean()
     means = means.view(batch, count, channels)
     cosines = torch.where(tables, (means @ means.transpose(1, 2)).abs(), 0)
-    return intra + (cosines.sum(2) / tables.sum(2)).mean()
+    return intra + (cosines.sum(2) / tables.sum(2).clamp(min=1)).mean()
 
 
-def by_sums(embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
-    terms = SETTINGS.embedding_terms(embedding, labels, tables)
+def pulled_chosen(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean of the object in `mask` and its within-instance term, from its own pixels."""
+    pixels = e[:, mask]
+    mean = pixels.mean(dim=1)
+    away = (pixels - mean[:, None]).square().sum(0).sqrt()
+    return mean, F.relu(away - DISCRIMINATIVE.pull_margin).square().mean()
+
+
+def pulled_masked(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, from all pixels times the mask."""
+    size = mask.sum()
+    mean = (e * mask).sum(dim=(1, 2)) / size
+    away = (e - mean[:, None, None]).square().sum(0).sqrt()
+    return mean, (F.relu(away - DISCRIMINATIVE.pull_margin).square() * mask).sum() / size
+
+
+def pulled_by_loop(one: Callable, embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
+    total = embedding.new_zeros(())
+    for e, ids, table in zip(embedding, labels, tables, strict=True):
+        means, intra = zip(*(one(e, ids == i) for i in range(len(table))), strict=True)
+        inter = []
+        for i, near in enumerate(table):
+            others = [means[j] for j in torch.nonzero(near).flatten().tolist()]
+            apart = torch.stack([(means[i] - other).norm() for other in others]) if others else means[i][:0]
+            inter.append(F.relu(2 * DISCRIMINATIVE.push_margin - apart).square().sum() / max(1, len(others)))
+        total = total + torch.stack(intra).mean() + torch.stack(inter).mean()
+    return total / len(embedding)
+
+
+def by_sums(loss: EmbeddingLoss, embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
+    terms = loss.embedding_terms(embedding, labels, tables)
     return terms["inter"] + terms["intra"]
 
 
-WAYS = {"masked": partial(by_loop, masked), "chosen": partial(by_loop, chosen), "gather": by_gather, "sums": by_sums}
+WAYS = {
+    "cosine": {
+        "masked": partial(by_loop, masked),
+        "chosen": partial(by_loop, chosen),
+        "gather": by_gather,
+        "sums": partial(by_sums, COSINE),
+    },
+    "discriminative": {
+        "masked": partial(pulled_by_loop, pulled_masked),
+        "chosen": partial(pulled_by_loop, pulled_chosen),
+        "sums": partial(by_sums, DISCRIMINATIVE),
+    },
+}
 
 
 def gradient(loss, raw: Tensor, labels: Tensor, tables: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,6 +131,7 @@ def gradient(loss, raw: Tensor, labels: Tensor, tables: Tensor) -> tuple[Tensor,
     embedding.grad = None
     value = loss(embedding, labels, tables)
     value.backward()
+    assert embedding.grad is not None
     return value.detach(), embedding.grad
 
 
@@ -99,31 +144,45 @@ def seconds(task, device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
+def measured(ways: dict[str, Callable], task: tuple[Tensor, Tensor, Tensor], rounds: int) -> list[list[float]]:
+    """Times of each way in each round, after a check that they agree."""
+    expected = gradient(ways["sums"], *task)
+    for way in ways.values():
+        torch.testing.assert_close(gradient(way, *task), expected, rtol=1e-3, atol=1e-7)
+    device = task[0].device
+    return [[seconds(partial(gradient, way, *task), device) for way in ways.values()] for _ in range(rounds)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", default=1, type=int)
-    given = parser.parse_args()
+    parser.add_argument("--size", default=256, type=int)
+    parser.add_argument("--channels", default=8, type=int)
+    parser.add_argument("--objects", default="11,50")
+    parser.add_argument("--rounds", default=5, type=int)
+    given = parser.parse_args(arguments)
     device = torch.device(given.device)
     print(
         f"medians in ms, {given.batch} image(s) on {device}, {torch.get_num_threads()} threads; goal of loops: {GOAL}"
     )
-    print(f"{'objects':>8}{''.join(f'{name:>9}' for name in (*WAYS, *(f'/{name}' for name in WAYS)))}")
-    for count in (11, 20):
-        ids = objects(count)
-        table = torch.from_numpy(neighbours(ids, SETTINGS.neighbour_distance))
+    print(f"{'loss':>15}{'objects':>8}{''.join(f'{n:>9}' for n in (*WAYS['cosine'], '/masked', '/chosen', '/cosine'))}")
+    for count in map(int, given.objects.split(",")):
+        ids = objects(count, given.size)
+        table = torch.from_numpy(neighbours(ids, COSINE.neighbour_distance))
         labels = torch.from_numpy(ids).long().expand(given.batch, -1, -1).contiguous().to(device)
         tables = table.expand(given.batch, -1, -1).contiguous().to(device)
         torch.manual_seed(0)
-        embedding = F.normalize(torch.randn(given.batch, 8, *ids.shape, device=device), dim=1)
+        embedding = F.normalize(torch.randn(given.batch, given.channels, *ids.shape, device=device), dim=1)
         embedding = embedding.to(memory_format=torch.channels_last)  # as the network gives it
-        task = (embedding, labels, tables)
-        for way in WAYS.values():
-            torch.testing.assert_close(gradient(way, *task), gradient(by_sums, *task), rtol=1e-3, atol=1e-7)
-        rounds = [[seconds(partial(gradient, way, *task), device) for way in WAYS.values()] for _ in range(20)]
-        times = [1e3 * median(column) for column in zip(*rounds, strict=True)]
-        ratios = [median(row[i] / row[-1] for row in rounds) for i in range(len(WAYS))]
-        print(f"{count:8d}{''.join(f'{t:9.2f}' for t in times)}{''.join(f'{r:9.1f}' for r in ratios)}")
+        cosine = 0.0
+        for name, ways in WAYS.items():
+            rounds = measured(ways, (embedding, labels, tables), given.rounds)
+            times = {way: 1e3 * median(column) for way, column in zip(ways, zip(*rounds, strict=True), strict=True)}
+            cosine = cosine or times["sums"]
+            cells = "".join(f"{times[way]:9.2f}" if way in times else f"{'-':>9}" for way in WAYS["cosine"])
+            ratios = "".join(f"{times[way] / times['sums']:9.1f}" for way in ("masked", "chosen"))
+            print(f"{name:>15}{count:8d}{cells}{ratios}{times['sums'] / cosine:9.2f}")
 
 
 if __name__ == "__main__":

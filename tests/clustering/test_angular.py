@@ -3,8 +3,10 @@ from collections import deque
 import numpy as np
 import pytest
 
+from study.clustering import reaches
 from study.clustering.angular import cluster_seeds
 from study.clustering.embedding import unit_embedding
+from study.clustering.reaches import Reaches
 from study.clustering.seeds import Seeds
 
 
@@ -169,3 +171,72 @@ def test_without_seeds_or_directions():
     assert cluster_seeds(embedding, seeds_at(embedding), 45).tolist() == [[0, 0], [0, 0]]
     embedding[0, 1] = embedding[1, 0] = np.nan
     assert cluster_seeds(embedding, seeds_at(embedding, (0, 0)), 180).tolist() == [[1, 0], [0, 0]]
+
+
+def with_many_seeds(seed, noise, angle, size=60):
+    """Three stripes of noisy directions, 70 degrees apart, and seeds all over them."""
+    rng = np.random.default_rng(seed)
+    stripes = unit(70.0 * (np.arange(size) // (size / 3)))[None].repeat(size, axis=0)
+    vectors = np.concatenate([stripes, np.zeros((size, size, 2))], axis=2)
+    embedding = unit_embedding(vectors + rng.normal(0, noise, vectors.shape))
+    return embedding, random_seeds(rng, embedding, 60), angle
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.1, 0.2, 0.3])
+@pytest.mark.parametrize("angle", [25, 35, 45, 60])
+@pytest.mark.parametrize("seed", range(2))
+def test_against_floods_with_many_seeds_of_each_object(canonical, noise, angle, seed):
+    task = with_many_seeds(seed, noise, angle)
+    assert canonical(cluster_seeds(*task)) == canonical(angular_by_floods(*task))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_against_floods_with_many_seeds_of_one_reach_and_others(random_maps, canonical, seed):
+    embedding = random_maps(seed, (40, 40), 3, 6)[1]
+    seeds = random_seeds(np.random.default_rng(seed), embedding, 50)
+    for angle in (20, 45, 70, 100):
+        expected = canonical(angular_by_floods(embedding, seeds, angle))
+        assert canonical(cluster_seeds(embedding, seeds, angle)) == expected
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Pixels of all windows that were looked at, as `reaches` counts them."""
+    counted = []
+    groups = Reaches.groups
+
+    def counting(self):
+        before = self.left
+        found = groups(self)
+        counted.append(before - self.left)
+        return found
+
+    monkeypatch.setattr(Reaches, "groups", counting)
+    return counted
+
+
+def test_what_is_looked_at_goes_with_the_area_and_not_with_the_seeds(looks):
+    embedding, seeds, angle = with_many_seeds(0, 0.1, 45, size=150)
+    for count in (12, 60):
+        cluster_seeds(embedding, Seeds(seeds.pixels[:count], seeds.directions[:count]), angle)
+    assert looks[1] < 2 * looks[0]
+
+
+@pytest.mark.parametrize("looked_at", [0, 3])
+def test_what_is_looked_at_is_bounded(looks, monkeypatch, looked_at):
+    monkeypatch.setattr(reaches, "_LOOKED_AT", looked_at)
+    monkeypatch.setattr(reaches, "_LEAST_LOOKED_AT", 0)
+    monkeypatch.setattr(reaches, "_FIRST_RADIUS", 4)
+    embedding, seeds, _ = with_many_seeds(0, 0.5, 60)
+    labels = cluster_seeds(embedding, seeds, 60)
+    assert looks[0] < (looked_at + 8) * labels.size  # a last window, and 81 px for each of 60 seeds
+    assert labels.any()
+    assert labels.max() <= len(seeds.pixels)
+
+
+def test_a_seed_that_was_reached_when_the_bound_is_passed_is_of_that_object(monkeypatch):
+    monkeypatch.setattr(reaches, "_LOOKED_AT", 0)
+    monkeypatch.setattr(reaches, "_LEAST_LOOKED_AT", 0)
+    embedding = unit([[0, 0, 35, 80, 80]])
+    assert cluster_seeds(embedding, seeds_at(embedding, (0, 0), (0, 2)), 45).tolist() == [[1, 1, 1, 0, 0]]
+    assert cluster_seeds(embedding, seeds_at(embedding, (0, 0), (0, 4)), 45).tolist() == [[1, 1, 1, 2, 2]]

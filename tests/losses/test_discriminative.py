@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from study.losses import discriminative
 from study.losses.discriminative import DiscriminativeLoss
 from tests.losses.oracles import example, naive_between, naive_within, one_hot
 
@@ -96,3 +97,37 @@ def test_no_object_and_one_object_give_finite_values_and_gradients(labels, backg
     assert all(torch.isfinite(term) for term in terms.values())
     assert torch.isfinite(raw.grad).all()
     assert terms["inter"] == 0
+
+
+def values_and_gradient(embedding, labels, neighbours):
+    raw = embedding.clone().requires_grad_()
+    terms = discriminative_loss(raw, labels, neighbours, DiscriminativeLoss())
+    sum(terms.values()).backward()
+    return terms, raw.grad
+
+
+def test_blocks_change_nothing(monkeypatch):
+    embedding, labels, neighbours = example()
+    whole = values_and_gradient(2 * embedding, labels, neighbours)
+    monkeypatch.setattr(discriminative, "_BLOCK", 21)  # 7 of 60 pixels
+    torch.testing.assert_close(values_and_gradient(2 * embedding, labels, neighbours), whole, rtol=0, atol=0)
+
+
+def test_under_autocast():
+    embedding, labels, neighbours = example()
+    single = (2 * embedding).float()
+    terms, grad = values_and_gradient(single, labels, neighbours)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(values_and_gradient(single, labels, neighbours), (terms, grad))
+        of_half, half_grad = values_and_gradient(single.bfloat16(), labels, neighbours)
+    assert all(term.dtype == torch.float32 for term in of_half.values())
+    torch.testing.assert_close(of_half, terms, rtol=2e-2, atol=2e-2)
+    torch.testing.assert_close(half_grad.float(), grad, rtol=5e-2, atol=2e-3)
+
+
+def test_two_means_at_one_place_give_finite_gradients():
+    labels = torch.tensor([[[1, 2, 2, 1]]])
+    everyone = torch.ones(1, 3, 3, dtype=torch.bool)
+    terms, grad = values_and_gradient(torch.ones(1, 2, 1, 4), labels, everyone)
+    assert terms["inter"] == 9
+    assert torch.isfinite(grad).all()
