@@ -108,11 +108,11 @@ def compare_growth(sizes: Sequence[int], methods: Sequence[str]) -> None:
                 print(f"{method:>21} {rows * columns:8d} {noise:6.2f}{cells} {slope:6.2f}", flush=True)
 
 
-def compare_methods() -> None:
+def compare_methods(size: int, grids: Sequence[tuple[int, int]]) -> None:
     print("medians in ms (objects found); goal: angular is the fastest")
     print(f"{'objects':>8}" + "".join(f" {method:>21}" for method in CLUSTERERS) + f" {'mutex/angular':>14}")
-    for rows, columns in GRIDS:
-        task = maps(rows, columns)
+    for rows, columns in grids:
+        task = maps(rows, columns, size)
         cells, medians = "", {}
         for method in CLUSTERERS:
             settings = CLUSTERERS[method](foreground="predicted")
@@ -122,11 +122,11 @@ def compare_methods() -> None:
         print(f"{rows * columns:8d}{cells} {medians['mutex-watershed'] / medians['angular']:14.1f}")
 
 
-def compare_loops() -> None:
+def compare_loops(size: int, grids: Sequence[tuple[int, int]]) -> None:
     print(f"medians in ms; goal: the loop takes {GOAL} times as long as angular")
     print(f"{'objects':>8} {'seeds':>6} {'loop':>8} {'library':>8} {'angular':>8} {'loop/angular':>13}")
-    for rows, columns in GRIDS:
-        distance, embedding = maps(rows, columns)
+    for rows, columns in grids:
+        distance, embedding = maps(rows, columns, size)
         unit = unit_embedding(embedding)
         seeds = find_peaks(distance, unit, SETTINGS, SETTINGS.seed_min_distance)
         task = (unit, seeds, SETTINGS.angle)
@@ -148,12 +148,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", default="256,512,1024")
     parser.add_argument("--methods", default=",".join(key for key in CLUSTERERS if key != "affinity-watershed"))
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
     given = parser.parse_args(arguments)
-    compare_growth([int(size) for size in given.sizes.split(",")], given.methods.split(","))
+    sizes = [64] if given.tiny else [int(size) for size in given.sizes.split(",")]
+    size, grids = (64, GRIDS[:1]) if given.tiny else (512, GRIDS)
+    compare_growth(sizes, given.methods.split(","))
     print()
-    compare_methods()
+    compare_methods(size, grids)
     print()
-    compare_loops()
+    compare_loops(size, grids)
 
 
 if __name__ == "__main__":

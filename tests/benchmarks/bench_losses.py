@@ -161,7 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--channels", default=8, type=int)
     parser.add_argument("--objects", default="11,50")
     parser.add_argument("--rounds", default=5, type=int)
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
     given = parser.parse_args(arguments)
+    if given.tiny:
+        given.size, given.objects, given.rounds = 48, "4", 1
     device = torch.device(given.device)
     print(
         f"medians in ms, {given.batch} image(s) on {device}, {torch.get_num_threads()} threads; goal of loops: {GOAL}"
