@@ -9,7 +9,7 @@ import numpy as np
 from study.clustering.base import Clustering
 from study.clustering.connected import connected_components
 
-FITTED_PIXELS = 5000  # at most so many pixels of an image are fitted: HDBSCAN's time goes with their square
+FITTED_PIXELS = 20_000  # at most so many pixels of an image are fitted: HDBSCAN's time goes with their square
 _SAMPLE_SEED = 0
 
 
