@@ -60,9 +60,7 @@ MEASURES: dict[str, Measure] = {
         ("train/loss_inter", "train/loss_intra"),
         _median_ratio,
     ),
-    "sbd_gain": Measure(
-        "SBD of the validation images less that of the untrained network", ("val/sbd",), _gain, ".3f"
-    ),
+    "sbd_gain": Measure("SBD of the validation images less that of the untrained network", ("val/sbd",), _gain, ".3f"),
 }
 
 
