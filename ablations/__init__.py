@@ -7,10 +7,13 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from study.ablation.claim import Claim, read_claims
-from study.ablation.design import Ablation
 from study.errors import StudyError, unknown_name
+
+if TYPE_CHECKING:  # with these come torch and MLflow, which the command imports once it has something to do
+    from study.ablation.claim import Claim
+    from study.ablation.design import Ablation
 
 ALL = "all"  # what a user types for the questions that have a place in it
 
@@ -20,6 +23,8 @@ def find_questions() -> dict[str, ModuleType]:
 
     Raises StudyError if a file of the folder holds no ablation, or two of them have the same name.
     """
+    from study.ablation.design import Ablation
+
     questions: dict[str, ModuleType] = {}
     for file in pkgutil.iter_modules(__path__):
         if file.name.startswith("_"):
@@ -37,6 +42,8 @@ def find_questions() -> dict[str, ModuleType]:
 
 def all_claims() -> tuple[Claim, ...]:
     """What the papers claim, `claims.csv`: also what no question here can test."""
+    from study.ablation.claim import read_claims
+
     return read_claims(Path(__file__).parent / "claims.csv")
 
 

@@ -1,4 +1,8 @@
-"""`python -m ablations NAME`: run one ablation, or all. Only the command: nobody imports from it."""
+"""`python -m ablations NAME`: run one ablation, or all. Only the command: nobody imports from it.
+
+It imports what it works with when it is called: `--help` needs neither torch nor MLflow, and the processes of a pool,
+which import this module too, need other things.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,24 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ablations import asked_by
-from ablations._mlproject import mlproject
-from study.ablation.design import Ablation, parse_seeds
-from study.ablation.executors import ExecutorOptions
-from study.ablation.launch import run_ablations
 from study.errors import StudyError
 from study.options import exits, reuse_option, settings_options
 from study.profiles import Layer, Resolved, layers_of, resolve
-from study.resolved_settings import check_options, table_of_settings
+
+if TYPE_CHECKING:
+    from study.ablation.design import Ablation
 
 REPORTS = Path("outputs/reports")
 
 
 def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        # here, so that the processes of a pool, which import this module, need not load all commands
+        from ablations._mlproject import mlproject
         from reports.cli import main as report
         from study.cli import main as study
 
@@ -62,6 +64,11 @@ def main(
     **options: str,
 ) -> int:
     """Run the ablation NAME, or all those of the W-Net paper, and log the answers to MLflow."""
+    from study.ablation.design import parse_seeds
+    from study.ablation.executors import ExecutorOptions
+    from study.ablation.launch import run_ablations
+    from study.resolved_settings import check_options
+
     launches = [_Launch(group, options | {"dataset": dataset}) for dataset, group in _by_dataset(name, options)]
     if settings:
         click.echo("\n\n".join(table for launch in launches for table in launch.tables_of_controls()))
@@ -95,6 +102,8 @@ class _Launch:
         return layers_of(**self.options, system=system, changes=changes, defaults=defaults, fixed=ablation.fixed)
 
     def tables_of_controls(self) -> list[str]:
+        from study.resolved_settings import table_of_settings
+
         return [f"{a.name}, control:\n{table_of_settings(self.layers(a, a.control))}" for a in self.ablations]
 
     def resolved(self) -> list[Resolved]:
@@ -112,7 +121,7 @@ def _by_dataset(name: str, options: Mapping[str, str]) -> list[tuple[str, list[A
 
 def _make_pages(parent_ids: Sequence[str]) -> int:
     """Make the reports of a launch; the number of those that have failed. The launch itself is over and kept."""
-    from reports.build.making import make_reports  # takes a second, which the processes of a pool need not spend
+    from reports.build.making import make_reports
 
     try:
         return make_reports((), ",".join(parent_ids), "", {}, REPORTS)

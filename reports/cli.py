@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from reports.build.choosing import pages_of_launches
-from reports.build.making import make_reports
-from reports.build.render import NAMES
+from reports.build.names import NAMES, about_launches
 from study.options import exits, set_option
 from study.profiles import parse_overrides
 
-_LAUNCHES, _RUNS = pages_of_launches(), [name for name in NAMES if name not in pages_of_launches()]
+_LAUNCHES = about_launches()
+_RUNS = [name for name in NAMES if name not in _LAUNCHES]
 
 
 @click.command(epilog=f"Pages of launches: {', '.join(_LAUNCHES)}. Pages of runs: {', '.join(_RUNS)}.")
@@ -24,5 +23,7 @@ _LAUNCHES, _RUNS = pages_of_launches(), [name for name in NAMES if name not in p
 @exits
 def main(name: tuple[str, ...], run_ids: str, dataset: str, overrides: str, output: str) -> int:
     """Make the reports NAME; without one, all that show the launches given or present."""
+    from reports.build.making import make_reports  # here, since it takes seconds, which `--help` need not wait for
+
     names = tuple(dict.fromkeys(part for names in name for part in names.split(",") if part))
     return make_reports(names, run_ids, dataset, parse_overrides(overrides), Path(output))

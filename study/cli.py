@@ -1,4 +1,7 @@
-"""The commands of `python -m study`, each of which is an entry point of MLproject too."""
+"""The commands of `python -m study`, each of which is an entry point of MLproject too.
+
+A command imports what it works with when it is called: torch and MLflow take seconds, and `--help` needs neither.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,6 @@ from typing import Any
 
 import click
 
-from study.data.check import check
-from study.data.sets.opening import open_dataset
-from study.deploy.predict import predict
-from study.deploy.promote import load_model, promote
-from study.deploy.submit import check_submission, submit
 from study.options import (
     Commands,
     data_root_option,
@@ -22,11 +20,7 @@ from study.options import (
     settings_options,
 )
 from study.profiles import layers_of, load_settings, parse_overrides
-from study.resolved_settings import table_of_settings
-from study.runs.commands import evaluate_run, search_run, train_one
-from study.runs.imported_labels import import_labels
 from study.systems import SYSTEMS
-from study.tracking import name_given_run
 
 _system = click.option("--system", default="wnet", show_default=True, help=f"What is trained: {', '.join(SYSTEMS)}.")
 _run_id = click.option("--run_id", required=True, help="Id of a finished run, from the MLflow page.")
@@ -57,6 +51,8 @@ def main() -> None:
 @exits
 def train_command(seed: int, reuse: bool, **options: Any) -> None:
     """Train one network, score it and log both to MLflow."""
+    from study.runs.commands import train_one
+
     train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
 
 
@@ -66,6 +62,8 @@ def train_command(seed: int, reuse: bool, **options: Any) -> None:
 @exits
 def settings_command(system: str, **options: Any) -> None:
     """Print the settings of a training, each with its source, and what the paper has instead."""
+    from study.resolved_settings import table_of_settings
+
     click.echo(table_of_settings(layers_of(**options, system=system, changes={})))
 
 
@@ -81,6 +79,8 @@ def evaluate_command(
     run_id: str, split: str, dataset: str, data_root: str, overrides: str, allow_training_images: bool
 ) -> None:
     """Score the network of a finished run, on its own or other images, none of which it was made with."""
+    from study.runs.commands import evaluate_run
+
     changes = parse_overrides(overrides)
     changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
     evaluate_run(run_id, split, changes, allow_training_images)
@@ -94,6 +94,8 @@ def evaluate_command(
 @exits
 def search_command(run_id: str, objectives: str, data_root: str, overrides: str) -> None:
     """Search the thresholds of a finished run on its validation images; two objectives give their Pareto front."""
+    from study.runs.commands import search_run
+
     changes = parse_overrides(overrides) | ({"data.root": data_root} if data_root else {})
     search_run(run_id, [name for name in objectives.split(",") if name], changes)
 
@@ -116,6 +118,8 @@ def import_command(
     name: str, labels: str, dataset: str, data_root: str, split: str, foreground: str, overrides: str
 ) -> None:
     """Score label images that other software has made, as a run next to those of the study."""
+    from study.runs.imported_labels import import_labels
+
     changes = {"data.name": dataset, "data.root": data_root} | parse_overrides(overrides)
     import_labels(name, labels, split, foreground, changes)
 
@@ -128,6 +132,8 @@ def import_command(
 @exits
 def promote_command(**options: str) -> None:
     """Register the network of a finished run, with its clustering and thresholds, as a model."""
+    from study.deploy.promote import promote
+
     promote(**options)
 
 
@@ -143,6 +149,10 @@ def promote_command(**options: str) -> None:
 @exits
 def predict_command(model: str, device: str, images: Path, out: Path, **options) -> int:
     """Segment the images of a folder by a model."""
+    from study.deploy.predict import predict
+    from study.deploy.promote import load_model
+    from study.tracking import name_given_run
+
     segmenter = load_model(model, device)
     name_given_run(f"predict: {images.name}", f"Labels of {images} by {model}, in {out}.")
     return predict(segmenter, images, out, **options)
@@ -157,6 +167,10 @@ def predict_command(model: str, device: str, images: Path, out: Path, **options)
 @exits
 def submit_command(model: str, device: str, images: Path, out: Path, **options) -> int:
     """Label the test images of the leaf challenge, and check the file for its server."""
+    from study.deploy.promote import load_model
+    from study.deploy.submit import submit
+    from study.tracking import name_given_run
+
     segmenter = load_model(model, device)
     name_given_run(f"submit: {out.name}", f"Labels of {images} by {model}, in {out}.")
     return submit(segmenter, images, out, **options)
@@ -168,6 +182,8 @@ def submit_command(model: str, device: str, images: Path, out: Path, **options) 
 @exits
 def check_submission_command(submission: Path, images: Path) -> int:
     """List what the server of the leaf challenge would count wrongly in a submission."""
+    from study.deploy.submit import check_submission
+
     defects = check_submission(submission, images)
     click.echo("\n".join(defects) or "no defects")
     return len(defects)
@@ -178,6 +194,9 @@ def check_submission_command(submission: Path, images: Path) -> int:
 @exits
 def check_data_command(**options: Any) -> int:
     """List counts, sizes, objects per image and every defect of a data set."""
+    from study.data.check import check
+    from study.data.sets.opening import open_dataset
+
     report = check(open_dataset(load_settings(**options).data))
     click.echo(str(report))
     return len(report.defects)

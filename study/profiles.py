@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from study.components import GROUPS, owners_of, unknown_setting
 from study.data.sets.opening import VOLUMES
 from study.data.settings import Data
 from study.errors import StudyError, unknown_name
-from study.settings import ORIGIN, Settings
 from study.systems import PRESETS, SYSTEMS
+
+# The components come with torch, which takes seconds to import: what puts settings together imports them when it is
+# called, so that --help, which names the profiles, need not wait for them.
+if TYPE_CHECKING:
+    from study.settings import Settings
 
 _SMALL = {
     "network.norm": "batch",
@@ -191,6 +194,9 @@ def resolve(layers: list[Layer]) -> Resolved:
 
 def unchecked(layers: list[Layer], components: Mapping[str, str] | None = None) -> Resolved:
     """As `resolve`, of settings that may contradict each other; `components` replace those that the layers choose."""
+    from study.components import GROUPS, owners_of, unknown_setting
+    from study.settings import Settings
+
     layers = [*layers, Layer("question", components or {})]
     choosers = {f"{group}.{chooser}" for group, (_, chooser) in GROUPS.items()}
     choices = {name: value for layer in layers for name, value in layer.values.items() if name in choosers}
@@ -215,6 +221,8 @@ def unchecked(layers: list[Layer], components: Mapping[str, str] | None = None) 
 
 def _without_component(name: str, settings: Settings) -> str:
     """``clustering.angular.angle`` as ``clustering.angle`` where that component is chosen."""
+    from study.components import GROUPS
+
     group, _, rest = name.partition(".")
     component, _, leaf = rest.partition(".")
     if leaf and group in GROUPS and getattr(settings, group).key == component:
@@ -237,6 +245,8 @@ def layers_of(
 
     `defaults` and `fixed` are those of a question: options stand between them.
     """
+    from study.settings import ORIGIN
+
     for kind, name, known in (("system", system, SYSTEMS), ("profile", profile, PROFILES), ("preset", preset, PRESETS)):
         if name not in known:
             raise unknown_name(kind, name, known)

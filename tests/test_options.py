@@ -271,14 +271,14 @@ def test_stopping_by_the_keyboard(monkeypatch):
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("study.cli.train_one", stopped)
+    monkeypatch.setattr("study.runs.commands.train_one", stopped)
     found = outcome_of(train())
     assert (found.exit_code, found.stderr) == (130, "stopped\n")
 
 
 @pytest.mark.parametrize(("failed", "status"), [(0, 0), (1, 1), (12, 1)])
 def test_failed_runs_give_the_status(failed, status, monkeypatch):
-    monkeypatch.setattr("ablations.__main__.run_ablations", lambda *_, **__: LaunchResult(failed, []))
+    monkeypatch.setattr("study.ablation.launch.run_ablations", lambda *_, **__: LaunchResult(failed, []))
     assert outcome_of(ablate()).exit_code == status
 
 
@@ -299,17 +299,18 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
         asked_for.append((ablations, [base(ablation, ablation.control) for ablation in ablations]))
         return LaunchResult(0, [])
 
-    monkeypatch.setattr("ablations.__main__.run_ablations", asked)
-    monkeypatch.setattr("study.cli.load_model", lambda *_: None)
+    monkeypatch.setattr("study.ablation.launch.run_ablations", asked)
+    monkeypatch.setattr("study.deploy.promote.load_model", lambda *_: None)
     for target in (
-        *("train_one", "evaluate_run", "search_run", "import_labels"),
-        *("promote", "predict", "submit", "table_of_settings"),
+        *("runs.commands.train_one", "runs.commands.evaluate_run", "runs.commands.search_run"),
+        *("runs.imported_labels.import_labels", "resolved_settings.table_of_settings"),
+        *("deploy.promote.promote", "deploy.predict.predict", "deploy.submit.submit"),
     ):
-        monkeypatch.setattr(f"study.cli.{target}", called(0))
-    monkeypatch.setattr("reports.cli.make_reports", called(0))
-    monkeypatch.setattr("study.cli.check_submission", called([]))
-    monkeypatch.setattr("study.cli.open_dataset", called(None))
-    monkeypatch.setattr("study.cli.check", lambda _: SimpleNamespace(defects=[]))
+        monkeypatch.setattr(f"study.{target}", called(0))
+    monkeypatch.setattr("reports.build.making.make_reports", called(0))
+    monkeypatch.setattr("study.deploy.submit.check_submission", called([]))
+    monkeypatch.setattr("study.data.sets.opening.open_dataset", called(None))
+    monkeypatch.setattr("study.data.check.check", lambda _: SimpleNamespace(defects=[]))
     entry_point = ENTRY_POINTS[name]
     defaults = {key: spec.get("default", "x") for key, spec in entry_point["parameters"].items()}
     values = {key: shlex.quote(value) for key, value in (defaults | given).items()}

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from ablations import find_ablations
 from reports.blocks.launch_results import ablation_of
-from reports.build.render import NAMES
+from reports.build.names import about_launches
 from study import tracking
 from study.errors import StudyError
 
@@ -16,8 +16,7 @@ CLAIMS = "claims"  # the page of all claims, which is made where it is named onl
 
 def pages_of_launches() -> dict[str, tuple[str, ...]]:
     """Names of the reports about launches -> the ablations that they show, `SHOWS` of the module of the page."""
-    modules = {name: import_module(f"reports.pages.{name}") for name in NAMES}
-    return {name: module.SHOWS for name, module in modules.items() if hasattr(module, "SHOWS")}
+    return {name: import_module(f"reports.pages.{name}").SHOWS for name in about_launches()}
 
 
 def chosen_reports(names: Sequence[str], run_ids: str, dataset: str) -> dict[str, list[str]]:

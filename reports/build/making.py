@@ -8,7 +8,6 @@ import shutil
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +15,9 @@ import click
 
 import ablations
 from reports.build.choosing import chosen_reports
-from reports.build.render import NAMES, TEMPLATES, NotebookError, checked_parameters, own_kernel, render
+from reports.build.kernel import Kernel, own_kernel
+from reports.build.names import NAMES, TEMPLATES
+from reports.build.render import NotebookError, checked_parameters, render
 from study import tracking
 from study.code_digest import digest_of
 from study.errors import StudyError, unknown_name
@@ -28,7 +29,7 @@ _HERE = Path(__file__).parents[1]
 
 
 def make_reports(names: Sequence[str], run_ids: str, dataset: str, further: Mapping[str, str], output: Path) -> int:
-    """Make reports at the same time, and tell where each of them is; gives the number of failed ones.
+    """Make reports one after another, and tell where each of them is; gives the number of failed ones.
 
     For `names`, `run_ids` and `dataset` see `chosen_reports`; `further` are parameters of the notebooks. Each report
     has a folder of its name in `output`, and is not made again where it would come out as it lies there. Raises
@@ -57,29 +58,25 @@ def _make_all(
     tasks: Mapping[str, list[str]], marks: Mapping[str, str], further: Mapping[str, str], output: Path
 ) -> int:
     """Make the reports of tasks (name -> runs), and tell where they are; the number of failed ones."""
-    with own_kernel() as kernel, ThreadPoolExecutor(2) as pool:
-        made = {
-            name: pool.submit(_make, name, ids, further, output / name, kernel, marks[name])
-            for name, ids in tasks.items()
-        }
     failed = 0
-    for name, future in made.items():
-        try:
-            page = future.result()
-        except StudyError as error:
-            click.echo(f"Error: {error}", err=True)
-            failed += 1
-        except Exception as error:  # the other pages are made all the same
-            click.echo(f"Error: the report {name} has failed:", err=True)
-            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-            failed += 1
-        else:
-            where = "its run" if len(tasks[name]) == 1 else f"{len(tasks[name])} runs"
-            click.echo(f"{name}: {page} (also an artifact of {where}, in reports/{name})")
+    with own_kernel() as kernel:
+        for name, ids in tasks.items():
+            try:
+                page = _make(name, ids, further, output / name, kernel, marks[name])
+            except StudyError as error:
+                click.echo(f"Error: {error}", err=True)
+                failed += 1
+            except Exception as error:  # the other pages are made all the same
+                click.echo(f"Error: the report {name} has failed:", err=True)
+                click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+                failed += 1
+            else:
+                where = "its run" if len(ids) == 1 else f"{len(ids)} runs"
+                click.echo(f"{name}: {page} (also an artifact of {where}, in reports/{name})")
     return failed
 
 
-def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Path, kernel: str, mark: str) -> Path:
+def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Path, kernel: Kernel, mark: str) -> Path:
     """Make one report in `folder`, log all its files to the runs it is about, and give its page.
 
     A page that is whole has its `mark` next to it.

@@ -1,33 +1,22 @@
-"""Executes the notebooks and makes pages of them: the only module that knows papermill and nbconvert."""
+"""Executes the notebooks and makes pages of them."""
 
 from __future__ import annotations
 
 import ast
-import asyncio
-import json
-import logging
-import os
 import re
-import sys
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
 import papermill
-from jupyter_core.utils import ensure_event_loop
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from nbformat import read as read_notebook
 from papermill.exceptions import PapermillExecutionError
 
+from reports.build.kernel import NAME, Kernel
 from study.errors import StudyError
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
-NAMES = tuple(sorted(file.stem for file in TEMPLATES.glob("*.ipynb")))
-_KERNEL = "pixel-embedding-study"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -57,8 +46,8 @@ def checked_parameters(template: Path, given: Mapping[str, str]) -> dict[str, ob
     return checked
 
 
-def render(template: Path, parameters: Mapping[str, str], folder: Path, kernel: str) -> Path:
-    """Execute a notebook by a kernel, see `own_kernel`, and make a page of it that opens offline; gives the page.
+def render(template: Path, parameters: Mapping[str, str], folder: Path, kernel: Kernel) -> Path:
+    """Execute a notebook in a kernel, see `own_kernel`, and make a page of it that opens offline; gives the page.
 
     Both are written to `folder`, under the template's name. Parameters that are numbers are converted from texts.
 
@@ -74,57 +63,25 @@ def render(template: Path, parameters: Mapping[str, str], folder: Path, kernel: 
     fault = None
     try:
         papermill.execute_notebook(
-            str(template), str(notebook), values, kernel_name=kernel, language="python", progress_bar=False
+            str(template),
+            str(notebook),
+            values,
+            engine_name=NAME,
+            kernel=kernel,
+            kernel_name=NAME,
+            language="python",
+            progress_bar=False,
         )
     except PapermillExecutionError as error:
         words = _ANSI.sub("", error.evalue).strip().split("\n")[0]
         fault = words if error.ename == "StudyError" else f"{error.ename}: {words}"
     except Exception as error:  # a kernel that dies or does not start; each library raises its own
         fault = f"{type(error).__name__}: {str(error).strip().split(chr(10))[0]}"
-    finally:
-        ensure_event_loop().close()  # that of this thread, which nbclient leaves open
-        asyncio.set_event_loop(None)
     if notebook.exists():
         page.write_text(_page(read_notebook(notebook, as_version=4), fault), encoding="utf-8")
     if fault:
         raise NotebookError(f"the notebook {template.stem} has failed ({fault}); what came before is in {notebook}")
     return page
-
-
-@contextmanager
-def own_kernel() -> Iterator[str]:
-    """A kernel of this very Python, whatever kernels are installed, that finds the packages of this program.
-
-    Its configuration, history and sockets are its own too, so that nothing of the user's is read or written. The
-    libraries keep their warnings, mostly of each other, to themselves. One serves all threads of the process.
-    """
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        spec = Path(place) / "kernels" / _KERNEL
-        spec.mkdir(parents=True)
-        paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        own = {
-            "PYTHONPATH": os.pathsep.join(paths),
-            "IPYTHONDIR": place,
-            "MPLBACKEND": "agg",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "PYTHONWARNINGS": "ignore",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        }
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"]
-        command.append("--HistoryManager.enabled=False")
-        kernel = {"argv": command, "display_name": "Python", "language": "python", "env": own}
-        (spec / "kernel.json").write_text(json.dumps(kernel))
-        ours = {"JUPYTER_PATH": place, "JUPYTER_RUNTIME_DIR": place, "JUPYTER_CONFIG_DIR": place, "IPYTHONDIR": place}
-        ours["JUPYTER_NO_CONFIG"] = "1"
-        before = {name: os.environ.get(name) for name in ours}
-        os.environ.update(ours)
-        try:
-            yield _KERNEL
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _page(notebook: NotebookNode, fault: str | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import active_children, get_context, parent_process
 from queue import SimpleQueue
 from typing import Any
@@ -55,20 +56,26 @@ class ExecutorOptions:
         return max(1, min(slots, trainings))
 
 
+def opened_executor(options: ExecutorOptions, work: Callable[[Any], Any]) -> Inline | Pool:
+    """What executes the work; a pool starts its first process at once, since that takes seconds to import the work."""
+    return Inline() if options.executor == "inline" else Pool(work.__module__)
+
+
 def execute(
-    work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, options: ExecutorOptions
+    work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, executor: Inline | Pool
 ) -> Iterator[tuple[int, Any | Exception]]:
     """Execute tasks; gives the index of each as it ends, with its outcome, or the error of a worker that died."""
-    with _Inline() if options.executor == "inline" else _Pool(slots) as executor:
-        futures = {}
-        for i, task in enumerate(tasks):
-            future = executor.submit(work, task)
-            if future.done():  # inline
-                yield i, _outcome(future)
-            else:
-                futures[future] = i
-        for future in as_completed(futures):
-            yield futures[future], _outcome(future)
+    if tasks:
+        executor.allow(slots)
+    futures = {}
+    for i, task in enumerate(tasks):
+        future = executor.submit(work, task)
+        if future.done():  # inline
+            yield i, _outcome(future)
+        else:
+            futures[future] = i
+    for future in as_completed(futures):
+        yield futures[future], _outcome(future)
 
 
 def _outcome(future: Future) -> Any | Exception:
@@ -78,8 +85,11 @@ def _outcome(future: Future) -> Any | Exception:
         return error
 
 
-class _Inline(Executor):
+class Inline(Executor):
     """Runs each call at once, in this process."""
+
+    def allow(self, slots: int) -> None:
+        """There is one slot."""
 
     def submit(self, fn, /, *args, **kwargs) -> Future:
         future: Future = Future()
@@ -90,21 +100,38 @@ class _Inline(Executor):
         return future
 
 
-class _Pool(Executor):
-    """Spawned processes, one per slot. One that dies takes its own task with it and no other, and is replaced."""
+class Pool(Executor):
+    """Spawned processes, one per slot. One that dies takes its own task with it and no other, and is replaced.
 
-    def __init__(self, slots: int):
-        self._context = get_context("spawn")
+    Parameters
+    ----------
+    module : str
+        That of the work, which a process imports as it starts.
+    """
+
+    def __init__(self, module: str):
+        self._module, self._context = module, get_context("spawn")
         self._lock = self._context.RLock()
         tqdm.set_lock(self._lock)  # one line of the terminal for each process
-        self._threads = ThreadPoolExecutor(slots)
+        self._threads: ThreadPoolExecutor | None = None
         self._free: SimpleQueue[int] = SimpleQueue()
-        for slot in range(slots):
-            self._free.put(slot)
-        self._processes: dict[int, ProcessPoolExecutor] = {}
+        self._processes = {0: self._started(0)}
         self._guard, self._ending = threading.Lock(), False  # no process may start while others are being ended
 
+    def _started(self, slot: int) -> ProcessPoolExecutor:
+        start = (self._lock, slot, self._module)
+        process = ProcessPoolExecutor(1, self._context, _start_worker, start)
+        process.submit(int)  # a process starts with the first call
+        return process
+
+    def allow(self, slots: int) -> None:
+        """Let so many calls run at a time; to be told once, before the first."""
+        self._threads = ThreadPoolExecutor(slots)
+        for slot in range(slots):
+            self._free.put(slot)
+
     def submit(self, fn, /, *args, **kwargs) -> Future:
+        assert self._threads is not None
         return self._threads.submit(self._run, fn, *args, **kwargs)
 
     def _run(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
@@ -115,8 +142,7 @@ class _Pool(Executor):
                 if self._ending:
                     raise CancelledError
                 if slot not in self._processes:
-                    start = (self._lock, slot)
-                    self._processes[slot] = ProcessPoolExecutor(1, self._context, _start_worker, start)
+                    self._processes[slot] = self._started(slot)
                 future = self._processes[slot].submit(fn, *args, **kwargs)
             return future.result()
         except BrokenProcessPool:
@@ -128,17 +154,23 @@ class _Pool(Executor):
     def __exit__(self, kind: object, *_: object) -> None:
         with self._guard:
             self._ending = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        if kind is not None:  # a training would go on to its end; its checkpoint stays
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        # a training would go on to its end, and its checkpoint stays; a process that had nothing to do, on importing
+        if kind is not None or self._threads is None:
             for process in active_children():
                 process.terminate()
-        self._threads.shutdown()
+        if self._threads is not None:
+            self._threads.shutdown()
         for process in self._processes.values():
             process.shutdown()
 
 
-def _start_worker(lock: object, slot: int) -> None:
-    """Give this process a line of the terminal and a GPU of its own; stop with the launching process, not before."""
+def _start_worker(lock: object, slot: int, module: str) -> None:
+    """Give this process a line of the terminal and a GPU of its own; stop with the launching process, not before.
+
+    It imports the module of its work without waiting for the first task.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
@@ -146,6 +178,7 @@ def _start_worker(lock: object, slot: int) -> None:
     show_progress_at(slot)
     if torch.cuda.is_available():
         torch.cuda.set_device(slot % torch.cuda.device_count())
+    import_module(module)
 
 
 def _stop_with_parent() -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from study import tracking
 from study.ablation.cost import cost_of
 from study.ablation.design import Ablation, SettingsOf
-from study.ablation.executors import ExecutorOptions, execute
+from study.ablation.executors import ExecutorOptions, Inline, Pool, execute, opened_executor
 from study.ablation.neighbour_shares import describe_neighbours
 from study.ablation.question import Question, plan_question
 from study.ablation.statistics import Components, describe_power
@@ -89,27 +89,29 @@ def run_ablations(
     """
     first = base(ablations[0], ablations[0].control)
     dataset, device = opened(first.data), choose_device(first.training.device)
-    digest = _check_data(dataset, first.data)
-    planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
-    experiment = tracking.connect()
-    answered = {question.ablation.name: question.finished_launch() for question in planned}
-    questions = [question for question in planned if answered[question.ablation.name] is None]
-    if not plan_only and (ended := tracking.end_abandoned(experiment)):
-        tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
-    known = ResultLookup(job for question in questions for job in question.jobs)
-    trainings = _by_training(questions)
-    finished = [training for training in trainings if all(item.job in known for item in training)]
-    unfinished = [training for training in trainings if not all(item.job in known for item in training)]
-    slots = options.slots_for(len(unfinished), device)
-    for name, parent_id in answered.items():
-        if parent_id is not None:
-            tqdm.write(f"{name}: answered before, by the same runs and code: see the parent run {parent_id}")
-    if questions:
-        tqdm.write(f"{_plan_in_words(questions, trainings, known, dataset)}\n{slots} at a time, on {device}")
-    if plan_only:
-        return LaunchResult(0, [])
-    with _stopped_once(), _parents(questions, experiment, dataset, digest):
-        _execute_jobs(finished, unfinished, slots, options)
+    # a process takes seconds to start, in which this one plans
+    with opened_executor(ExecutorOptions("inline") if plan_only else options, run_task) as executor:
+        digest = _check_data(dataset, first.data)
+        planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
+        experiment = tracking.connect()
+        answered = {question.ablation.name: question.finished_launch() for question in planned}
+        questions = [question for question in planned if answered[question.ablation.name] is None]
+        if not plan_only and (ended := tracking.end_abandoned(experiment)):
+            tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
+        known = ResultLookup(job for question in questions for job in question.jobs)
+        trainings = _by_training(questions)
+        finished = [training for training in trainings if all(item.job in known for item in training)]
+        unfinished = [training for training in trainings if not all(item.job in known for item in training)]
+        slots = options.slots_for(len(unfinished), device)
+        for name, parent_id in answered.items():
+            if parent_id is not None:
+                tqdm.write(f"{name}: answered before, by the same runs and code: see the parent run {parent_id}")
+        if questions:
+            tqdm.write(f"{_plan_in_words(questions, trainings, known, dataset)}\n{slots} at a time, on {device}")
+        if plan_only:
+            return LaunchResult(0, [])
+        with _stopped_once(), _parents(questions, experiment, dataset, digest):
+            _execute_jobs(finished, unfinished, slots, executor)
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
     parent_ids = [answered[q.ablation.name] or (q.parent.run_id if q.parent else "") for q in planned]
@@ -221,12 +223,12 @@ def _stopped_once() -> Iterator[None]:
 
 
 def _execute_jobs(
-    finished: Sequence[_Training], unfinished: Sequence[_Training], slots: int, options: ExecutorOptions
+    finished: Sequence[_Training], unfinished: Sequence[_Training], slots: int, executor: Inline | Pool
 ) -> None:
     """Execute all jobs; a line is written as each ends, and each question is answered with its last job."""
     done, total = 0, sum(len(training) for training in (*finished, *unfinished))
     # to reuse results is quicker than to start a process
-    for trainings, at_a_time, how in ((finished, 1, ExecutorOptions("inline")), (unfinished, slots, options)):
+    for trainings, at_a_time, how in ((finished, 1, Inline()), (unfinished, slots, executor)):
         tasks = [_task(training, at_a_time) for training in trainings]
         for i, outcomes in execute(run_task, tasks, at_a_time, how):
             for item, outcome in zip(trainings[i], _outcome_per_job(outcomes, tasks[i]), strict=True):

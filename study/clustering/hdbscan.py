@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from sklearn.cluster import HDBSCAN
-from sklearn.metrics import pairwise_distances_argmin_min
 
 from study.clustering.sampling import FittedClustering, sample
 from study.config import setting
@@ -59,6 +57,8 @@ def _dense_clusters(directions: np.ndarray, min_size: int) -> np.ndarray:
     origin, at distance 1 from every direction, as a cluster of their own, decide between the two: orthogonal clusters
     are farther apart than that, the parts of a single one are not.
     """
+    from sklearn.cluster import HDBSCAN  # takes a second, which runs by other methods need not wait for
+
     origin = np.zeros((min_size, directions.shape[1]), directions.dtype)
     model = HDBSCAN(min_cluster_size=min_size, copy=True)  # type: ignore[arg-type]
     clusters = model.fit_predict(np.concatenate([directions, origin]))
@@ -69,6 +69,8 @@ def _dense_clusters(directions: np.ndarray, min_size: int) -> np.ndarray:
 
 def _nearest_cluster(directions: np.ndarray, fitted: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     """Cluster of the nearest centre for each direction, -1 beyond the farthest fitted direction of that cluster."""
+    from sklearn.metrics import pairwise_distances_argmin_min  # as above
+
     fitted, clusters = fitted[clusters >= 0], clusters[clusters >= 0]
     centres = np.zeros((clusters.max() + 1, fitted.shape[1]))
     np.add.at(centres, clusters, fitted)

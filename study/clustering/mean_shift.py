@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from sklearn.cluster import MeanShift as Model
 
 from study.clustering.sampling import FittedClustering, sample
 from study.config import setting
@@ -33,6 +32,8 @@ class MeanShift(FittedClustering):
     bandwidth: float = setting(0.5, low=0.01, high=2, search=(0.3, 0.8, 0.02), label="bandwidth")
 
     def clusters(self, directions: np.ndarray, pixels: int) -> np.ndarray:
+        from sklearn.cluster import MeanShift as Model  # takes a second, which runs by other methods need not wait for
+
         fitted = directions[sample(len(directions))]
         modes = Model(bandwidth=self.bandwidth, seeds=_populous(fitted, self.bandwidth)).fit(fitted)
         return 1 + modes.predict(directions)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 IMAGES = "images.csv"  # the table of all images, among the artifacts of a run that has trained a network
 _NAMED = 5  # images that a sentence names
@@ -59,10 +58,14 @@ def listed(names: Sequence[str]) -> str:
 
 def as_csv(contents: Iterable[ImageContent]) -> str:
     """The table `IMAGES` of all images: `split`, `name` and `content`."""
+    import pandas as pd  # here and below, so that to list the data sets does not take as long as to import it
+
     return pd.DataFrame(list(contents), columns=list(ImageContent._fields)).to_csv(index=False)
 
 
 def from_csv(text: str) -> tuple[ImageContent, ...]:
     """The images in a table that `as_csv` has made; a ValueError or KeyError if it is no such table."""
+    import pandas as pd
+
     table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)  # an image may be named NA
     return tuple(map(ImageContent._make, table[list(ImageContent._fields)].to_numpy()))

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -102,6 +101,8 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
         shares = all((curve["value"] <= 1).all() for curve in scores.values())
         axes[1].set(ylabel="validation score", ylim=(0, 1 if shares else None))
     else:  # there is room next to the curves
+        import seaborn as sns  # here and below, as it takes half a second, which processes that train need not wait for
+
         sns.move_legend(axes[0], "center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 
@@ -112,6 +113,8 @@ def angle_figure(curves: pd.DataFrame, colour: str, style: str | None = None) ->
     `curves` has the columns `step`, `angle` (degrees), and `colour` and `style`, whose values have a colour and a kind
     of line each, and which are titles in the legend. Rows of several seeds are averaged.
     """
+    import seaborn as sns
+
     figure = Figure(figsize=(0.9 * WIDTH, 2.9), layout="constrained", dpi=DPI)
     axis = figure.subplots()
     palette = list(COLOURS[: len(set(curves[colour]))])
@@ -129,6 +132,8 @@ def ratio_figure(curves: pd.DataFrame, colour: str, style: str | None, level: fl
 
     `curves` has the columns `step`, `ratio`, and `colour` and `style` as in `angle_figure`.
     """
+    import seaborn as sns
+
     figure = Figure(figsize=(0.9 * WIDTH, 2.9), layout="constrained", dpi=DPI)
     axis = figure.subplots()
     palette = list(COLOURS[: len(set(curves[colour]))])
@@ -149,6 +154,8 @@ def _few_of_a_decade(value: float, _: float) -> str:
 
 def spread_figure(scores: Sequence[float], label: str) -> Figure:
     """How a score in [0, 1] is spread over the images: a histogram, below it a dot per image."""
+    import seaborn as sns
+
     values = np.asarray(scores, float)
     figure = Figure(figsize=(0.6 * WIDTH, 2.5), layout="constrained", dpi=DPI)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])

@@ -46,7 +46,6 @@ def connect() -> str:
         If the store does not answer, refuses or cannot be written, or the experiment is deleted.
     """
     store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     use_store(store)
     try:
         with store_lock():
@@ -142,6 +141,7 @@ def active_experiments() -> list[str]:
 def use_store(store: str) -> None:
     """Let MLflow write to `store`, and say only what matters."""
     quiet_libraries()
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     mlflow.set_tracking_uri(store)
 
 

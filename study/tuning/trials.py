@@ -12,7 +12,6 @@ import numpy as np
 import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.pruners import NopPruner
 from optuna.samplers import TPESampler
 from optuna.study import StudyDirection
@@ -310,6 +309,9 @@ def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: 
 
 def _importance(study: optuna.Study) -> dict[str, float]:
     """Importance of each setting for the first objective."""
+    # with it comes scikit-learn, which takes a second: here, so that the first run of a launch starts without it
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len({trial.values[0] for trial in complete}) < 2:
         return {}

@@ -11,7 +11,7 @@ import torch
 
 from study import process
 from study.ablation import executors
-from study.ablation.executors import MEMORY_PER_RUN, ExecutorOptions, execute
+from study.ablation.executors import MEMORY_PER_RUN, ExecutorOptions, execute, opened_executor
 from study.errors import StudyError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -55,6 +55,11 @@ def workers():
     return [p for p in psutil.Process().children() if any("spawn_main" in word for word in p.cmdline())]
 
 
+def executed(work, tasks, slots, kind):
+    with opened_executor(ExecutorOptions(kind), work) as executor:
+        yield from execute(work, tasks, slots, executor)
+
+
 def test_inline_works_in_this_process_one_after_the_other():
     seen = []
 
@@ -64,7 +69,7 @@ def test_inline_works_in_this_process_one_after_the_other():
             raise StudyError("a fault")
         return os.getpid()
 
-    outcomes = execute(work, ["a", "bad", "b"], 1, ExecutorOptions("inline"))
+    outcomes = executed(work, ["a", "bad", "b"], 1, "inline")
     assert next(outcomes) == (0, os.getpid())
     assert seen == ["a"]  # an outcome is given before the next task starts
     (i, error), last = outcomes
@@ -76,12 +81,12 @@ def test_inline_lets_the_keyboard_through():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(execute(work, [1], 1, ExecutorOptions("inline")))
+        list(executed(work, [1], 1, "inline"))
 
 
 def test_a_pool_of_two_processes(call):
     tasks = [("meet", "ab"), ("meet", "ba"), ("double", None), ("double", 21)]
-    found = dict(execute(call, tasks, 2, ExecutorOptions("pool")))
+    found = dict(executed(call, tasks, 2, "pool"))
     assert len({found.pop(0), found.pop(1), os.getpid()}) == 3
     assert isinstance(found.pop(2), TypeError)
     assert found == {3: 42}
@@ -89,13 +94,13 @@ def test_a_pool_of_two_processes(call):
 
 
 def test_no_task(call):
-    assert list(execute(call, [], 2, ExecutorOptions("pool"))) == []
-    assert list(execute(call, [], 1, ExecutorOptions("inline"))) == []
+    assert list(executed(call, [], 2, "pool")) == []
+    assert list(executed(call, [], 1, "inline")) == []
 
 
 def test_where_a_worker_dies_the_others_go_on(call):
     tasks = [("double", 1), ("die", 1), ("nap", 0.5), ("double", 2)]
-    found = dict(execute(call, tasks, 2, ExecutorOptions("pool")))
+    found = dict(executed(call, tasks, 2, "pool"))
     assert isinstance(found.pop(1), Exception)
     assert found == {0: 2, 2: 0.5, 3: 4}
 
@@ -104,7 +109,7 @@ def test_a_pool_is_stopped_where_its_outcomes_are_not_wanted_any_more(call):
     """As where Ctrl-C is pressed while an outcome is told."""
 
     def told():
-        for _ in execute(call, [("double", 1), ("nap", 100), ("nap", 100)], 1, ExecutorOptions("pool")):
+        for _ in executed(call, [("double", 1), ("nap", 100), ("nap", 100)], 1, "pool"):
             raise KeyboardInterrupt
 
     started = time.monotonic()
@@ -157,7 +162,7 @@ def test_each_worker_has_a_line_of_the_terminal_and_a_gpu_of_its_own(gpus, monke
     monkeypatch.setattr(executors, "_stop_with_parent", lambda: None)
     monkeypatch.setitem(process._progress, "line", 0)
     for slot in range(3):
-        executors._start_worker(None, slot)
+        executors._start_worker(None, slot, "study.errors")
         assert process.progress_line() == slot
     assert chosen == ([0, 1, 0] if gpus else [])
     assert (signal.SIGINT, signal.SIG_IGN) in ignored

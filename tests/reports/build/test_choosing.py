@@ -3,7 +3,7 @@ import pytest
 from ablations import find_ablations
 from reports.build import choosing
 from reports.build.choosing import chosen_reports, pages_of_launches
-from reports.build.render import NAMES
+from reports.build.names import NAMES
 from study.errors import StudyError
 from study.tracking import connect, start_run
 

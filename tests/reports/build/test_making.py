@@ -110,7 +110,7 @@ def launched(monkeypatch):
     def run(*_, plan_only, **__):
         return LaunchResult(0, [] if plan_only else ["abc", "def"])
 
-    monkeypatch.setattr("ablations.__main__.run_ablations", run)
+    monkeypatch.setattr("study.ablation.launch.run_ablations", run)
     monkeypatch.setattr(making, "make_reports", lambda _, run_ids, *__: asked_for.append(run_ids) or 0)
     return asked_for
 

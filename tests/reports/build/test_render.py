@@ -4,7 +4,9 @@ import sys
 import nbformat
 import pytest
 
-from reports.build.render import NAMES, TEMPLATES, NotebookError, checked_parameters, own_kernel, render
+from reports.build.kernel import own_kernel
+from reports.build.names import NAMES, TEMPLATES
+from reports.build.render import NotebookError, checked_parameters, render
 from study.errors import StudyError
 
 
