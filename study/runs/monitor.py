@@ -95,11 +95,12 @@ class RunMonitor:
         self.bar.close()
         self.run.log_metrics(*self.waiting)
 
-    def started(self, network: nn.Module) -> None:
+    def started(self, network: nn.Module) -> dict[str, float]:
         """Log scores and pictures of the untrained network: curves and the page's slider start at step 0."""
         scores = self.validate(network)
         self.run.log_metrics(Point(0, scores))
         log_pictures(self.run, self.names, self.panels, 0)
+        return scores
 
     def resumed(self, history: History) -> None:
         """Log what the interrupted training had found until its checkpoint."""

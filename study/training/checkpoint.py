@@ -31,16 +31,20 @@ class History:
         Step, and the mean loss terms and speed since the entry before.
     validations : list of dict
         Step, seconds of training until then, and validation scores.
+    untrained : dict
+        Validation scores before the first step.
     """
 
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
     validations: list[dict[str, float]] = field(default_factory=list)
+    untrained: dict[str, float] = field(default_factory=dict)
 
     def points(self) -> list[tuple[int, dict[str, float]]]:
         """Steps and what was found after them, by the names under which it is logged."""
+        start = [(0, self.untrained)] if self.untrained else []
         found = (*self.curve, *self.validations)
-        return [(int(values["step"]), {k: v for k, v in values.items() if "/" in k}) for values in found]
+        return start + [(int(values["step"]), {k: v for k, v in values.items() if "/" in k}) for values in found]
 
 
 class TrainingState:

@@ -23,8 +23,8 @@ from study.training.meter import LossMeter
 class Monitor(Protocol):
     """What a training reports while it goes on."""
 
-    def started(self, network: nn.Module) -> None:
-        """The network before its first step."""
+    def started(self, network: nn.Module) -> dict[str, float]:
+        """The network before its first step; gives its validation scores, or none."""
 
     def resumed(self, history: History) -> None:
         """What the interrupted training had found until its checkpoint."""
@@ -80,7 +80,7 @@ def train(
     if state.resume(device):
         monitor.resumed(state.history)
     else:
-        monitor.started(network)
+        state.history.untrained = monitor.started(network)
     forward = torch.compile(network) if plan.compile else network
     schedule, meter = checkpoint_schedule(steps, plan.validations), LossMeter(state.step)
     for step in range(state.step, steps):

@@ -33,7 +33,8 @@ ROUNDS = 5
 class Silent:
     """A monitor that keeps nothing."""
 
-    def started(self, network: nn.Module) -> None: ...
+    def started(self, network: nn.Module) -> dict[str, float]:
+        return {}
 
     def resumed(self, history: History) -> None: ...
 

@@ -67,7 +67,7 @@ def test_the_curves_of_a_run(asked):
         steps = asked.settings.training.steps
         for name in ("train/loss", "train/loss_distance", "train/loss_inter", "train/loss_intra"):
             assert [step for step, _ in history(asked.client, child, name)] == list(range(1, steps + 1))
-        assert [step for step, _ in history(asked.client, child, "val/sbd")] == [steps // 2, steps, steps]
+        assert [step for step, _ in history(asked.client, child, "val/sbd")] == [0, steps // 2, steps, steps]
         # bars, one per run, rather than curves of a single point
         for name in (
             "test/sbd",
@@ -110,11 +110,12 @@ def test_what_a_run_is_made_of_is_logged(asked):
         settings = asked.settings.with_({"network.name": name, **resolved})
         assert child.info.status == "FINISHED"
         assert child.data.params == {"network.name": name, "loss.inter_weight": "1.0", "seed": "0"}
-        (model,) = mlflow.search_logged_models(
-            [asked.experiment.experiment_id], f"source_run_id = '{child.info.run_id}'", output_format="list"
-        )
-        flat = {k: str(v) for k, v in settings.flat().items() if k != "data.root"}
-        assert model.params == flat
+        kept = {
+            file.path for folder in ("", "network") for file in asked.client.list_artifacts(child.info.run_id, folder)
+        }
+        assert {"settings.json", "network/weights.pt", "images.csv", "scores_val.csv", "scores_test.csv"} <= kept
+        stored = mlflow.artifacts.load_dict(f"runs:/{child.info.run_id}/settings.json")
+        assert stored == json.loads(json.dumps(settings.flat()))
         assert origin_tags(settings).items() <= child.data.tags.items()
         assert child.data.tags["clustering.foreground"] == "truth"
         dataset = open_dataset(settings.data)
@@ -289,7 +290,7 @@ def test_what_is_kept_of_a_training_is_used_where_no_run_has_got_to_its_end(stor
     (result,) = run_on(settings)
     second, first = store.search_runs([connect()])
     assert history(store, second, "train/loss") == history(store, first, "train/loss")
-    assert [step for step, _ in history(store, second, "val/sbd")] == [1, 2, 2]
+    assert [step for step, _ in history(store, second, "val/sbd")] == [0, 1, 2, 2]
     assert result.table["sbd"].mean() == second.data.metrics["test/sbd"]
 
 

@@ -17,6 +17,7 @@ def test_points_of_a_history():
         (2, {"val/sbd": 0.75}),
     ]
     assert History().points() == []
+    assert History(untrained={"val/sbd": 0.1}).points() == [(0, {"val/sbd": 0.1})]
 
 
 @pytest.mark.parametrize(("steps", "checkpoints"), [(1, 10), (7, 3), (50, 10), (1000, 7), (200_000, 10)])

@@ -23,6 +23,7 @@ class Recorder:
 
     def started(self, network):
         self.untrained = deepcopy(network.state_dict())
+        return {}
 
     def resumed(self, history):
         self.taken_up = deepcopy(history)
@@ -141,6 +142,7 @@ def test_validating_leaves_no_trace_in_the_training():
     class Looking(Recorder):
         def started(self, network):
             seen.append(predict_maps(network, pictures(), settings))
+            return {}
 
     def validate(network):
         seen.append(predict_maps(network, pictures(), settings))
