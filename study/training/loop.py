@@ -25,6 +25,7 @@ class Monitor(Protocol):
 
     def started(self, network: nn.Module) -> dict[str, float]:
         """The network before its first step; gives its validation scores, or none."""
+        ...
 
     def resumed(self, history: History) -> None:
         """What the interrupted training had found until its checkpoint."""
