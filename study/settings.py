@@ -107,15 +107,6 @@ class Settings:
             return 1 + self.loss.affinity_channels(self.dims)
         return 1 + getattr(self.network, "embedding_dim", 0)
 
-    @property
-    def output_channels(self) -> int:
-        """Channels of the heads of the network that maps are made of."""
-        if "affinities" in self.heads:
-            channels = self.loss.affinity_channels(self.dims)
-        else:
-            channels = getattr(self.network, "embedding_dim", 0)
-        return channels + any(head in self.heads for head in ("distance", "foreground", "classes"))
-
     def names_of(self, group: str) -> list[str]:
         """Settings of a group that the run has, without the group's name; of a component, first the one that chose it.
 

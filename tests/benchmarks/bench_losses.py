@@ -49,16 +49,28 @@ def masked(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return mean, ((1 - (e * mean[:, None, None]).sum(0)) * mask).sum() / size
 
 
-def by_loop(one: Callable, embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
+def by_loop(one: Callable, between: Callable, embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
+    """`one` gives the mean and within-instance term of an object, `between` the other term from it and its others."""
     total = embedding.new_zeros(())
     for e, ids, table in zip(embedding, labels, tables, strict=True):
         means, intra = zip(*(one(e, ids == i) for i in range(len(table))), strict=True)
         inter = []
-        for i, near in enumerate(table):
+        for mean, near in zip(means, table, strict=True):
             others = [means[j] for j in torch.nonzero(near).flatten().tolist()]
-            inter.append((torch.stack(others) @ means[i]).abs().mean() if others else means[i].sum() * 0)
+            inter.append(between(mean, others) if others else mean.sum() * 0)
         total = total + torch.stack(intra).mean() + torch.stack(inter).mean()
     return total / len(embedding)
+
+
+def similar(mean: Tensor, others: list[Tensor]) -> Tensor:
+    """Between-instance term of the cosine loss."""
+    return (torch.stack(others) @ mean).abs().mean()
+
+
+def pushed(mean: Tensor, others: list[Tensor]) -> Tensor:
+    """Between-instance term of the discriminative loss."""
+    apart = torch.stack([(mean - other).norm() for other in others])
+    return F.relu(2 * DISCRIMINATIVE.push_margin - apart).square().mean()
 
 
 def by_gather(embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
@@ -92,19 +104,6 @@ def pulled_masked(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (F.relu(away - DISCRIMINATIVE.pull_margin).square() * mask).sum() / size
 
 
-def pulled_by_loop(one: Callable, embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
-    total = embedding.new_zeros(())
-    for e, ids, table in zip(embedding, labels, tables, strict=True):
-        means, intra = zip(*(one(e, ids == i) for i in range(len(table))), strict=True)
-        inter = []
-        for i, near in enumerate(table):
-            others = [means[j] for j in torch.nonzero(near).flatten().tolist()]
-            apart = torch.stack([(means[i] - other).norm() for other in others]) if others else means[i][:0]
-            inter.append(F.relu(2 * DISCRIMINATIVE.push_margin - apart).square().sum() / max(1, len(others)))
-        total = total + torch.stack(intra).mean() + torch.stack(inter).mean()
-    return total / len(embedding)
-
-
 def by_sums(loss: EmbeddingLoss, embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
     terms = loss.embedding_terms(embedding, labels, tables)
     return terms["inter"] + terms["intra"]
@@ -112,14 +111,14 @@ def by_sums(loss: EmbeddingLoss, embedding: Tensor, labels: Tensor, tables: Tens
 
 WAYS = {
     "cosine": {
-        "masked": partial(by_loop, masked),
-        "chosen": partial(by_loop, chosen),
+        "masked": partial(by_loop, masked, similar),
+        "chosen": partial(by_loop, chosen, similar),
         "gather": by_gather,
         "sums": partial(by_sums, COSINE),
     },
     "discriminative": {
-        "masked": partial(pulled_by_loop, pulled_masked),
-        "chosen": partial(pulled_by_loop, pulled_chosen),
+        "masked": partial(by_loop, pulled_masked, pushed),
+        "chosen": partial(by_loop, pulled_chosen, pushed),
         "sums": partial(by_sums, DISCRIMINATIVE),
     },
 }

@@ -1,13 +1,19 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow.models import ModelSignature
+from mlflow.pytorch import log_model
+from mlflow.types import Schema, TensorSpec
 
 from study.device import choose_precision
 from study.errors import StudyError
 from study.inference import predict_maps
 from study.runs.cache import TrainingCache
 from study.runs.resources import network_images
+from study.settings import Settings
 from study.tracking import (
     Point,
     connect,
@@ -46,6 +52,34 @@ def test_the_logged_network_is_the_trained_one(asked, name):
     exact = settings.with_({"training.precision": "float32"})
     for found, wanted in zip(predict_maps(network, images, exact), maps.distance, strict=True):
         np.testing.assert_allclose(found.objectness * settings.loss.distance_scale, wanted[0], rtol=2e-3, atol=1e-3)
+
+
+class Older(torch.nn.Module):
+    """How older versions logged a network: as a program with a single tensor of maps."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        return torch.cat(list(self.network(images).maps("angle").values()), dim=1)
+
+
+@pytest.mark.usefixtures("store")
+def test_the_network_of_an_older_run_is_read_from_its_program():
+    settings = Settings().with_({"network.base_width": 2, "network.depth": 1})
+    network = build(3, settings).eval()
+    signature = ModelSignature(Schema([TensorSpec(np.dtype("float32"), (-1, 3, -1, -1))]))
+    run = start_run(connect(), "run", "", {"training_digest": "t", "holds_network": True}, settings)
+    with working_on(run), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch.export, on its own internals
+        images = np.zeros((2, 3, 8, 8), np.float32)
+        how = {"signature": signature, "input_example": (images,), "serialization_format": "pt2"}
+        log_model(Older(network), name="model", pip_requirements=["torch"], **how)
+    found, channels, weights, *_ = load_run(run.run_id)
+    assert (found, channels) == (settings, 3)
+    assert weights.keys() == network.state_dict().keys()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in network.state_dict().items())
 
 
 def test_only_runs_with_a_network_can_be_loaded(asked):
