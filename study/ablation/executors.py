@@ -121,7 +121,10 @@ class Pool(Executor):
     def _started(self, slot: int) -> ProcessPoolExecutor:
         start = (self._lock, slot, self._module)
         process = ProcessPoolExecutor(1, self._context, _start_worker, start)
-        process.submit(int)  # a process starts with the first call
+        # the process inherits what is blocked: Ctrl-C must not disturb its imports, before it can ignore it by itself
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        process.submit(int)  # which starts it
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return process
 
     def allow(self, slots: int) -> None:

@@ -90,7 +90,8 @@ def run_ablations(
     first = base(ablations[0], ablations[0].control)
     dataset, device = opened(first.data), choose_device(first.training.device)
     # a process takes seconds to start, in which this one plans
-    with opened_executor(ExecutorOptions("inline") if plan_only else options, run_task) as executor:
+    executing = ExecutorOptions("inline") if plan_only else options
+    with _stopped_once(), opened_executor(executing, run_task) as executor:
         digest = _check_data(dataset, first.data)
         planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
         experiment = tracking.connect()
@@ -110,7 +111,7 @@ def run_ablations(
             tqdm.write(f"{_plan_in_words(questions, trainings, known, dataset)}\n{slots} at a time, on {device}")
         if plan_only:
             return LaunchResult(0, [])
-        with _stopped_once(), _parents(questions, experiment, dataset, digest):
+        with _parents(questions, experiment, dataset, digest):
             _execute_jobs(finished, unfinished, slots, executor)
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
