@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-BENCHMARKS = sorted((Path(__file__).parent / "benchmarks").glob("bench_*.py"))
+FOLDER = Path(__file__).parent / "benchmarks"
+BENCHMARKS = sorted(FOLDER.glob("bench_*.py"))
 
 
 @pytest.fixture
@@ -27,3 +28,19 @@ def test_it_runs_in_its_tiny_form(file, capsys, monkeypatch, tmp_path):
     assert len(capsys.readouterr().out.splitlines()) > 2
     for name in [name for name in sys.modules if name.startswith("bench_")]:
         del sys.modules[name]
+
+
+def test_the_page_holds_what_a_benchmark_prints(tmp_path):
+    page = tmp_path / "benchmarks.md"
+    runpy.run_path(str(FOLDER / "write_page.py"))["main"](["--tiny", "--only", "metrics", "--output", str(page)])
+    text = page.read_text()
+    assert "| Commit |" in text
+    assert f"torch {torch.__version__}" in text
+    assert text.count("```") == 2
+    assert "all pairs" in text.partition("```")[2]
+
+
+def test_every_benchmark_is_on_the_page():
+    listed = set(runpy.run_path(str(FOLDER / "write_page.py"))["BENCHMARKS"])
+    # the first has its table in docs/intervals.md, the second is a search for settings
+    assert listed | {"intervals", "budget"} == {file.stem.removeprefix("bench_") for file in BENCHMARKS}

@@ -189,10 +189,10 @@ def test_an_edited_clusterer_scores_again_and_an_edited_loss_trains_again(copied
     edit(copied, "losses/cosine.py", '"""', '"""In other words. ')
     assert "constraints: answered before, by the same runs and code" in launch("--plan_only", "1")
     edit(copied, "figures/scores.py", "import numpy", "import math\nimport numpy")
-    assert "4 are known from before; 0 trainings to do" in launch("--plan_only", "1")
+    assert "4 are known from before; no training to do" in launch("--plan_only", "1")
     edit(copied, "clustering/angular.py", "import numpy", "import math\nimport numpy")
     told = launch()
-    assert "0 are known from before; 0 trainings to do" in told
+    assert "0 are known from before; no training to do" in told
     assert "4 finished results of the same settings and data are skipped, since the code that computes" in told
     edit(copied, "losses/cosine.py", "inter.mean()", "1.5 * inter.mean()")
     told = launch("--plan_only", "1")

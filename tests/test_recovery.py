@@ -246,7 +246,7 @@ def test_a_second_launch_trains_nothing(undisturbed, monkeypatch):
     monkeypatch.setattr(question, "digest_of", lambda _: "edited figures")  # the answer is drawn anew
     ended = CliRunner().invoke(main, [NAME, *OPTIONS, *INLINE])
     assert ended.exit_code == 0, ended.output
-    assert f"{RUNS} are known from before; 0 trainings to do" in ended.output
+    assert f"{RUNS} are known from before; no training to do" in ended.output
     (parent, first), children = parents_and_children(client)
     assert (parent.info.status, first.info.run_id) == ("FINISHED", undisturbed.parent.info.run_id)
     assert Counter(run.info.status for run in children) == {"FINISHED": RUNS}
@@ -261,8 +261,13 @@ def test_a_second_launch_trains_nothing(undisturbed, monkeypatch):
 def test_the_plan_of_all_questions(store):
     ended = CliRunner().invoke(main, ["all", "--profile", "smoke", "--plan_only", "1"])
     assert ended.exit_code == 0, ended.output
-    assert re.search(r"^27 runs of 17 distinct trainings; .* 17 trainings to do: about \d+ min", ended.output, re.M)
-    assert re.search(r"^14 runs of 12 distinct trainings; .* 12 trainings to do: about", ended.output, re.M)  # of cells
+    for_leaves, for_cells = (re.escape(f"{n} trainings to do, ") for n in (17, 12))
+    assert re.search(
+        rf"^27 runs of 17 distinct trainings; .* {for_leaves}\d+ at a time .*: about \d+", ended.output, re.M
+    )
+    assert re.search(
+        rf"^14 runs of 12 distinct trainings; .* {for_cells}\d+ at a time .*: about \d+", ended.output, re.M
+    )
     assert not runs_in(store)
 
 

@@ -163,6 +163,15 @@ class LaunchResults:
         ).strip()
 
 
+_kept: dict[tuple[str, str], LaunchResults] | None = None  # by store and id of the parent
+
+
+def keep_launches() -> None:
+    """Let `load_launches` read each launch once, in a process that makes pages of one moment and ends."""
+    global _kept
+    _kept = {}
+
+
 def load_launches(parent_ids: Sequence[str]) -> dict[str, LaunchResults]:
     """Launches by the name of their ablation, in the order of the paper; raises StudyError if two are of one."""
     launches: dict[str, LaunchResults] = {}
@@ -171,7 +180,10 @@ def load_launches(parent_ids: Sequence[str]) -> dict[str, LaunchResults]:
         name = ablation_of(parent)
         if name in launches:
             raise StudyError(f"--run_ids names two launches of the ablation {name!r}: a report shows one of each")
-        launches[name] = _results_of(find_ablations()[name], parent)
+        key, kept = (tracking.current_store(), run_id), _kept if _kept is not None else {}
+        if key not in kept:
+            kept[key] = _results_of(find_ablations()[name], parent)
+        launches[name] = kept[key]
     return {name: launches[name] for name in find_ablations() if name in launches}
 
 

@@ -21,7 +21,8 @@ from papermill.engines import Engine, NotebookExecutionManager, papermill_engine
 from papermill.log import logger
 
 NAME = "pixel-embedding-study"  # of the kernel, and of the engine
-_IMPORTED = "import reports.blocks.launch_page; del reports"  # while it starts: with it comes what pages are made with
+# while it starts: with it comes what pages are made with
+_IMPORTED = "import reports.blocks.launch_page; reports.blocks.launch_results.keep_launches(); del reports"
 _FORGET = "get_ipython().reset(new_session=True); __import__('gc').collect()"
 _START_TIMEOUT = 300  # s; on a busy machine the imports alone may take a minute
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
+from study.ablation.progress import duration, wall_time
 from study.data import Dataset
 from study.data.batches import Batch
 from study.device import autocast, choose_device, on_device
@@ -23,35 +25,41 @@ _TIMED_STEPS = 2
 class Cost:
     """Of some trainings; both are estimates."""
 
-    seconds: float  # of all training steps, one training after the other
+    seconds: tuple[float, ...]  # of the steps of each training
     bytes: float  # of networks and maps that stay on disk
 
-    def __str__(self) -> str:
-        minutes = self.seconds / 60
-        time = f"{minutes / 60:.1f} h" if minutes > 90 else f"{math.ceil(minutes)} min"
-        return f"about {time} of training steps, {self.bytes / 2**30:.2g} GiB of disk"
+    def in_words(self, slots: int, device: torch.device) -> str:
+        """How many trainings there are, and what they take so many at a time."""
+        count = len(self.seconds)
+        if not count:
+            return "no training to do"
+        time, disk = duration(wall_time(self.seconds, slots)), f"{self.bytes / 2**30:.2g} GiB of disk"
+        trainings = f"{count} training{'s' * (count > 1)} to do, {slots} at a time on {device}"
+        return f"{trainings}: about {time} of training by a timed step of each network, {disk}"
 
 
-def cost_of(trainings: Sequence[Settings], dataset: Dataset) -> Cost:
+def cost_of(trainings: Sequence[Settings], dataset: Dataset, threads: int = 0) -> Cost:
     """Cost of trainings on a data set, from a few steps of one network of each kind on images of noise.
 
-    The first training image stands for all; raises StudyError if there is a training to do and no such image.
+    Each training has so many CPU threads; 0: as many as this process. The first training image stands for all; raises
+    StudyError if there is a training to do and no such image.
     """
     if not trainings:
-        return Cost(0, 0)
+        return Cost((), 0)
     shape = dataset.records("train", "train on")[0].load().image.shape
     timed: dict[tuple, tuple[float, int]] = {}
-    seconds = disk = 0.0
+    seconds, disk = [], 0.0
     for settings in trainings:
         kind = (settings.network.name, settings.training.batch_size)
         if kind not in timed:
-            timed[kind] = _seconds_per_step(settings, shape)
+            with _threads(threads):
+                timed[kind] = _seconds_per_step(settings, shape)
         per_step, parameters = timed[kind]
-        seconds += per_step * number_of_steps(settings.training, len(dataset.splits["train"]))
+        seconds.append(per_step * number_of_steps(settings.training, len(dataset.splits["train"])))
         resized = (settings.data.image_size,) * 2 if settings.dims == 2 and settings.data.image_size else shape[:-1]
         kept = len(dataset.splits["val"]) + len(dataset.splits["test"])
         disk += 2 * 4 * parameters + kept * math.prod(resized) * 2 * settings.map_channels
-    return Cost(seconds, disk)
+    return Cost(tuple(seconds), disk)
 
 
 def _seconds_per_step(settings: Settings, shape: tuple[int, ...]) -> tuple[float, int]:
@@ -63,7 +71,9 @@ def _seconds_per_step(settings: Settings, shape: tuple[int, ...]) -> tuple[float
         sides.insert(0, settings.data.crop_planes)
     network = build_network(shape[-1], settings.network, settings.loss, settings.dims)
     network = on_device(network, device, settings.dims)
-    images = torch.randn(settings.training.batch_size, shape[-1], *sides, device=device)
+    # on a CPU a batch takes as long as its images one by one, and this process is waited for
+    timed = 1 if device.type == "cpu" else settings.training.batch_size
+    images = torch.randn(timed, shape[-1], *sides, device=device)
     labels = torch.zeros(images[:, 0].shape, dtype=torch.int64, device=device)
     neighbours = torch.zeros((len(images), 1, 1), dtype=torch.bool, device=device)
     batch = Batch(images, labels.float(), labels, neighbours)
@@ -75,7 +85,18 @@ def _seconds_per_step(settings: Settings, shape: tuple[int, ...]) -> tuple[float
             output = network(images)
         settings.loss.terms(output, batch)["loss"].backward()
     parameters = sum(weight.numel() for weight in network.parameters())
-    return (_now(device) - started) / _TIMED_STEPS, parameters
+    return (_now(device) - started) / _TIMED_STEPS * settings.training.batch_size / timed, parameters
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let torch use so many CPU threads, as a training will."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _now(device: torch.device) -> float:

@@ -12,19 +12,18 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from study import tracking
-from study.ablation.cost import cost_of
+from study.ablation.cost import Cost, cost_of
 from study.ablation.design import Ablation, SettingsOf
 from study.ablation.executors import ExecutorOptions, Inline, Pool, execute, opened_executor
-from study.ablation.neighbour_shares import describe_neighbours
+from study.ablation.plan_words import plan_in_words
+from study.ablation.progress import TimeLeft, duration
 from study.ablation.question import Question, plan_question
-from study.ablation.statistics import Components, describe_power
 from study.data import Dataset
 from study.data.content import in_two_splits
 from study.data.settings import Data
 from study.device import choose_device
 from study.errors import StudyError
-from study.metrics import headline, score_of, summary_scores
-from study.metrics.registry import KINDS
+from study.metrics import headline, summary_scores
 from study.origin import as_markdown
 from study.runs.commands import threads_for
 from study.runs.job import Failure, Job, Result, Task, variant_name
@@ -104,15 +103,21 @@ def run_ablations(
         finished = [training for training in trainings if all(item.job in known for item in training)]
         unfinished = [training for training in trainings if not all(item.job in known for item in training)]
         slots = options.slots_for(len(unfinished), device)
+        to_train = [i for i, items in enumerate(unfinished) if not known.is_trained([item.job for item in items])]
+        cost = _cost_of([unfinished[i][0].job for i in to_train], dataset, slots)
         for name, parent_id in answered.items():
             if parent_id is not None:
                 tqdm.write(f"{name}: answered before, by the same runs and code: see the parent run {parent_id}")
         if questions:
-            tqdm.write(f"{_plan_in_words(questions, trainings, known, dataset)}\n{slots} at a time, on {device}")
+            skipped = known.skipped([unfinished[i][0].job for i in to_train])
+            costs = cost.in_words(slots, device)
+            tqdm.write(plan_in_words(questions, len(trainings), known, dataset, costs, skipped))
         if plan_only:
             return LaunchResult(0, [])
         with _parents(questions, experiment, dataset, digest):
-            _execute_jobs(finished, unfinished, slots, executor)
+            seconds = dict(zip(to_train, cost.seconds, strict=True))
+            estimated = [seconds.get(i, 0.0) for i in range(len(unfinished))]
+            _execute_jobs(finished, unfinished, estimated, slots, executor)
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
     parent_ids = [answered[q.ablation.name] or (q.parent.run_id if q.parent else "") for q in planned]
@@ -136,40 +141,6 @@ def _by_training(questions: Sequence[Question]) -> list[_Training]:
         for job in question.jobs:
             trainings.setdefault(job.training_digest, []).append(_QuestionJob(question, job))
     return list(trainings.values())
-
-
-def _plan_in_words(
-    questions: Sequence[Question], trainings: Sequence[_Training], known: ResultLookup, dataset: Dataset
-) -> str:
-    """The plan: what is asked, what it costs, and which results of earlier launches are skipped."""
-    jobs = [job for question in questions for job in question.jobs]
-    distinct = len({job.digest for job in jobs})
-    to_train = [items[0].job for items in trainings if not known.is_trained([item.job for item in items])]
-    lines = [f"{q.ablation.name}: {q.ablation.question} {len(q.jobs)} runs" for q in questions]
-    lines.append(
-        f"{len(jobs)} runs of {len(trainings)} distinct trainings; {len(jobs) - distinct} runs occur more than once, "
-        f"{sum(job in known for job in jobs)} are known from before; {len(to_train)} trainings to do: "
-        f"{cost_of([job.planned.settings for job in to_train], dataset)}"
-    )
-    return "\n".join(
-        [*lines, *describe_neighbours(jobs, dataset), *known.skipped(to_train), *_describe_power(questions, dataset)]
-    )
-
-
-def _describe_power(questions: Sequence[Question], dataset: Dataset) -> list[str]:
-    """Which differences each question will be able to tell, by the variances that an earlier launch has found."""
-    sentences = []
-    for question in questions:
-        source = tracking.launch_with_variances(question.ablation.name, question.jobs[0].data_digest)
-        components = Components.from_tags(source.tags) if source else None
-        seeds = len({job.planned.settings.seed for job in question.jobs})
-        comparisons = len(question.ablation.variants()) - 1
-        kind = KINDS[question.jobs[0].planned.settings.kind]
-        items, score = kind.parts * len(dataset.splits["test"]), score_of(kind.headline)
-        sentence = describe_power(components, seeds, items, comparisons, score.label, f"{kind.item}s")
-        by = f" By the variances of the launch {source.name} ({source.run_id})." if source else ""
-        sentences.append(f"{question.ablation.name}: {sentence}{by}")
-    return sentences
 
 
 @contextmanager
@@ -223,18 +194,31 @@ def _stopped_once() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
+def _cost_of(jobs: Sequence[Job], dataset: Dataset, slots: int) -> Cost:
+    """Cost of the trainings of jobs, so many at a time."""
+    settings = [job.planned.settings for job in jobs]
+    return cost_of(settings, dataset, threads_for(settings[0], slots) if settings else 0)
+
+
 def _execute_jobs(
-    finished: Sequence[_Training], unfinished: Sequence[_Training], slots: int, executor: Inline | Pool
+    finished: Sequence[_Training],
+    unfinished: Sequence[_Training],
+    estimated: Sequence[float],
+    slots: int,
+    executor: Inline | Pool,
 ) -> None:
     """Execute all jobs; a line is written as each ends, and each question is answered with its last job."""
     done, total = 0, sum(len(training) for training in (*finished, *unfinished))
     # to reuse results is quicker than to start a process
-    for trainings, at_a_time, how in ((finished, 1, Inline()), (unfinished, slots, executor)):
-        tasks = [_task(training, at_a_time) for training in trainings]
+    plans = ((finished, [0.0] * len(finished), 1, Inline()), (unfinished, estimated, slots, executor))
+    for trainings, seconds, at_a_time, how in plans:
+        tasks, time_left = [_task(training, at_a_time) for training in trainings], TimeLeft(seconds, at_a_time)
         for i, outcomes in execute(run_task, tasks, at_a_time, how):
+            left = time_left.finished(i)
             for item, outcome in zip(trainings[i], _outcome_per_job(outcomes, tasks[i]), strict=True):
                 done += 1
-                tqdm.write(f"{done}/{total}  {item.job.planned.name}: {_score_or_reason(outcome)}")
+                line = f"{done}/{total}  {item.job.planned.name}: {_score_or_reason(outcome)}"
+                tqdm.write(f"{line}; about {duration(left)} left" if left > 0 and trainings is unfinished else line)
                 if item.question.add(outcome):
                     item.question.answer()
 

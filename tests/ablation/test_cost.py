@@ -40,22 +40,25 @@ def clock(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "size", "words"),
+    ("seconds", "slots", "size", "words"),
     [
-        (0, 0, "about 0 min of training steps, 0 GiB of disk"),
-        (1, 2**30, "about 1 min of training steps, 1 GiB of disk"),
-        (61, 2**20, "about 2 min of training steps, 0.00098 GiB of disk"),
-        (90 * 60, 12.34 * 2**30, "about 90 min of training steps, 12 GiB of disk"),
-        (91 * 60, 2**29, "about 1.5 h of training steps, 0.5 GiB of disk"),
-        (100 * 3600, 2**29, "about 100.0 h of training steps, 0.5 GiB of disk"),
+        ([], 2, 0, "no training to do"),
+        (
+            [1],
+            1,
+            2**30,
+            "1 training to do, 1 at a time on cpu: about 1 min of training by a timed step of each network, 1",
+        ),
+        ([61, 59], 2, 2**20, "2 trainings to do, 2 at a time on cpu: about 2 min of training by a timed step"),
+        ([61, 58], 1, 2**20, "2 trainings to do, 1 at a time on cpu: about 2 min of training by a timed step"),
     ],
 )
-def test_words(seconds, size, words):
-    assert str(Cost(seconds, size)) == words
+def test_words(seconds, slots, size, words):
+    assert words in Cost(tuple(seconds), size).in_words(slots, torch.device("cpu"))
 
 
 def test_no_training_costs_nothing():
-    assert cost_of([], open_dataset(smoke().data)) == Cost(0, 0)
+    assert cost_of([], open_dataset(smoke().data)) == Cost((), 0)
 
 
 def test_a_training_needs_images_to_be_timed_on():
@@ -66,11 +69,14 @@ def test_a_training_needs_images_to_be_timed_on():
 def test_steps_times_seconds_per_step(clock):
     settings = [smoke(f"training.steps={steps},loss.inter_weight={weight}") for steps, weight in ((10, 1), (30, 2))]
     dataset = open_dataset(settings[0].data)
-    assert cost_of(settings, dataset).seconds == (10 + 30) * 1 / cost._TIMED_STEPS
+    assert settings[0].training.batch_size == 4
+    step = 4 / cost._TIMED_STEPS  # a step of one image is timed
+    assert cost_of(settings, dataset).seconds == (10 * step, 30 * step)
     assert len(clock) == 2  # one network of this kind is timed for both
     other = smoke("network.name=unet,training.steps=0,training.epochs=3,training.batch_size=3")
     assert len(dataset.splits["train"]) == 4
-    assert cost_of([other, *settings], dataset).seconds == (4 + 10 + 30) / cost._TIMED_STEPS
+    of_other = 4 * 3 / cost._TIMED_STEPS  # four steps of batches of 3
+    assert cost_of([other, *settings], dataset).seconds == (of_other, 10 * step, 30 * step)
     assert len(clock) == 2 + 4
 
 
@@ -87,7 +93,7 @@ def test_steps_times_seconds_per_step(clock):
 def test_each_kind_of_training_can_be_timed(overrides, tmp_path, write_folder):
     settings = smoke(overrides, "folder", write_folder(tmp_path / "x", count=8, shape=(18, 33), channels=1))
     cost = cost_of([settings], open_dataset(settings.data))
-    assert 0 < cost.seconds < 100
+    assert 0 < sum(cost.seconds) < 100
     assert 0 < cost.bytes < 2**30
 
 
@@ -102,7 +108,9 @@ def test_what_is_said_is_about_what_it_takes(tmp_path, monkeypatch):
         network, history = train(images, settings, Silent(), lambda _: {"val/sbd": 0.0})
     finally:
         torch.set_num_threads(threads)
-    assert history.seconds / 5 < estimated.seconds < 5 * history.seconds  # other processes slow one or the other down
+    assert (
+        history.seconds / 5 < sum(estimated.seconds) < 5 * history.seconds
+    )  # other processes slow one or the other down
 
     kept = TrainingCache("abc")
     with kept.lock():

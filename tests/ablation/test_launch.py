@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import signal
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -149,6 +150,12 @@ def test_the_view_of_the_page_shows_the_runs_of_the_ablation(asked):
     assert {(*card["imageKeys"], str(card["step"])) for card in cards} == {p for p in logged if p[1] == last}
 
 
+def test_a_line_per_run_tells_the_time_left(store, capsys):
+    assert run_ablations([SOUND], variant_of(tiny()), [0, 1], INLINE).failed == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"\d/4  ", line)]
+    assert [line.partition(";")[2] for line in lines] == [" about 1 min left"] * 2 + [""] * 2  # two runs a training
+
+
 def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsys):
     # as `mlflow run` starts us: with a run that exists and has params
     launch = store.create_run(connect()).info.run_id
@@ -157,7 +164,7 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
     assert run_ablations([ABLATION], variant_of(cells), [0], ExecutorOptions("pool", 2)).failed == 1
     out = capsys.readouterr().out
     assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
-    assert "2 at a time, on cpu" in out
+    assert "2 trainings to do, 2 at a time on cpu: about" in out
     assert "unet, depth 1, seed 0: SBD 0." in out
     assert f"unet, depth 2, seed 0: FAILED: {FAULT}" in out
 
@@ -226,7 +233,7 @@ def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
     assert run_ablations([SOUND], variant_of(tiny()), [0], INLINE).failed == 0
     assert run_ablations([SOUND], variant_of(tiny()), [0, 1], INLINE).failed == 0
     assert trained == [0, 1]
-    assert "2 are known from before; 1 trainings to do" in capsys.readouterr().out
+    assert "2 are known from before; 1 training to do" in capsys.readouterr().out
     parents, children = runs_in(store)
     own = [run for run in children if run.data.tags["launch"] == parents[0].info.run_id]
     assert sorted((run.data.tags["seed"], "reused_from" in run.data.tags) for run in own) == [
@@ -307,17 +314,17 @@ def test_results_of_other_code_are_passed_over_and_told(store, trained, monkeypa
     assert (new, "angles: answered before, by the same runs and code: see the parent run" in told) == (0, True)
     new, told = launch(scoring="an edited clusterer")
     assert (new, passed_over in told) == (0, True)
-    assert "0 are known from before; 0 trainings to do" in told
+    assert "0 are known from before; no training to do" in told
     assert tracking.commit_in_words() in told
     new, told = launch(training="an edited loss", plan_only=True)
     assert (new, passed_over.replace("2", "4", 1) in told) == (0, True)
-    assert "0 are known from before; 1 trainings to do" in told
+    assert "0 are known from before; 1 training to do" in told
     assert launch(training="an edited loss")[0] == 1
     new, told = launch()  # as it was at first
     assert (new, "skipped" in told) == (0, False)
     for _ in range(2):
         new, told = launch(reuse=False)
-        assert (new, "0 are known from before; 1 trainings to do" in told) == (1, True)
+        assert (new, "0 are known from before; 1 training to do" in told) == (1, True)
     assert launch()[0] == 0
 
 

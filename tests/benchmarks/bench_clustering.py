@@ -30,16 +30,21 @@ GRIDS = ((4, 5), (10, 10))
 SETTINGS = Angular(foreground="predicted")
 
 
+def touching(rows: int, columns: int, size: int) -> np.ndarray:
+    """Label image of rows x columns touching objects, from the top left."""
+    grid = np.mgrid[:rows, :columns].reshape(2, -1).T
+    points = (grid + np.random.default_rng(0).uniform(0.3, 0.7, grid.shape)) * size / [rows, columns]
+    pixels = np.mgrid[:size, :size, :1].transpose(1, 2, 3, 0)[..., :2]
+    nearest, index = KDTree(points).query(pixels[:, :, 0])
+    return np.where(nearest < 0.6 * size / rows, index + 1, 0)
+
+
 def maps(
     rows: int, columns: int, size: int = 512, noise: float = 0.1, distance_noise: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distance map and noisy embedding of rows x columns touching objects; neighbours differ in direction."""
-    rng = np.random.default_rng(0)
+    """Distance map and noisy embedding of `touching` objects; neighbours differ in direction."""
+    rng, labels = np.random.default_rng(1), touching(rows, columns, size)
     grid = np.mgrid[:rows, :columns].reshape(2, -1).T
-    points = (grid + rng.uniform(0.3, 0.7, grid.shape)) * size / [rows, columns]
-    pixels = np.mgrid[:size, :size, :1].transpose(1, 2, 3, 0)[..., :2]
-    nearest, index = KDTree(points).query(pixels[:, :, 0])
-    labels = np.where(nearest < 0.6 * size / rows, index + 1, 0)
     colour = np.append(7, 3 * (grid[:, 0] % 2) + grid[:, 1] % 3)
     blurred = ndimage.gaussian_filter(np.eye(8)[colour[labels]], (1, 1, 0))
     distance = np.zeros((size, size), np.float32)

@@ -1,8 +1,9 @@
 """Embedding losses, forward and backward, on an image of 256 x 256 with E = 8: sums per object against other ways.
 
 Two loops over the objects, as such losses are usually written: `masked` multiplies the image by each object's mask,
-`chosen` picks the object's pixels. `gather` is free of loops, but brings each object's mean back to its pixels, in the
-cosine loss. All ways of a loss have the same value and gradient. The right half of the table is relative to `sums`, our
+`chosen` picks the object's pixels. Free of loops, `gather` brings each object's mean back to its pixels, in the
+cosine loss; `one-hot` multiplies by a tensor of one channel per object. All ways of a loss have the same value and
+gradient. The right half of the table is relative to `sums`, our
 loss, and the last column is the time of our loss against that of our cosine loss.
 Run: python tests/benchmarks/bench_losses.py [--device cuda] [--size 512] [--channels 32] [--objects 11,300]
 """
@@ -88,6 +89,24 @@ def by_gather(embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
     return intra + (cosines.sum(2) / tables.sum(2).clamp(min=1)).mean()
 
 
+def by_one_hot(discriminative: bool, embedding: Tensor, labels: Tensor, tables: Tensor) -> Tensor:
+    """Either loss, from all pixels of all objects at once."""
+    hot = F.one_hot(labels, tables.shape[1]).to(embedding.dtype)
+    sizes = hot.sum((1, 2))
+    means = torch.einsum("bchw,bhwk->bkc", embedding, hot) / sizes[..., None]
+    if discriminative:
+        away = (embedding.movedim(1, -1)[..., None, :] - means[:, None, None]).square().sum(-1).sqrt()
+        gaps = F.relu(away - DISCRIMINATIVE.pull_margin).square()
+        apart = (means[:, :, None] - means[:, None]).square().sum(-1) + 1e-12
+        near = F.relu(2 * DISCRIMINATIVE.push_margin - apart.sqrt()).square()
+    else:
+        means = F.normalize(means, dim=-1)
+        gaps = 1 - torch.einsum("bchw,bkc->bhwk", embedding, means)
+        near = (means @ means.transpose(1, 2)).abs()
+    intra = ((gaps * hot).sum((1, 2)) / sizes).mean()
+    return intra + (torch.where(tables, near, 0).sum(2) / tables.sum(2).clamp(min=1)).mean()
+
+
 def pulled_chosen(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Mean of the object in `mask` and its within-instance term, from its own pixels."""
     pixels = e[:, mask]
@@ -114,11 +133,13 @@ WAYS = {
         "masked": partial(by_loop, masked, similar),
         "chosen": partial(by_loop, chosen, similar),
         "gather": by_gather,
+        "one-hot": partial(by_one_hot, False),
         "sums": partial(by_sums, COSINE),
     },
     "discriminative": {
         "masked": partial(by_loop, pulled_masked, pushed),
         "chosen": partial(by_loop, pulled_chosen, pushed),
+        "one-hot": partial(by_one_hot, True),
         "sums": partial(by_sums, DISCRIMINATIVE),
     },
 }
@@ -168,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(
         f"medians in ms, {given.batch} image(s) on {device}, {torch.get_num_threads()} threads; goal of loops: {GOAL}"
     )
-    print(f"{'loss':>15}{'objects':>8}{''.join(f'{n:>9}' for n in (*WAYS['cosine'], '/masked', '/chosen', '/cosine'))}")
+    columns = (*WAYS["cosine"], "/masked", "/chosen", "/one-hot", "/cosine")
+    print(f"{'loss':>15}{'objects':>8}{''.join(f'{name:>9}' for name in columns)}")
     for count in map(int, given.objects.split(",")):
         ids = objects(count, given.size)
         table = torch.from_numpy(neighbours(ids, COSINE.neighbour_distance))
@@ -183,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             times = {way: 1e3 * median(column) for way, column in zip(ways, zip(*rounds, strict=True), strict=True)}
             cosine = cosine or times["sums"]
             cells = "".join(f"{times[way]:9.2f}" if way in times else f"{'-':>9}" for way in WAYS["cosine"])
-            ratios = "".join(f"{times[way] / times['sums']:9.1f}" for way in ("masked", "chosen"))
+            ratios = "".join(f"{times[way] / times['sums']:9.1f}" for way in ("masked", "chosen", "one-hot"))
             print(f"{name:>15}{count:8d}{cells}{ratios}{times['sums'] / cosine:9.2f}")
 
 

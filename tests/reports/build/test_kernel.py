@@ -54,3 +54,8 @@ def test_a_notebook_that_fails_leaves_the_next(fault, same, executed):
             executed(kernel, f"import os\n{fault}")
         ((after,), _) = executed(kernel, "import os\nos.getpid()")
     assert (before == after) == same
+
+
+def test_pages_of_a_kernel_read_a_launch_once(executed):
+    with own_kernel() as kernel:
+        assert executed(kernel, "import reports.blocks.launch_results as of\nof._kept")[0] == ["{}"]

@@ -1,0 +1,84 @@
+import math
+
+import pytest
+
+from study.ablation.progress import TimeLeft, duration, wall_time
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 min"),
+        (1, "1 min"),
+        (60, "1 min"),
+        (61, "2 min"),
+        (90 * 60, "90 min"),
+        (91 * 60, "1.5 h"),
+        (360000, "100.0 h"),
+    ],
+)
+def test_duration(seconds, words):
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("tasks", "slots", "running", "expected"),
+    [
+        ([], 2, [], 0),
+        ([3, 4], 1, [], 7),
+        ([3, 4, 5], 2, [], 8),  # the third follows the first
+        ([3, 4, 5], 5, [], 5),
+        ([2], 2, [6, 1], 6),
+        ([10], 2, [6, 1], 11),
+    ],
+)
+def test_wall_time(tasks, slots, running, expected):
+    assert wall_time(tasks, slots, running) == expected
+
+
+def test_tasks_that_take_twice_as_long_as_estimated_are_taken_to_go_on_so():
+    clock = Clock()
+    left = TimeLeft([10, 10, 30, 30], 2, clock)
+    clock.now += 20
+    assert left.finished(0) == 60  # the second is as good as done, and is followed by the fourth
+    assert left.finished(1) == 60
+    clock.now += 60
+    assert left.finished(2) == 0
+    assert left.finished(3) == 0
+
+
+def test_what_runs_counts_by_what_is_left_of_it():
+    clock = Clock()
+    left = TimeLeft([10, 40, 10], 2, clock)
+    clock.now += 10
+    assert left.finished(0) == 30
+    clock.now += 10
+    assert left.finished(2) == 20
+
+
+def test_without_estimates_tasks_are_equally_long():
+    clock = Clock()
+    left = TimeLeft([0, 0, 0], 1, clock)
+    clock.now += 5
+    assert left.finished(0) == 10
+
+
+def test_a_task_of_no_estimate_alone_tells_nothing():
+    clock = Clock()
+    left = TimeLeft([0, 10], 1, clock)
+    clock.now += 5
+    assert math.isnan(left.finished(0))
+    clock.now += 20
+    assert left.finished(1) == 0
+
+
+def test_more_slots_than_tasks():
+    left = TimeLeft([1], 4, Clock())
+    assert left.finished(0) == 0

@@ -1,0 +1,111 @@
+"""Runs the benchmarks one after another and writes `docs/benchmarks.md` from what they print.
+
+Each runs in a process of its own with one thread, on an otherwise idle machine. The packages that `bench_peers.py`
+compares with are installed into an environment of their own in `--peers` where that folder is not there yet.
+Run: python tests/benchmarks/write_page.py [--only losses,metrics] [--output docs/benchmarks.md]
+"""
+
+import argparse
+import ast
+import os
+import platform
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+# in the order of the page, with the arguments of each
+BENCHMARKS: dict[str, list[str]] = {
+    "training": [],
+    "losses": ["--objects", "11,50"],
+    "affinities": [],
+    "clustering": ["--sizes", "256,512,1024"],
+    "metrics": [],
+    "peers": [],
+    "tuning": [],
+    "predict": [],
+    "growth": [],
+}
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "scikit-learn", "bioimage-cpp", "optuna", "mlflow")
+PEERS = ("stardist", "cellpose")
+INTRODUCTION = """# Benchmarks
+
+Written by `python tests/benchmarks/write_page.py`; each section is what one benchmark prints. Ratios are of times taken
+side by side in one run; absolute times belong to the machine below. A benchmark says itself what it compares.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default=",".join(BENCHMARKS), help="which, joined by commas")
+    parser.add_argument("--output", default=ROOT / "docs" / "benchmarks.md", type=Path)
+    parser.add_argument("--peers", default=ROOT / ".venv-peers", type=Path, help="folder of the peers' environment")
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes, and no peers: shows that it runs")
+    given = parser.parse_args(arguments)
+    names = given.only.split(",")
+    python = peers_python(given.peers) if "peers" in names and not given.tiny else None
+    sections = [machine(python)]
+    for name in names:
+        further = ["--tiny"] if given.tiny else BENCHMARKS[name]
+        if name == "peers" and python:
+            further = [*further, "--peers", str(python)]
+        print(f"{name} …", flush=True)
+        sections.append(section(name, further))
+    given.output.write_text("\n".join([INTRODUCTION, *sections]))
+
+
+def peers_python(folder: Path) -> Path:
+    """The Python of the peers' environment, which is made where there is none."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "peers.txt"], check=True)
+    return python
+
+
+def machine(python: Path | None) -> str:
+    """What the figures were measured on, and when."""
+    versions = [f"{name} {version(name)}" for name in LIBRARIES]
+    if python:
+        asked = "import sys; from importlib.metadata import version; print(*(version(n) for n in sys.argv[1:]))"
+        found = subprocess.run([python, "-c", asked, *PEERS], check=True, capture_output=True, text=True).stdout
+        versions += [f"{name} {number}" for name, number in zip(PEERS, found.split(), strict=True)]
+    memory = psutil.virtual_memory().total / 2**30
+    facts: Mapping[str, str] = {
+        "Date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "Commit": subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+        ).stdout.strip(),
+        "Processor": f"{processor()}, {os.cpu_count()} cores, one thread used",
+        "Memory": f"{memory:.0f} GiB",
+        "Software": f"Python {platform.python_version()}, {', '.join(versions)}",
+    }
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()), ""])
+
+
+def processor() -> str:
+    """Name of the processor, as the system has it."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0].partition(":")[2].strip() if names else platform.machine()
+
+
+def section(name: str, arguments: Sequence[str]) -> str:
+    """A benchmark's description and what it prints."""
+    file = HERE / f"bench_{name}.py"
+    text = ast.get_docstring(ast.parse(file.read_text())) or ""
+    about = text.partition("\nRun")[0].strip()
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(file), *arguments]
+    printed = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return f"## {name.capitalize()}\n\n{about}\n\n```\n{printed.strip()}\n```\n"
+
+
+if __name__ == "__main__":
+    main()
