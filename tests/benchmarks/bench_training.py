@@ -12,6 +12,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -92,8 +93,29 @@ def loss_step(batch: Batch, settings: Settings) -> Callable[[], None]:
     return run
 
 
-def measure(images: TrainingImages, settings: Settings, steps: int, count: int) -> str:
-    """A line of the table, of `count` rounds."""
+class Measured(NamedTuple):
+    """Seconds, shares of the step, and bytes."""
+
+    step: float
+    bare: float
+    batch: float
+    losses: float
+    outside: float
+    parts: float
+    peak: float
+
+    def line(self, name: str, batch_size: int) -> str:
+        """Its line of the table."""
+        times = "".join(f" {1e3 * t:8.2f}" for t in self[:4])
+        shares = f"{self.outside:8.1%} {self.parts:8.1%}"
+        return f"{name:10}{times} {batch_size / self.step:9.1f} {shares} {self.peak / 2**20:10.0f}"
+
+
+HEAD = "               step     bare    batch   losses  images/s  outside    parts  peak, MiB"
+
+
+def measure(images: TrainingImages, settings: Settings, steps: int, count: int) -> Measured:
+    """Medians of `count` rounds of so many steps."""
     device, plan = images.device, settings.training
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -113,10 +135,7 @@ def measure(images: TrainingImages, settings: Settings, steps: int, count: int) 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated()
-    times = "".join(f" {1e3 * t:8.2f}" for t in (step, bare_time, batch_time, loss_time))
-    parts = (batch_time + loss_time) / step
-    speed = plan.batch_size / step
-    return f"{settings.network.name:8}{times} {speed:9.1f} {share:8.1%} {parts:8.1%} {peak / 2**20:10.0f}"
+    return Measured(step, bare_time, batch_time, loss_time, share, (batch_time + loss_time) / step, peak)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -141,8 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             size = " x ".join(map(str, images.side))
             print(f"{profile}: {size} px, batch {settings.training.batch_size}, base {settings.network.base_width}")
             print(f"{device}, {torch.get_num_threads()} threads; medians, ms; goal: outside <= {GOALS[device.type]} %")
-            print("             step     bare    batch   losses  images/s  outside    parts  peak, MiB")
-        print(measure(images, settings, steps, 1 if given.tiny else ROUNDS))
+            print(HEAD)
+        measured = measure(images, settings, steps, 1 if given.tiny else ROUNDS)
+        print(measured.line(name, settings.training.batch_size))
 
 
 if __name__ == "__main__":
