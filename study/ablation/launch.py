@@ -214,8 +214,9 @@ def _execute_jobs(
     for trainings, seconds, at_a_time, how in plans:
         tasks, time_left = [_task(training, at_a_time) for training in trainings], TimeLeft(seconds, at_a_time)
         for i, outcomes in execute(run_task, tasks, at_a_time, how):
-            left = time_left.finished(i)
-            for item, outcome in zip(trainings[i], _outcome_per_job(outcomes, tasks[i]), strict=True):
+            of_jobs = _outcome_per_job(outcomes, tasks[i])
+            left = time_left.finished(i, whole=not all(isinstance(outcome, Failure) for outcome in of_jobs))
+            for item, outcome in zip(trainings[i], of_jobs, strict=True):
                 done += 1
                 line = f"{done}/{total}  {item.job.planned.name}: {_score_or_reason(outcome)}"
                 tqdm.write(f"{line}; about {duration(left)} left" if left > 0 and trainings is unfinished else line)

@@ -28,11 +28,12 @@ class TimeLeft:
         self._started = dict.fromkeys(range(min(slots, len(self._estimated))), clock())
         self._taken = self._ended = 0.0  # by the tasks that have ended, and what was estimated for them
 
-    def finished(self, task: int) -> float:
-        """Seconds left as a task ends; NaN while nothing is known."""
+    def finished(self, task: int, *, whole: bool = True) -> float:
+        """Seconds left as a task ends; NaN while nothing is known. One that is not `whole` tells nothing of others."""
         now = self._clock()
-        self._taken += now - self._started[task]
-        self._ended += self._estimated[task]
+        if whole:
+            self._taken += now - self._started[task]
+            self._ended += self._estimated[task]
         begun = len(self._started)
         if begun < len(self._estimated):
             self._started[begun] = now

@@ -82,3 +82,11 @@ def test_a_task_of_no_estimate_alone_tells_nothing():
 def test_more_slots_than_tasks():
     left = TimeLeft([1], 4, Clock())
     assert left.finished(0) == 0
+
+
+def test_a_task_that_failed_at_once_says_nothing_of_the_others():
+    clock = Clock()
+    left = TimeLeft([10, 10, 10], 1, clock)
+    assert math.isnan(left.finished(0, whole=False))
+    clock.now += 20
+    assert left.finished(1) == 20
