@@ -1,9 +1,9 @@
 """Search of thresholds on 20 stored maps of 256 x 256, E = 8: trials per second of each method.
 
-`trials/s` is a whole search, of at most 30 trials (fewer where one takes seconds) and the sensitivity around their
-optimum, in one thread; `ended early` are those that a look at a part of the images ended. `recomputed` is the time of a
-trial on all images if the maps were computed again for it, by a W-Net of the quick profile, against that on the stored
-maps.
+`trials/s` is a whole search, of at most 30 trials and the sensitivity around their optimum, in one thread; `ended
+early` are those that a look at a part of the images ended. `recomputed` is the time of a trial on all images if the
+maps were computed again for it, by a W-Net of the quick profile, against that on the stored maps. With `--foreground
+predicted` its threshold is searched too, and so methods that keep something of an image between trials begin anew.
 Run: python tests/benchmarks/bench_tuning.py
 """
 
@@ -28,7 +28,7 @@ from tests.maps import image_maps
 from tests.networks.built import build
 
 SIZE, IMAGES = 256, 20
-TRIALS = {"mean-shift": 10, "hdbscan": 3}  # 30 of the others
+TRIALS = 30
 
 
 def stored(count: int, size: int) -> tuple[list[ImageMaps], list[NetworkImage]]:
@@ -49,8 +49,11 @@ def seconds(function, *arguments) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--foreground", default="truth", choices=("truth", "predicted"))
+    parser.add_argument("--methods", default=",".join(CLUSTERERS))
     parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
-    tiny = parser.parse_args(arguments).tiny
+    given = parser.parse_args(arguments)
+    tiny = given.tiny
     count, size = (2, 48) if tiny else (IMAGES, SIZE)
     torch.set_num_threads(1)
     quiet_libraries()
@@ -63,10 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{'method':>16} {'trials':>7} {'ended early':>12} {'trials/s':>9} {'s per whole trial':>18} {'recomputed':>11}"
     )
     score = score_on(kept, images)
-    for method, clusterer in CLUSTERERS.items():
-        clustering = clusterer(foreground="predicted")
+    for method in given.methods.split(","):
+        clusterer = CLUSTERERS[method]
+        clustering = clusterer(foreground=given.foreground)
         started = time.perf_counter()
-        trials = 2 if tiny else TRIALS.get(method, 30)
+        trials = 2 if tiny else TRIALS
         found = search(score, count, clustering, clusterer(), Tuning(trials=trials, patience=30))
         spent = time.perf_counter() - started
         whole = found.trials.loc[found.trials["state"] == "complete", "seconds"].mean()
