@@ -125,7 +125,7 @@ def _neighbours(directions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndar
 
         found = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(directions).kneighbors(directions)
         distances, indices = found
-    return distances.astype(np.float32), indices.astype(np.int32)
+    return np.asarray(distances, np.float32), np.asarray(indices, np.int32)
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:

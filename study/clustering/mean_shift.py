@@ -38,7 +38,8 @@ class MeanShift(FittedClustering):
     def clusters(self, directions: np.ndarray, pixels: int) -> np.ndarray:
         fitted = directions[sample(len(directions))]
         modes = _modes(fitted, _populous(fitted, self.bandwidth), self.bandwidth)
-        return 1 + KDTree(modes).query(directions)[1]
+        _, nearest = KDTree(modes).query(directions)
+        return 1 + np.asarray(nearest)
 
 
 def _modes(points: np.ndarray, starts: np.ndarray, width: float) -> np.ndarray:
