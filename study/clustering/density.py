@@ -119,13 +119,14 @@ def _kept(content: _Content) -> NeighbourGraph:
 def _neighbours(directions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Distances and indices (P, count) of the nearest directions, each itself first."""
     if directions.shape[1] <= _TREE_DIMS:
-        distances, indices = KDTree(directions).query(directions, np.arange(1, count + 1))
+        distances, indices = KDTree(directions).query(directions, count)
     else:
         from sklearn.neighbors import NearestNeighbors  # takes a second, which other methods need not wait for
 
         found = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(directions).kneighbors(directions)
         distances, indices = found
-    return np.asarray(distances, np.float32), np.asarray(indices, np.int32)
+    shape = (len(directions), count)  # where one neighbour is asked for, the tree gives a row
+    return np.asarray(distances, np.float32).reshape(shape), np.asarray(indices, np.int32).reshape(shape)
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
