@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -18,6 +20,17 @@ _progress = {"line": 0}
 def use_threads(count: int) -> None:
     """Let torch, and the clustering and scoring of images, use `count` CPU threads."""
     torch.set_num_threads(count)
+
+
+@contextmanager
+def with_threads(count: int) -> Iterator[None]:
+    """Let torch use so many CPU threads for a while; 0: as many as before."""
+    before = threads_in_use()
+    use_threads(count or before)
+    try:
+        yield
+    finally:
+        use_threads(before)
 
 
 def threads_in_use() -> int:

@@ -13,6 +13,17 @@ def test_threads(monkeypatch):
     assert seen == [3]
 
 
+def test_threads_for_a_while(monkeypatch):
+    seen = []
+    monkeypatch.setattr("torch.set_num_threads", seen.append)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 5)
+    with process.with_threads(3):
+        assert seen == [3]
+    with process.with_threads(0):
+        pass
+    assert seen == [3, 5, 5, 5]
+
+
 def test_libraries_are_quiet(monkeypatch):
     for name in ("mlflow", "alembic", "optuna"):
         logging.getLogger(name).setLevel(logging.INFO)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from study.data import Dataset
 from study.data.batches import Batch
 from study.device import autocast, choose_device, on_device
 from study.networks import build_network
+from study.process import with_threads
 from study.settings import Settings
 from study.training.loop import number_of_steps
 
@@ -52,7 +52,7 @@ def cost_of(trainings: Sequence[Settings], dataset: Dataset, threads: int = 0) -
     for settings in trainings:
         kind = (settings.network.name, settings.training.batch_size)
         if kind not in timed:
-            with _threads(threads):
+            with with_threads(threads):
                 timed[kind] = _seconds_per_step(settings, shape)
         per_step, parameters = timed[kind]
         seconds.append(per_step * number_of_steps(settings.training, len(dataset.splits["train"])))
@@ -86,17 +86,6 @@ def _seconds_per_step(settings: Settings, shape: tuple[int, ...]) -> tuple[float
         settings.loss.terms(output, batch)["loss"].backward()
     parameters = sum(weight.numel() for weight in network.parameters())
     return (_now(device) - started) / _TIMED_STEPS * settings.training.batch_size / timed, parameters
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let torch use so many CPU threads, as a training will."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _now(device: torch.device) -> float:
