@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 import numpy as np
+from bench_metrics import seconds
 from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
@@ -87,12 +88,6 @@ def dilation(grow: Callable, embedding: np.ndarray, seeds: Seeds, angle: float) 
         own = labels == i
         labels[own & ~grow(own, points[objects == i].any(axis=0))] = 0
     return labels
-
-
-def seconds(function, *arguments) -> float:
-    start = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - start
 
 
 def compare_growth(sizes: Sequence[int], methods: Sequence[str]) -> None:

@@ -12,14 +12,13 @@ import argparse
 import json
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from bench_clustering import maps, touching
-from bench_metrics import tessellation
+from bench_metrics import seconds, tessellation
 from bioimage_cpp import affinities, segmentation
 from skimage.measure import label
 
@@ -30,19 +29,13 @@ from tests.clustering.arrays import segment
 ROUNDS = 3
 
 
-def seconds(task: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    task()
-    return time.perf_counter() - start
-
-
 def compare_metrics(python: str, side: int, objects: Sequence[int]) -> None:
     print(
         f"average precision at {len(THRESHOLDS)} thresholds, {side} x {side} px: ms, and relative to all of our scores"
     )
     for count in objects:
         true, pred = tessellation(count, 0, side), tessellation(count, 4, side)
-        ours = median(seconds(lambda true=true, pred=pred: scores(true, pred)) for _ in range(ROUNDS))
+        ours = median(seconds(scores, true, pred) for _ in range(ROUNDS))
         print(f"{count:6d} objects {'study.metrics.scores':32}{1e3 * ours:9.2f}")
         for name, (taken, found) in (peers(python, true, pred) if python else {}).items():
             np.testing.assert_allclose(found, average_precision(true, pred), atol=1e-6)

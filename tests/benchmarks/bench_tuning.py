@@ -15,6 +15,7 @@ from statistics import median
 import numpy as np
 import torch
 from bench_clustering import maps
+from bench_metrics import seconds
 
 from study.clustering import CLUSTERERS
 from study.data.batches import NetworkImage
@@ -39,12 +40,6 @@ def stored(count: int, size: int) -> tuple[list[ImageMaps], list[NetworkImage]]:
     pixels = np.random.default_rng(0).normal(size=(size, size, 3)).astype(np.float16)
     images = [NetworkImage(str(i), pixels, t, t) for i, t in enumerate(truth)]
     return kept, images
-
-
-def seconds(function, *arguments) -> float:
-    start = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - start
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
