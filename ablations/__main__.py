@@ -21,6 +21,7 @@ from study.profiles import Layer, Resolved, layers_of, resolve
 
 if TYPE_CHECKING:
     from study.ablation.design import Ablation
+    from study.executors import Inline, Pool
 
 REPORTS = Path("outputs/reports")
 
@@ -64,29 +65,39 @@ def main(
     **options: str,
 ) -> int:
     """Run the ablation NAME, or all those of the W-Net paper, and log the answers to MLflow."""
-    from study.ablation.design import parse_seeds
-    from study.ablation.executors import ExecutorOptions
-    from study.ablation.launch import run_ablations
-    from study.resolved_settings import check_options
+    from study.executors import opened_executor
 
     launches = [_Launch(group, options | {"dataset": dataset}) for dataset, group in _by_dataset(name, options)]
     if settings:
         click.echo("\n\n".join(table for launch in launches for table in launch.tables_of_controls()))
         return 0
-    check_options(options["overrides"], (variant for launch in launches for variant in launch.resolved()), name)
-    executor_options = ExecutorOptions(executor, slots)
+    with opened_executor(executor, "study.runs.pipeline", slots) as opened:
+        if not plan_only:
+            opened.start()  # while it imports what it needs, this process does
+        failed, parents = _run(name, launches, seeds, opened, plan_only=plan_only, reuse=reuse)
+    return failed + (_make_pages(parents) if report and parents else 0)
+
+
+def _run(
+    name: str, launches: Sequence[_Launch], seeds: str, executor: Inline | Pool, **options: bool
+) -> tuple[int, list[str]]:
+    """Run the launches of a command; the number of failed runs and answers, and all parent runs."""
+    from study.ablation.design import parse_seeds
+    from study.ablation.launch import run_ablations
+    from study.resolved_settings import check_options
+
+    check_options(launches[0].options["overrides"], (v for launch in launches for v in launch.resolved()), name)
     failed, parents = 0, []
     for launch in launches:
         result = run_ablations(
             launch.ablations,
             lambda ablation, variant, launch=launch: resolve(launch.layers(ablation, variant)).settings,
             parse_seeds(seeds),
-            executor_options,
-            plan_only=plan_only,
-            reuse=reuse,
+            executor,
+            **options,
         )
         failed, parents = failed + result.failed, parents + result.parent_ids
-    return failed + (_make_pages(parents) if report and parents else 0)
+    return failed, parents
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a process sets once for everything that it runs: threads, log levels, a line of the terminal, the given run.
 
 The one thing that is set elsewhere is the seed of torch's generator: a training sets it, since its weights follow from
-it.
+it. Torch, which takes seconds to import, is imported where it is needed: a process that starts others is up at once.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 _QUIET = ("mlflow", "alembic", "optuna")  # their loggers report every step that succeeds
 _progress = {"line": 0}
 
 
 def use_threads(count: int) -> None:
     """Let torch, and the clustering and scoring of images, use `count` CPU threads."""
+    import torch
+
     torch.set_num_threads(count)
 
 
@@ -35,6 +35,8 @@ def with_threads(count: int) -> Iterator[None]:
 
 def threads_in_use() -> int:
     """The number of CPU threads that this process uses."""
+    import torch
+
     return torch.get_num_threads()
 
 

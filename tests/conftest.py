@@ -55,8 +55,8 @@ def _asked(empty_store, tmp_path_factory):
     """An ablation of two variants, run once for all tests that look at what it left."""
     import study.__main__
     from study.ablation.design import Ablation
-    from study.ablation.executors import ExecutorOptions
     from study.ablation.launch import run_ablations
+    from study.executors import Inline
     from study.profiles import load_settings
 
     folder = tmp_path_factory.mktemp("finished")
@@ -75,9 +75,7 @@ def _asked(empty_store, tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         client = _work_in(folder, monkeypatch)
         monkeypatch.setattr(sys, "argv", [study.__main__.__file__])  # MLflow looks for the commit there
-        failed = run_ablations(
-            [ablation], lambda _, variant: settings.with_(variant), [0], ExecutorOptions("inline")
-        ).failed
+        failed = run_ablations([ablation], lambda _, variant: settings.with_(variant), [0], Inline()).failed
         experiment = client.get_experiment_by_name("pixel-embeddings")
         runs = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]

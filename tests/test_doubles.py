@@ -4,9 +4,9 @@ import pytest
 
 from study.ablation import launch
 from study.ablation.design import Ablation
-from study.ablation.executors import ExecutorOptions
 from study.ablation.question import plan_question
 from study.errors import StudyError
+from study.executors import Inline
 from study.profiles import load_settings
 from study.runs import commands
 from study.runs.job import Failure
@@ -42,9 +42,7 @@ def test_of_a_single_training(settings, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("store")
 def test_of_a_launch(settings, capsys):
-    launch.run_ablations(
-        [ABLATION], lambda _, variant: settings.with_(variant), [0], ExecutorOptions("inline"), plan_only=True
-    )
+    launch.run_ablations([ABLATION], lambda _, variant: settings.with_(variant), [0], Inline(), plan_only=True)
     assert DOUBLES in capsys.readouterr().out.splitlines()
     question = plan_question(
         ABLATION, lambda _, variant: settings.with_(variant), [0], opened(settings.data), "digest", reuse=True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ from tqdm import tqdm
 from study import tracking
 from study.ablation.cost import Cost, cost_of
 from study.ablation.design import Ablation, SettingsOf
-from study.ablation.executors import ExecutorOptions, Inline, Pool, execute, opened_executor
 from study.ablation.plan_words import plan_in_words
 from study.ablation.progress import TimeLeft, duration
 from study.ablation.question import Question, plan_question
@@ -23,6 +20,7 @@ from study.data.content import in_two_splits
 from study.data.settings import Data
 from study.device import choose_device
 from study.errors import StudyError
+from study.executors import Inline, Pool, execute
 from study.metrics import headline, summary_scores
 from study.origin import as_markdown
 from study.runs.commands import threads_for
@@ -61,7 +59,7 @@ def run_ablations(
     ablations: Sequence[Ablation],
     base: SettingsOf,
     seeds: Sequence[int],
-    options: ExecutorOptions,
+    executor: Inline | Pool,
     *,
     plan_only: bool = False,
     reuse: bool = True,
@@ -76,6 +74,8 @@ def run_ablations(
     ----------
     base : callable
         See `study.ablation.design.plan`; the settings of all systems and variants are of the same data.
+    executor : Inline or Pool
+        What trains, see `study.executors.opened_executor`.
     plan_only : bool
         Print what would be done, and do nothing.
     reuse : bool
@@ -88,36 +88,33 @@ def run_ablations(
     """
     first = base(ablations[0], ablations[0].control)
     dataset, device = opened(first.data), choose_device(first.training.device)
-    # a process takes seconds to start, in which this one plans
-    executing = ExecutorOptions("inline") if plan_only else options
-    with _stopped_once(), opened_executor(executing, run_task) as executor:
-        digest = _check_data(dataset, first.data)
-        planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
-        experiment = tracking.connect()
-        answered = {question.ablation.name: question.finished_launch() for question in planned}
-        questions = [question for question in planned if answered[question.ablation.name] is None]
-        if not plan_only and (ended := tracking.end_abandoned(experiment)):
-            tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
-        known = ResultLookup(job for question in questions for job in question.jobs)
-        trainings = _by_training(questions)
-        finished = [training for training in trainings if all(item.job in known for item in training)]
-        unfinished = [training for training in trainings if not all(item.job in known for item in training)]
-        slots = options.slots_for(len(unfinished), device)
-        to_train = [i for i, items in enumerate(unfinished) if not known.is_trained([item.job for item in items])]
-        cost = _cost_of([unfinished[i][0].job for i in to_train], dataset, slots)
-        for name, parent_id in answered.items():
-            if parent_id is not None:
-                tqdm.write(f"{name}: answered before, by the same runs and code: see the parent run {parent_id}")
-        if questions:
-            skipped = known.skipped([unfinished[i][0].job for i in to_train])
-            costs = cost.in_words(slots, device)
-            tqdm.write(plan_in_words(questions, len(trainings), known, dataset, costs, skipped))
-        if plan_only:
-            return LaunchResult(0, [])
-        with _parents(questions, experiment, dataset, digest):
-            seconds = dict(zip(to_train, cost.seconds, strict=True))
-            estimated = [seconds.get(i, 0.0) for i in range(len(unfinished))]
-            _execute_jobs(finished, unfinished, estimated, slots, executor)
+    digest = _check_data(dataset, first.data)
+    planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
+    experiment = tracking.connect()
+    answered = {question.ablation.name: question.finished_launch() for question in planned}
+    questions = [question for question in planned if answered[question.ablation.name] is None]
+    if not plan_only and (ended := tracking.end_abandoned(experiment)):
+        tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
+    known = ResultLookup(job for question in questions for job in question.jobs)
+    trainings = _by_training(questions)
+    finished = [training for training in trainings if all(item.job in known for item in training)]
+    unfinished = [training for training in trainings if not all(item.job in known for item in training)]
+    slots = executor.slots_for(len(unfinished), device)
+    to_train = [i for i, items in enumerate(unfinished) if not known.is_trained([item.job for item in items])]
+    cost = _cost_of([unfinished[i][0].job for i in to_train], dataset, slots)
+    for name, parent_id in answered.items():
+        if parent_id is not None:
+            tqdm.write(f"{name}: answered before, by the same runs and code: see the parent run {parent_id}")
+    if questions:
+        skipped = known.skipped([unfinished[i][0].job for i in to_train])
+        costs = cost.in_words(slots, device)
+        tqdm.write(plan_in_words(questions, len(trainings), known, dataset, costs, skipped))
+    if plan_only:
+        return LaunchResult(0, [])
+    with _parents(questions, experiment, dataset, digest):
+        seconds = dict(zip(to_train, cost.seconds, strict=True))
+        estimated = [seconds.get(i, 0.0) for i in range(len(unfinished))]
+        _execute_jobs(finished, unfinished, estimated, slots, executor)
     for question in questions:
         tqdm.write(_where_to_look(question, dataset, experiment))
     parent_ids = [answered[q.ablation.name] or (q.parent.run_id if q.parent else "") for q in planned]
@@ -167,31 +164,6 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
                 parent.end_children("KILLED", "the launch was stopped")
                 parent.end("KILLED", "the launch was stopped")
             raise
-
-
-@contextmanager
-def _stopped_once() -> Iterator[None]:
-    """Let SIGTERM, which schedulers send, end a launch as Ctrl-C does, and no further signal disturb that end.
-
-    `mlflow run` sends a second one right after the first.
-    """
-    if threading.current_thread() is not threading.main_thread():  # only that may set handlers
-        yield
-        return
-    stopped = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopped
-        if not stopped:
-            stopped = True
-            raise KeyboardInterrupt
-
-    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def _cost_of(jobs: Sequence[Job], dataset: Dataset, slots: int) -> Cost:

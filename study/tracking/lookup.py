@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import get_model_info
@@ -23,6 +22,7 @@ from torch import Tensor
 from study.errors import StudyError, first_line
 from study.files import DAMAGED
 from study.settings import Settings
+from study.tracking.artifacts import fetch, list_files, read_json, read_picture, read_text
 from study.tracking.commit import commit_of
 from study.tracking.run import (
     ENVIRONMENT,
@@ -112,9 +112,9 @@ def copy_run(source_id: str, target: TrackedRun) -> None:
     ]
     target.log_metrics(*points)
     with tempfile.TemporaryDirectory() as folder:
-        for item in list_artifacts(run_id=source_id):
+        for item in list_files(source_id):
             if item.path != str(Path(NETWORK).parent):  # the copy names the run that keeps it
-                download_artifacts(run_id=source_id, artifact_path=item.path, dst_path=folder)
+                fetch(source_id, item.path, folder)
         client.log_artifacts(target.run_id, folder)
     tags = source.data.tags
     holder = source_id if HOLDS_NETWORK in tags else tags.get("network_from", "")
@@ -132,12 +132,12 @@ class Scores(NamedTuple):
 
 def read_scores(run_id: str, split: str) -> Scores:
     """Scores of a finished run."""
-    text = load_text(f"runs:/{run_id}/scores_{split}.csv")
+    text = read_text(run_id, f"scores_{split}.csv")
     read = partial(pd.read_csv, dtype=str, keep_default_na=False, na_values=[""])  # an image may be named NA
     table = read(io.StringIO(text)) if text.strip() else pd.DataFrame()  # a split may have no images
     table = table.astype({name: float for name in table.columns if name != "image"})  # exact, unlike pandas' parser
-    files = [item.path for item in list_artifacts(run_id=run_id, artifact_path=f"{split}_pictures")]
-    pictures = [np.asarray(load_image(f"runs:/{run_id}/{file}")) for file in sorted(files)]
+    files = sorted(item.path for item in list_files(run_id, f"{split}_pictures"))
+    pictures = [read_picture(run_id, file) for file in files]
     return Scores(table, pictures)
 
 
@@ -168,7 +168,7 @@ def load_run(run_id: str) -> FinishedRun:
         )
     try:
         channels, weights = _network_of(holder)
-        settings = Settings.from_stored(load_dict(f"runs:/{run_id}/{SETTINGS}"))
+        settings = Settings.from_stored(read_json(run_id, SETTINGS))
     except (MlflowException, *DAMAGED) as error:
         raise StudyError(f"cannot read the network that run {holder} keeps ({first_line(error)})") from error
     return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"], holder)
@@ -176,9 +176,9 @@ def load_run(run_id: str) -> FinishedRun:
 
 def _network_of(holder: str) -> tuple[int, dict[str, Tensor]]:
     """Channels of the images, and weights, of the network that a run keeps."""
-    if list_artifacts(run_id=holder, artifact_path=str(Path(NETWORK).parent)):
+    if list_files(holder, str(Path(NETWORK).parent)):
         with tempfile.TemporaryDirectory() as folder:
-            file = download_artifacts(run_id=holder, artifact_path=NETWORK, dst_path=folder)
+            file = fetch(holder, NETWORK, folder)
             kept = torch.load(file, map_location="cpu", weights_only=True)
         return kept["channels"], kept["weights"]
     # older runs have an exported program instead

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from study.errors import StudyError, first_line
 from study.files import DAMAGED
+from study.tracking.artifacts import fetch, list_files, read_json, read_picture, read_text
 from study.tracking.heartbeat import seems_abandoned
 from study.tracking.lookup import Scores, get_run, read_scores
 from study.tracking.run import SETTINGS
@@ -130,7 +130,7 @@ def _read(run: Run) -> StoredRun:
 def stored_settings(run_id: str) -> dict:
     """The settings of a run: dotted name -> value; empty where it keeps none."""
     try:
-        return load_dict(f"runs:/{run_id}/{SETTINGS}")
+        return read_json(run_id, SETTINGS)
     except (MlflowException, OSError):
         return {}
 
@@ -145,7 +145,7 @@ def split_sizes(run_id: str) -> dict[str, int]:
 def stored_text(run_id: str, file: str) -> str | None:
     """The text of an artifact of a run; None where it has none of that name."""
     try:
-        return load_text(f"runs:/{run_id}/{file}")
+        return read_text(run_id, file)
     except (MlflowException, OSError):
         return None
 
@@ -167,14 +167,14 @@ def metric_curve(run_id: str, name: str) -> pd.DataFrame:
 
 def files_in(run_id: str, folder: str) -> list[str]:
     """Paths of the artifacts of a run directly in a folder."""
-    return sorted(item.path for item in list_artifacts(run_id=run_id, artifact_path=folder) if not item.is_dir)
+    return sorted(item.path for item in list_files(run_id, folder) if not item.is_dir)
 
 
 def stored_arrays(run_id: str, file: str) -> dict[str, np.ndarray] | None:
     """The arrays of an artifact of a run by name; None where it has none of that name, or it cannot be read."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            path = download_artifacts(run_id=run_id, artifact_path=file, dst_path=folder)
+            path = fetch(run_id, file, folder)
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
         except (MlflowException, *DAMAGED):
@@ -183,4 +183,4 @@ def stored_arrays(run_id: str, file: str) -> dict[str, np.ndarray] | None:
 
 def stored_picture(run_id: str, file: str) -> np.ndarray:
     """A picture artifact: (M, N, 3) uint8 array."""
-    return np.asarray(load_image(f"runs:/{run_id}/{file}").convert("RGB"))
+    return read_picture(run_id, file)

@@ -1,7 +1,6 @@
 import io
 import json
 import re
-import signal
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
@@ -14,11 +13,11 @@ import torch
 from study import tracking
 from study.ablation import launch, question
 from study.ablation.design import Ablation
-from study.ablation.executors import ExecutorOptions
 from study.ablation.launch import run_ablations
 from study.ablation.statistics import Components, summarize
 from study.code_digest import CodeDigest
 from study.errors import StudyError
+from study.executors import Inline, opened_executor
 from study.profiles import load_settings
 from study.runs import cache, job, pipeline
 from study.runs.job import Result
@@ -26,7 +25,7 @@ from study.tracking import connect, start_run
 from study.training.checkpoint import History
 from tests.networks.built import build
 
-INLINE = ExecutorOptions("inline")
+INLINE = Inline()
 # whole images of 18 x 18 px can be halved once, but not twice
 ABLATION = Ablation(
     name="depths",
@@ -161,7 +160,8 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
     launch = store.create_run(connect()).info.run_id
     store.log_param(launch, "seeds", "0")
     monkeypatch.setenv("MLFLOW_RUN_ID", launch)
-    assert run_ablations([ABLATION], variant_of(cells), [0], ExecutorOptions("pool", 2)).failed == 1
+    with opened_executor("pool", "study.runs.pipeline", 2) as pool:
+        assert run_ablations([ABLATION], variant_of(cells), [0], pool).failed == 1
     out = capsys.readouterr().out
     assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
     assert "2 trainings to do, 2 at a time on cpu: about" in out
@@ -256,8 +256,6 @@ def test_a_plan_does_nothing(store, trained, tmp_path, capsys):
 
 
 def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
-    handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
-
     def stopped(*_):
         raise KeyboardInterrupt
 
@@ -268,7 +266,6 @@ def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
     assert [parent.info.status for parent in parents] == ["KILLED"] * 2
     assert {parent.data.tags["failure"] for parent in parents} == {"the launch was stopped"}
     assert [run.info.status for run in children] == ["FAILED"]
-    assert [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 @pytest.mark.usefixtures("trained")
@@ -398,7 +395,7 @@ def test_a_worker_that_dies_is_told(store, cells, monkeypatch, capsys):
             yield i, BrokenProcessPool("a process was terminated abruptly")
 
     monkeypatch.setattr(launch, "execute", execute)
-    assert run_ablations([ABLATION], variant_of(cells), [0], ExecutorOptions("pool", 2)).failed == 2
+    assert run_ablations([ABLATION], variant_of(cells), [0], INLINE).failed == 2
     assert "FAILED: the worker process died (a process was terminated abruptly): with fewer --slots" in (
         capsys.readouterr().out
     )

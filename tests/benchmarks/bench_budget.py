@@ -18,9 +18,9 @@ import torch
 from bench_training import Silent
 
 from study import process
-from study.ablation.executors import Inline
 from study.device import choose_device
 from study.evaluation import evaluate, means
+from study.executors import Inline
 from study.inference import predict_maps
 from study.paper import paper_settings
 from study.profiles import load_settings

@@ -2,6 +2,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -9,10 +10,9 @@ import psutil
 import pytest
 import torch
 
-from study import process
-from study.ablation import executors
-from study.ablation.executors import MEMORY_PER_RUN, ExecutorOptions, execute, opened_executor
+from study import executors, process
 from study.errors import StudyError
+from study.executors import MEMORY_PER_RUN, Inline, Pool, execute, opened_executor
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 TASKS = """
@@ -56,7 +56,8 @@ def workers():
 
 
 def executed(work, tasks, slots, kind):
-    with opened_executor(ExecutorOptions(kind), work) as executor:
+    with opened_executor(kind, work.__module__) as executor:
+        executor.start()
         yield from execute(work, tasks, slots, executor)
 
 
@@ -82,6 +83,30 @@ def test_inline_lets_the_keyboard_through():
 
     with pytest.raises(KeyboardInterrupt):
         list(executed(work, [1], 1, "inline"))
+
+
+@contextmanager
+def _signal_at_the_end():
+    try:
+        yield
+    finally:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("kind", ["inline", "pool"])
+def test_the_first_signal_stops_and_a_further_one_disturbs_nothing(call, kind):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt), opened_executor(kind, call.__module__), _signal_at_the_end():
+        signal.raise_signal(signal.SIGTERM)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_a_pool_executes_again_with_other_slots(call):
+    with opened_executor("pool", call.__module__) as pool:
+        (first,) = execute(call, [("meet", "aa")], 1, pool)
+        found = dict(execute(call, [("meet", "bc"), ("meet", "cb")], 2, pool))
+        assert first[1] in found.values()  # the process is used again
+        assert len(set(found.values())) == 2
 
 
 def test_a_pool_of_two_processes(call):
@@ -137,8 +162,8 @@ def test_slots_on_cpu(slots, cores, gibibytes, trainings, wanted, monkeypatch):
     free = SimpleNamespace(available=gibibytes * 2**30)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     assert MEMORY_PER_RUN == 2 * 2**30
-    assert ExecutorOptions("pool", slots).slots_for(trainings, CPU) == wanted
-    assert ExecutorOptions("inline", slots).slots_for(trainings, CPU) == 1
+    assert Pool("study.errors", slots).slots_for(trainings, CPU) == wanted
+    assert Inline().slots_for(trainings, CPU) == 1
 
 
 @pytest.mark.parametrize(
@@ -147,8 +172,8 @@ def test_slots_on_cpu(slots, cores, gibibytes, trainings, wanted, monkeypatch):
 def test_slots_on_gpus(slots, gpus, trainings, wanted, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
-    assert ExecutorOptions("pool", slots).slots_for(trainings, GPU) == wanted
-    assert ExecutorOptions("inline", slots).slots_for(trainings, GPU) == 1
+    assert Pool("study.errors", slots).slots_for(trainings, GPU) == wanted
+    assert Inline().slots_for(trainings, GPU) == 1
 
 
 @pytest.mark.parametrize("gpus", [0, 2])
@@ -169,5 +194,6 @@ def test_each_worker_has_a_line_of_the_terminal_and_a_gpu_of_its_own(gpus, monke
 
 
 def test_unknown_executor():
-    with pytest.raises(StudyError, match="unknown executor 'dsak': choose one of inline, pool"):
-        ExecutorOptions("dsak")
+    words = "unknown executor 'dsak': choose one of inline, pool"
+    with pytest.raises(StudyError, match=words), opened_executor("dsak", "study.errors"):
+        pass

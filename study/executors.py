@@ -1,4 +1,8 @@
-"""Where runs are executed: in this process, or in a pool of spawned ones."""
+"""Where runs are executed: in this process, or in a pool of spawned ones.
+
+A process of a pool takes seconds to import its work. The first one is started before the launching process imports what
+that needs, so that both do it at the same time: hence torch is not imported here.
+"""
 
 from __future__ import annotations
 
@@ -8,85 +12,34 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import active_children, get_context, parent_process
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
 from tqdm import tqdm
 
 from study.errors import unknown_name
 from study.process import show_progress_at
 
-EXECUTORS = ("inline", "pool")
+if TYPE_CHECKING:
+    import torch
+
+EXECUTORS = ("inline", "pool")  # one after the other in this process; in spawned processes
 MEMORY_PER_RUN = 2 * 2**30  # bytes of host memory to allow for
-
-
-@dataclass(frozen=True)
-class ExecutorOptions:
-    """How runs are executed.
-
-    Attributes
-    ----------
-    executor : str
-        `inline` (one after the other in this process) or `pool` (spawned processes).
-    slots : int
-        Processes of the pool, on GPUs per GPU; 0 chooses: one per GPU, else as many as cores and memory allow.
-    """
-
-    executor: str = "pool"
-    slots: int = 0
-
-    def __post_init__(self):
-        if self.executor not in EXECUTORS:
-            raise unknown_name("executor", self.executor, EXECUTORS)
-
-    def slots_for(self, trainings: int, device: torch.device) -> int:
-        """Number of trainings at a time."""
-        if self.executor == "inline":
-            return 1
-        if device.type == "cuda":
-            slots = (self.slots or 1) * torch.cuda.device_count()
-        else:
-            memory = psutil.virtual_memory().available // MEMORY_PER_RUN
-            slots = self.slots or min(os.cpu_count() or 1, memory)
-        return max(1, min(slots, trainings))
-
-
-def opened_executor(options: ExecutorOptions, work: Callable[[Any], Any]) -> Inline | Pool:
-    """What executes the work; a pool starts its first process at once, since that takes seconds to import the work."""
-    return Inline() if options.executor == "inline" else Pool(work.__module__)
-
-
-def execute(
-    work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, executor: Inline | Pool
-) -> Iterator[tuple[int, Any | Exception]]:
-    """Execute tasks; gives the index of each as it ends, with its outcome, or the error of a worker that died."""
-    if tasks:
-        executor.allow(slots)
-    futures = {}
-    for i, task in enumerate(tasks):
-        future = executor.submit(work, task)
-        if future.done():  # inline
-            yield i, _outcome(future)
-        else:
-            futures[future] = i
-    for future in as_completed(futures):
-        yield futures[future], _outcome(future)
-
-
-def _outcome(future: Future) -> Any | Exception:
-    try:
-        return future.result()
-    except Exception as error:
-        return error
 
 
 class Inline(Executor):
     """Runs each call at once, in this process."""
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+    def slots_for(self, trainings: int, device: torch.device) -> int:
+        """Number of trainings at a time."""
+        return 1
 
     def allow(self, slots: int) -> None:
         """There is one slot."""
@@ -107,16 +60,22 @@ class Pool(Executor):
     ----------
     module : str
         That of the work, which a process imports as it starts.
+    slots : int
+        Processes, on GPUs per GPU; 0 chooses: one per GPU, else as many as cores and memory allow.
     """
 
-    def __init__(self, module: str):
-        self._module, self._context = module, get_context("spawn")
+    def __init__(self, module: str, slots: int = 0):
+        self._module, self._slots, self._context = module, slots, get_context("spawn")
         self._lock = self._context.RLock()
         tqdm.set_lock(self._lock)  # one line of the terminal for each process
         self._threads: ThreadPoolExecutor | None = None
         self._free: SimpleQueue[int] = SimpleQueue()
-        self._processes = {0: self._started(0)}
+        self._processes: dict[int, ProcessPoolExecutor] = {}
         self._guard, self._ending = threading.Lock(), False  # no process may start while others are being ended
+
+    def start(self) -> None:
+        """Start the first process, before there is work for it."""
+        self._processes[0] = self._started(0)
 
     def _started(self, slot: int) -> ProcessPoolExecutor:
         start = (self._lock, slot, self._module)
@@ -127,9 +86,22 @@ class Pool(Executor):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return process
 
+    def slots_for(self, trainings: int, device: torch.device) -> int:
+        """Number of trainings at a time."""
+        if device.type == "cuda":
+            import torch
+
+            slots = (self._slots or 1) * torch.cuda.device_count()
+        else:
+            memory = psutil.virtual_memory().available // MEMORY_PER_RUN
+            slots = self._slots or min(os.cpu_count() or 1, memory)
+        return max(1, min(slots, trainings))
+
     def allow(self, slots: int) -> None:
-        """Let so many calls run at a time; to be told once, before the first."""
-        self._threads = ThreadPoolExecutor(slots)
+        """Let so many calls run at a time from now on; to be told before the first, and while none runs."""
+        if self._threads is not None:
+            self._threads.shutdown()
+        self._threads, self._free = ThreadPoolExecutor(slots), SimpleQueue()
         for slot in range(slots):
             self._free.put(slot)
 
@@ -169,6 +141,70 @@ class Pool(Executor):
             process.shutdown()
 
 
+@contextmanager
+def opened_executor(name: str, module: str, slots: int = 0) -> Iterator[Inline | Pool]:
+    """What executes the work of a launch, see `EXECUTORS` and `Pool`, until the block is left.
+
+    Raises
+    ------
+    StudyError
+        If there is no executor of that name.
+    """
+    if name not in EXECUTORS:
+        raise unknown_name("executor", name, EXECUTORS)
+    with _stopped_once(), Inline() if name == "inline" else Pool(module, slots) as executor:
+        yield executor
+
+
+@contextmanager
+def _stopped_once() -> Iterator[None]:
+    """Let SIGTERM, which schedulers send, end the block as Ctrl-C does, and no further signal disturb that end.
+
+    `mlflow run` sends a second one right after the first.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that may set handlers
+        yield
+        return
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            raise KeyboardInterrupt
+
+    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def execute(
+    work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, executor: Inline | Pool
+) -> Iterator[tuple[int, Any | Exception]]:
+    """Execute tasks; gives the index of each as it ends, with its outcome, or the error of a worker that died."""
+    if tasks:
+        executor.allow(slots)
+    futures = {}
+    for i, task in enumerate(tasks):
+        future = executor.submit(work, task)
+        if future.done():  # inline
+            yield i, _outcome(future)
+        else:
+            futures[future] = i
+    for future in as_completed(futures):
+        yield futures[future], _outcome(future)
+
+
+def _outcome(future: Future) -> Any | Exception:
+    try:
+        return future.result()
+    except Exception as error:
+        return error
+
+
 def _start_worker(lock: object, slot: int, module: str) -> None:
     """Give this process a line of the terminal and a GPU of its own; stop with the launching process, not before.
 
@@ -179,6 +215,8 @@ def _start_worker(lock: object, slot: int, module: str) -> None:
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     tqdm.set_lock(lock)
     show_progress_at(slot)
+    import torch
+
     if torch.cuda.is_available():
         torch.cuda.set_device(slot % torch.cuda.device_count())
     import_module(module)
