@@ -18,9 +18,9 @@ from multiprocessing import active_children, get_context, parent_process
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from tqdm import tqdm
 
+from study import allotment
 from study.errors import unknown_name
 from study.process import show_progress_at
 
@@ -61,7 +61,8 @@ class Pool(Executor):
     module : str
         That of the work, which a process imports as it starts.
     slots : int
-        Processes, on GPUs per GPU; 0 chooses: one per GPU, else as many as cores and memory allow.
+        Processes, on GPUs per GPU; 0 chooses: one per GPU, else as many as the cores and the memory allow that are
+        allotted to this process.
     """
 
     def __init__(self, module: str, slots: int = 0):
@@ -93,8 +94,8 @@ class Pool(Executor):
 
             slots = (self._slots or 1) * torch.cuda.device_count()
         else:
-            memory = psutil.virtual_memory().available // MEMORY_PER_RUN
-            slots = self._slots or min(os.cpu_count() or 1, memory)
+            memory = allotment.memory() // MEMORY_PER_RUN
+            slots = self._slots or min(allotment.cores(), memory)
         return max(1, min(slots, trainings))
 
     def allow(self, slots: int) -> None:

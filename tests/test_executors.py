@@ -4,13 +4,12 @@ import sys
 import time
 from contextlib import contextmanager
 from importlib import import_module
-from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
 
-from study import executors, process
+from study import allotment, executors, process
 from study.errors import StudyError
 from study.executors import MEMORY_PER_RUN, Inline, Pool, execute, opened_executor
 
@@ -152,15 +151,13 @@ def test_a_pool_is_stopped_where_its_outcomes_are_not_wanted_any_more(call):
         (0, 64, 1, 100, 1),  # no memory at all
         (0, 8, 64, 5, 5),  # what there is to do
         (0, 8, 64, 0, 1),
-        (0, None, 64, 9, 1),
         (3, 1, 1, 100, 3),  # the user knows better
         (3, 8, 64, 2, 2),
     ],
 )
 def test_slots_on_cpu(slots, cores, gibibytes, trainings, wanted, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    free = SimpleNamespace(available=gibibytes * 2**30)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(allotment, "cores", lambda: cores)
+    monkeypatch.setattr(allotment, "memory", lambda: gibibytes * 2**30)
     assert MEMORY_PER_RUN == 2 * 2**30
     assert Pool("study.errors", slots).slots_for(trainings, CPU) == wanted
     assert Inline().slots_for(trainings, CPU) == 1
@@ -171,7 +168,7 @@ def test_slots_on_cpu(slots, cores, gibibytes, trainings, wanted, monkeypatch):
 )
 def test_slots_on_gpus(slots, gpus, trainings, wanted, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
+    monkeypatch.setattr(allotment, "memory", lambda: 0)
     assert Pool("study.errors", slots).slots_for(trainings, GPU) == wanted
     assert Inline().slots_for(trainings, GPU) == 1
 

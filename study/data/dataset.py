@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from study import allotment
 from study.data.content import ImageContent, content_of
 from study.errors import StudyError, unknown_name
 
@@ -181,7 +181,7 @@ class Dataset:
             If an image cannot be read.
         """
         places = [(split, record) for split in splits or self.splits for record in self.splits[split]]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(allotment.cores()) as pool:
             digests = pool.map(lambda place: content_of(place[1].load_image()), places)
             return tuple(
                 ImageContent(split, record.name, digest)

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 from tqdm import tqdm
 
+from study import allotment
 from study.deploy.images import Planes, find_images, read_planes
 from study.deploy.outputs import Outputs, Tables, output_names, read_labels_of, tables_of, write_tables
 from study.errors import StudyError
 from study.files import WriteError
 
 _READERS = 2  # threads
-_WORKERS = min(8, os.cpu_count() or 1)  # threads for clustering and writing
+_WORKERS = min(8, allotment.cores())  # threads for clustering and writing
 _BYTES_AHEAD = 2**25  # of files that are read before the network wants them
 _PIXELS_AHEAD = 2**23  # whose maps wait for the clustering, and again whose labels wait to be written
 _Item = TypeVar("_Item", bound="_Job | _Plane | _Segmented")

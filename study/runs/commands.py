@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from torch import nn
 from tqdm import tqdm
 
-from study import process, tracking
+from study import allotment, process, tracking
 from study.data import Dataset
 from study.data.batches import check_channels
 from study.data.content import in_two_splits
@@ -38,7 +37,7 @@ _FOREGROUND = "clustering.foreground"
 
 def threads_for(settings: Settings, slots: int) -> int:
     """CPU threads of each of `slots` processes."""
-    return settings.training.threads or max(1, (os.cpu_count() or 1) // slots)
+    return settings.training.threads or max(1, allotment.cores() // slots)
 
 
 def train_one(settings: Settings, *, reuse: bool = True) -> None:

@@ -236,7 +236,7 @@ def test_a_training_needs_training_images(store, tmp_path, write_folder):
 
 
 def test_threads_are_shared(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("study.allotment.cores", lambda: 8)
     own = load_settings(profile="smoke")
     assert [threads_for(own, slots) for slots in (1, 3, 9)] == [8, 2, 1]
     assert threads_for(own.with_({"training.threads": 5}), 3) == 5
