@@ -21,7 +21,7 @@ from study.profiles import Layer, Resolved, layers_of, resolve
 
 if TYPE_CHECKING:
     from study.ablation.design import Ablation
-    from study.executors import Inline, Pool
+    from study.executors import LaunchExecutor
 
 REPORTS = Path("outputs/reports")
 
@@ -43,8 +43,12 @@ def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> No
 @click.argument("name")
 @settings_options("")
 @click.option("--seeds", default="0", show_default=True, help="Seeds of each variant, joined by commas: 0,1,2.")
-@click.option("--executor", default="pool", show_default=True, help="pool: spawned processes; inline: this process.")
+@click.option(
+    "--executor", default="pool", show_default=True, help="inline: this process; pool: spawned processes; dask; slurm."
+)
 @click.option("--slots", default=0, show_default=True, type=click.IntRange(0), help="Trainings at a time; 0 chooses.")
+@click.option("--scheduler", default="", help="Of dask: tcp://HOST:8786, or a cluster to start: local, slurm, pbs, ….")
+@click.option("--cluster", default="", help="YAML file on the cluster to start, or on the jobs of --executor slurm.")
 @click.option("--plan_only", default=False, type=bool, help="1: print what would be done, and do nothing.")
 @click.option("--settings", default=False, type=bool, help="1: print the settings of the control, and do nothing.")
 @reuse_option
@@ -58,6 +62,8 @@ def main(
     seeds: str,
     executor: str,
     slots: int,
+    scheduler: str,
+    cluster: str,
     plan_only: bool,
     settings: bool,
     reuse: bool,
@@ -71,7 +77,7 @@ def main(
     if settings:
         click.echo("\n\n".join(table for launch in launches for table in launch.tables_of_controls()))
         return 0
-    with opened_executor(executor, "study.runs.pipeline", slots) as opened:
+    with opened_executor(executor, "study.runs.pipeline", slots, scheduler, cluster) as opened:
         if not plan_only:
             opened.start()  # while it imports what it needs, this process does
         failed, parents = _run(name, launches, seeds, opened, plan_only=plan_only, reuse=reuse)
@@ -79,7 +85,7 @@ def main(
 
 
 def _run(
-    name: str, launches: Sequence[_Launch], seeds: str, executor: Inline | Pool, **options: bool
+    name: str, launches: Sequence[_Launch], seeds: str, executor: LaunchExecutor, **options: bool
 ) -> tuple[int, list[str]]:
     """Run the launches of a command; the number of failed runs and answers, and all parent runs."""
     from study.ablation.design import parse_seeds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -18,9 +18,9 @@ from study.ablation.question import Question, plan_question
 from study.data import Dataset
 from study.data.content import in_two_splits
 from study.data.settings import Data
-from study.device import choose_device
-from study.errors import StudyError
-from study.executors import Inline, Pool, execute
+from study.errors import StudyError, first_line
+from study.executors import Inline, LaunchExecutor, execute
+from study.executors.base import WorkerDiedError
 from study.metrics import headline, summary_scores
 from study.origin import as_markdown
 from study.runs.commands import threads_for
@@ -29,6 +29,7 @@ from study.runs.monitor import picture_names
 from study.runs.pipeline import log_dataset, run_task
 from study.runs.resources import contents, opened
 from study.runs.result_lookup import ResultLookup
+from study.settings import Settings
 from study.tracking.page_view import shared_view
 from study.training.loop import number_of_steps
 
@@ -59,7 +60,7 @@ def run_ablations(
     ablations: Sequence[Ablation],
     base: SettingsOf,
     seeds: Sequence[int],
-    executor: Inline | Pool,
+    executor: LaunchExecutor,
     *,
     plan_only: bool = False,
     reuse: bool = True,
@@ -74,8 +75,8 @@ def run_ablations(
     ----------
     base : callable
         See `study.ablation.design.plan`; the settings of all systems and variants are of the same data.
-    executor : Inline or Pool
-        What trains, see `study.executors.opened_executor`.
+    executor : LaunchExecutor
+        What does the trainings, see `study.executors.opened_executor`.
     plan_only : bool
         Print what would be done, and do nothing.
     reuse : bool
@@ -87,10 +88,15 @@ def run_ablations(
         If the input or the store is at fault, before any run has started.
     """
     first = base(ablations[0], ablations[0].control)
-    dataset, device = opened(first.data), choose_device(first.training.device)
+    machine = executor.machine(first.training.device)
+    if executor.elsewhere:
+        base = _with_precision(base, machine.precision)
+    dataset = opened(first.data)
     digest = _check_data(dataset, first.data)
     planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
     experiment = tracking.connect()
+    if executor.elsewhere:
+        tracking.check_reachable(experiment)
     answered = {question.ablation.name: question.finished_launch() for question in planned}
     questions = [question for question in planned if answered[question.ablation.name] is None]
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
@@ -99,15 +105,15 @@ def run_ablations(
     trainings = _by_training(questions)
     finished = [training for training in trainings if all(item.job in known for item in training)]
     unfinished = [training for training in trainings if not all(item.job in known for item in training)]
-    slots = executor.slots_for(len(unfinished), device)
+    slots = executor.slots_for(len(unfinished), machine.gpus)
     to_train = [i for i, items in enumerate(unfinished) if not known.is_trained([item.job for item in items])]
-    cost = _cost_of([unfinished[i][0].job for i in to_train], dataset, slots)
+    cost = _cost_of([unfinished[i][0].job for i in to_train], dataset, slots, here=not executor.elsewhere)
     for name, parent_id in answered.items():
         if parent_id is not None:
             tqdm.write(f"{name}: answered before, by the same runs and code: see the parent run {parent_id}")
     if questions:
         skipped = known.skipped([unfinished[i][0].job for i in to_train])
-        costs = cost.in_words(slots, device)
+        costs = cost.in_words(slots, machine.device)
         tqdm.write(plan_in_words(questions, len(trainings), known, dataset, costs, skipped))
     if plan_only:
         return LaunchResult(0, [])
@@ -166,10 +172,20 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
             raise
 
 
-def _cost_of(jobs: Sequence[Job], dataset: Dataset, slots: int) -> Cost:
-    """Cost of the trainings of jobs, so many at a time."""
+def _with_precision(base: SettingsOf, precision: str) -> SettingsOf:
+    """Settings whose `training.precision`, where it is asked for as `auto`, is what suits the machines that train."""
+
+    def settings_of(ablation: Ablation, variant: dict[str, Any]) -> Settings:
+        settings = base(ablation, variant)
+        return settings.with_({"training.precision": precision} if settings.training.precision == "auto" else {})
+
+    return settings_of
+
+
+def _cost_of(jobs: Sequence[Job], dataset: Dataset, slots: int, *, here: bool) -> Cost:
+    """Cost of the trainings of jobs, so many at a time; their time is known only where they are done here."""
     settings = [job.planned.settings for job in jobs]
-    return cost_of(settings, dataset, threads_for(settings[0], slots) if settings else 0)
+    return cost_of(settings, dataset, threads_for(settings[0], slots) if settings else 0, timed=here)
 
 
 def _execute_jobs(
@@ -177,14 +193,15 @@ def _execute_jobs(
     unfinished: Sequence[_Training],
     estimated: Sequence[float],
     slots: int,
-    executor: Inline | Pool,
+    executor: LaunchExecutor,
 ) -> None:
     """Execute all jobs; a line is written as each ends, and each question is answered with its last job."""
     done, total = 0, sum(len(training) for training in (*finished, *unfinished))
     # to reuse results is quicker than to start a process
     plans = ((finished, [0.0] * len(finished), 1, Inline()), (unfinished, estimated, slots, executor))
     for trainings, seconds, at_a_time, how in plans:
-        tasks, time_left = [_task(training, at_a_time) for training in trainings], TimeLeft(seconds, at_a_time)
+        tasks = [_task(training, at_a_time, here=not how.elsewhere) for training in trainings]
+        time_left = TimeLeft(seconds, at_a_time)
         for i, outcomes in execute(run_task, tasks, at_a_time, how):
             of_jobs = _outcome_per_job(outcomes, tasks[i])
             left = time_left.finished(i, whole=not all(isinstance(outcome, Failure) for outcome in of_jobs))
@@ -196,17 +213,18 @@ def _execute_jobs(
                     item.question.answer()
 
 
-def _task(training: _Training, slots: int) -> Task:
+def _task(training: _Training, slots: int, *, here: bool) -> Task:
     jobs = tuple(item.question.logged_below_parent(item.job) for item in training)
-    return Task(jobs, tracking.current_store(), threads_for(jobs[0].planned.settings, slots))
+    settings = jobs[0].planned.settings
+    threads = threads_for(settings, slots) if here else settings.training.threads
+    return Task(jobs, tracking.current_store(), threads)
 
 
 def _outcome_per_job(outcomes: list[Result | Failure] | Exception, task: Task) -> list[Result | Failure]:
     """Outcome of each job of a task, whose worker may have died."""
-    if isinstance(outcomes, StudyError):
-        return [Failure(job.planned, str(outcomes)) for job in task.jobs]
     if isinstance(outcomes, Exception):
-        reason = f"the worker process died ({outcomes}): with fewer --slots more memory is left to each"
+        known = isinstance(outcomes, (StudyError, WorkerDiedError))
+        reason = str(outcomes) if known else f"{type(outcomes).__name__}: {first_line(outcomes)}"
         return [Failure(job.planned, reason) for job in task.jobs]
     return outcomes
 

@@ -114,7 +114,10 @@ def resolved_run(planned: PlannedRun, dataset: Dataset) -> PlannedRun:
 
 @dataclass(frozen=True)
 class Task:
-    """Runs of one training digest, which share its network and its maps, and the CPU threads to use for them."""
+    """Runs of one training digest, which share its network and its maps, and the CPU threads to use for them.
+
+    With 0 threads, the process that does the task has been told how many it may use.
+    """
 
     jobs: tuple[Job, ...]
     store: str

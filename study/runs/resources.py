@@ -29,7 +29,9 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
     `clustering.foreground` becomes the truth where a challenge gives it, else predicted, and none for volumes;
     `loss.mask_weight` 1 where the foreground is predicted, else 0; `training.precision` what is fast on the device.
     """
-    precision = choose_precision(settings.training.precision, choose_device(settings.training.device))
+    precision = settings.training.precision
+    if precision == "auto":
+        precision = choose_precision(precision, choose_device(settings.training.device))
     foreground = settings.clustering.foreground
     if foreground == "auto":  # of a volume, every voxel belongs to an object
         foreground = "none" if settings.dims == 3 else "truth" if dataset.foreground_given else "predicted"

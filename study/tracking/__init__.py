@@ -49,4 +49,4 @@ from study.tracking.run import (
     tuned_settings,
     working_on,
 )
-from study.tracking.store import connect, current_store, share_view, use_store
+from study.tracking.store import check_reachable, connect, current_store, share_view, use_store

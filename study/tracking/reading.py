@@ -18,7 +18,7 @@ from study.files import DAMAGED
 from study.tracking.artifacts import fetch, list_files, read_json, read_picture, read_text
 from study.tracking.heartbeat import seems_abandoned
 from study.tracking.lookup import Scores, get_run, read_scores
-from study.tracking.run import SETTINGS
+from study.tracking.run import SETTINGS, SUPERSEDED
 from study.tracking.store import active_experiments
 
 _PARENT = "mlflow.parentRunId"
@@ -81,8 +81,9 @@ def launch_with_variances(ablation: str, data_digest: str) -> StoredRun | None:
 
 
 def children_of(parent: StoredRun) -> list[StoredRun]:
-    """The runs of a launch, the oldest first."""
-    return _search([parent.experiment_id], f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
+    """The runs of a launch, the oldest first, without those that others have superseded."""
+    found = _search([parent.experiment_id], f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
+    return [run for run in found if SUPERSEDED not in run.tags]
 
 
 def training_of(run: StoredRun) -> StoredRun:

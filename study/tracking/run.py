@@ -38,6 +38,7 @@ SETTINGS, NETWORK = "settings.json", "network/weights.pt"  # artifacts
 HOLDS_NETWORK = "holds_network"  # tag
 ASKED = "asked."  # begin of the tags with settings that were asked for as `auto`
 ENVIRONMENT, TRAINED_IN = "environment", "trained_in"  # tags: device and libraries, those of the training if others
+SUPERSEDED = "superseded"  # tag of a run whose worker was lost, and whose work another run of the launch does
 TUNED = "tuned."  # begin of the tags with the settings that a search has found
 
 
@@ -154,6 +155,26 @@ class TrackedRun:
         if reason:
             self.set_tags({"failure": reason[:5000]})
         self.client.set_terminated(self.run_id, status)
+
+    def own_attempts(self, digest: str, variant: str) -> str | None:
+        """A finished run below this one of that digest and variant, if there is one; all others are superseded.
+
+        Where a worker is lost, another one makes its run anew. What the first one has left is no run of the launch.
+        """
+        experiment_id = self.client.get_run(self.run_id).info.experiment_id
+        same = f"tags.`mlflow.parentRunId` = '{self.run_id}' and tags.digest = '{digest}'"
+        runs = [
+            run
+            for run in self.client.search_runs([experiment_id], same, order_by=["start_time ASC"])
+            if run.data.tags.get("variant", "") == variant
+        ]
+        finished = next((run.info.run_id for run in runs if run.info.status == "FINISHED"), None)
+        for run in runs:
+            if run.info.run_id != finished:
+                self.client.set_tag(run.info.run_id, SUPERSEDED, "another attempt of this launch")
+                if run.info.status == "RUNNING":
+                    TrackedRun(run.info.run_id).end("KILLED", "its worker was lost")
+        return finished
 
     def end_children(self, status: str, reason: str) -> None:
         """End the runs below this one that their worker has not ended."""

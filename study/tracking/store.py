@@ -132,6 +132,22 @@ def _experiment(client: MlflowClient) -> Experiment:
         return made_meanwhile
 
 
+def check_reachable(experiment_id: str) -> None:
+    """Raise a StudyError where only this machine can write to the store, or keep files in an experiment of it."""
+    store, place = current_store(), MlflowClient().get_experiment(experiment_id).artifact_location
+    if store.startswith("sqlite:") or is_local_uri(store):
+        raise StudyError(
+            f"workers on other machines cannot write to {store}: start an MLflow server that they reach, and name it "
+            "by MLFLOW_TRACKING_URI"
+        )
+    if is_local_uri(place):
+        raise StudyError(
+            f"workers on other machines cannot keep files in {place}, the folder of the experiment's artifacts: start "
+            "the MLflow server with --serve-artifacts --artifacts-destination, and name another experiment by "
+            "MLFLOW_EXPERIMENT_NAME"
+        )
+
+
 def active_experiments() -> list[str]:
     """Ids of all experiments of the store that are not deleted."""
     found = MlflowClient().search_experiments(ViewType.ACTIVE_ONLY, max_results=10_000)

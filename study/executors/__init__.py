@@ -1,0 +1,123 @@
+"""Where the trainings of a launch are done: here, in processes, on a dask cluster or in jobs of a batch system.
+
+A process takes seconds to import the work. The first one of a pool is started before the launching process imports what
+that needs, so that both do it at the same time: hence torch is not imported here, nor an engine before it is chosen.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from contextlib import contextmanager
+from typing import Any
+
+from study.errors import StudyError, unknown_name
+from study.executors.base import LaunchExecutor
+from study.executors.inline import Inline
+from study.executors.machine import Machine
+
+__all__ = ["EXECUTORS", "Inline", "LaunchExecutor", "Machine", "execute", "opened_executor"]
+
+# one after the other in this process; in spawned processes; on a dask cluster; in jobs of SLURM
+EXECUTORS = ("inline", "pool", "dask", "slurm")
+
+
+@contextmanager
+def opened_executor(
+    name: str, module: str, slots: int = 0, scheduler: str = "", cluster: str = ""
+) -> Iterator[LaunchExecutor]:
+    """What does the trainings of a launch until the block is left: `Inline`, `Pool`, `DaskExecutor` or `SlurmExecutor`.
+
+    Parameters
+    ----------
+    name : str
+        One of `EXECUTORS`.
+    module : str
+        That of the work.
+    slots : int
+        Trainings at a time; 0 chooses.
+    scheduler : str
+        Of dask: its address, or the kind of cluster to start, see `study.executors.dask.open_client`.
+    cluster : str
+        YAML file that describes the cluster to start, or the jobs of SLURM.
+
+    Raises
+    ------
+    StudyError
+        If there is no executor of that name, an option does not go with it, or it cannot be reached.
+    """
+    if name not in EXECUTORS:
+        raise unknown_name("executor", name, EXECUTORS)
+    if scheduler and name != "dask":
+        raise StudyError(f"--scheduler goes with --executor dask, not with {name}")
+    if cluster and name not in ("dask", "slurm"):
+        raise StudyError(f"--cluster goes with --executor dask or slurm, not with {name}")
+    with _stopped_once(), _executor(name, module, slots, scheduler, cluster) as executor:
+        yield executor
+
+
+def _executor(name: str, module: str, slots: int, scheduler: str, cluster: str) -> LaunchExecutor:
+    if name == "pool":
+        from study.executors.pool import Pool
+
+        return Pool(module, slots)
+    if name == "dask":
+        from study.executors.dask import DaskExecutor
+
+        return DaskExecutor(scheduler, slots, cluster)
+    if name == "slurm":
+        from study.executors.slurm import SlurmExecutor
+
+        return SlurmExecutor(slots, cluster)
+    return Inline()
+
+
+@contextmanager
+def _stopped_once() -> Iterator[None]:
+    """Let SIGTERM, which schedulers send, end the block as Ctrl-C does, and no further signal disturb that end.
+
+    `mlflow run` sends a second one right after the first.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that may set handlers
+        yield
+        return
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            raise KeyboardInterrupt
+
+    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def execute(
+    work: Callable[[Any], Any], tasks: Sequence[Any], slots: int, executor: LaunchExecutor
+) -> Iterator[tuple[int, Any | Exception]]:
+    """Execute tasks; gives the index of each as it ends, with its outcome, or the error of a worker that died."""
+    if tasks:
+        executor.allow(slots)
+    futures = {}
+    for i, task in enumerate(tasks):
+        future = executor.submit(work, task)
+        if future.done():  # inline
+            yield i, _outcome(future)
+        else:
+            futures[future] = i
+    for future in as_completed(futures):
+        yield futures[future], _outcome(future)
+
+
+def _outcome(future: Future) -> Any | Exception:
+    try:
+        return future.result()
+    except Exception as error:
+        return error

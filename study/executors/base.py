@@ -1,0 +1,82 @@
+"""What an executor does for a launch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
+
+from study.executors.machine import Machine, describe
+
+
+class WorkerDiedError(Exception):
+    """A training has no outcome since what did it is gone; the text says what is known of why."""
+
+
+class LaunchExecutor(AbstractContextManager, ABC):
+    """Does the trainings of a launch, some at a time.
+
+    Attributes
+    ----------
+    elsewhere : bool
+        Whether they are done on other machines, which find neither this one's files nor its cores.
+    """
+
+    elsewhere: bool = False
+
+    def start(self) -> None:
+        """Start what takes long, before there is work for it."""
+
+    def machine(self, device: str) -> Machine:
+        """What the trainings are done on, where `training.device` is that.
+
+        Raises
+        ------
+        StudyError
+            If there is no such device, or the code there is not that of this process.
+        """
+        return describe(device)
+
+    @abstractmethod
+    def slots_for(self, trainings: int, gpus: int) -> int:
+        """Number of trainings at a time, of so many, on a machine with so many GPUs to be used."""
+
+    @abstractmethod
+    def allow(self, slots: int) -> None:
+        """Let so many calls run at a time from now on; to be told before the first, and while none runs."""
+
+    @abstractmethod
+    def submit(self, work: Callable[[Any], Any], task: Any) -> Future:
+        """Do a call when a slot is free."""
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """End all that runs where the block is left by an exception, such as Ctrl-C."""
+
+
+class Threaded(LaunchExecutor):
+    """An executor with a thread for each slot, which waits for the work that is done elsewhere."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.threads: ThreadPoolExecutor | None = None
+        self.ending = False
+
+    def allow(self, slots: int) -> None:
+        if self.threads is not None:
+            self.threads.shutdown()
+        self.threads = ThreadPoolExecutor(slots)
+
+    def submit(self, work: Callable[[Any], Any], task: Any) -> Future:
+        assert self.threads is not None
+        return self.threads.submit(self._run, work, task)
+
+    def _run(self, work: Callable[[Any], Any], task: Any) -> Any:
+        if self.ending:
+            raise CancelledError
+        return self.run(work, task)
+
+    @abstractmethod
+    def run(self, work: Callable[[Any], Any], task: Any) -> Any:
+        """Have a call done, and wait for it."""

@@ -1,0 +1,60 @@
+"""What a machine is that does the trainings of a launch, and whether its code is that of the launch."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from study.errors import StudyError
+
+if TYPE_CHECKING:
+    from study.code_digest import CodeDigest
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that does trainings.
+
+    Attributes
+    ----------
+    name : str
+        Its host name.
+    device : str
+        `cpu` or `cuda`: where networks run.
+    gpus : int
+        Number of GPUs to be used; 0 where networks run on the CPU.
+    precision : str
+        What `training.precision=auto` becomes on it.
+    code : CodeDigest
+        Of the code that it runs.
+    """
+
+    name: str
+    device: str
+    gpus: int
+    precision: str
+    code: CodeDigest
+
+
+def describe(device: str) -> Machine:
+    """The machine of this process, where `training.device` is that; a StudyError if it has no such device."""
+    import torch
+
+    from study.code_digest import code_digest
+    from study.device import choose_device, choose_precision
+
+    chosen = choose_device(device)
+    gpus = torch.cuda.device_count() if chosen.type == "cuda" else 0
+    return Machine(socket.gethostname(), chosen.type, gpus, choose_precision("auto", chosen), code_digest())
+
+
+def checked(machine: Machine, which: str) -> Machine:
+    """The machine, `which` in words; raises a StudyError if its code is not that of this process."""
+    from study.code_digest import code_digest
+
+    if machine.code != code_digest():
+        raise StudyError(
+            f"{which} on {machine.name} runs other code of the study than this launch: install the same version there"
+        )
+    return machine
