@@ -200,7 +200,7 @@ def _execute_jobs(
     # to reuse results is quicker than to start a process
     plans = ((finished, [0.0] * len(finished), 1, Inline()), (unfinished, estimated, slots, executor))
     for trainings, seconds, at_a_time, how in plans:
-        tasks = [_task(training, at_a_time, here=not how.elsewhere) for training in trainings]
+        tasks = [_task(training, at_a_time, how) for training in trainings]
         time_left = TimeLeft(seconds, at_a_time)
         for i, outcomes in execute(run_task, tasks, at_a_time, how):
             of_jobs = _outcome_per_job(outcomes, tasks[i])
@@ -213,11 +213,11 @@ def _execute_jobs(
                     item.question.answer()
 
 
-def _task(training: _Training, slots: int, *, here: bool) -> Task:
+def _task(training: _Training, slots: int, executor: LaunchExecutor) -> Task:
     jobs = tuple(item.question.logged_below_parent(item.job) for item in training)
     settings = jobs[0].planned.settings
-    threads = threads_for(settings, slots) if here else settings.training.threads
-    return Task(jobs, tracking.current_store(), threads)
+    threads = settings.training.threads if executor.elsewhere else threads_for(settings, slots)
+    return Task(jobs, tracking.current_store(), threads, executor.own_folders)
 
 
 def _outcome_per_job(outcomes: list[Result | Failure] | Exception, task: Task) -> list[Result | Failure]:

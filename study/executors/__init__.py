@@ -63,14 +63,20 @@ def _executor(name: str, module: str, slots: int, scheduler: str, cluster: str) 
         from study.executors.pool import Pool
 
         return Pool(module, slots)
-    if name == "dask":
-        from study.executors.dask import DaskExecutor
+    try:
+        if name == "dask":
+            from study.executors.dask import DaskExecutor
 
-        return DaskExecutor(scheduler, slots, cluster)
-    if name == "slurm":
-        from study.executors.slurm import SlurmExecutor
+            return DaskExecutor(scheduler, slots, cluster)
+        if name == "slurm":
+            from study.executors.slurm import SlurmExecutor
 
-        return SlurmExecutor(slots, cluster)
+            return SlurmExecutor(slots, cluster)
+    except ModuleNotFoundError as error:
+        raise StudyError(
+            f"--executor {name} needs the package {error.name}: install the extra `cluster`, by pip install -c "
+            "requirements.lock -e '.[cluster]'"
+        ) from error
     return Inline()
 
 

@@ -21,10 +21,13 @@ class LaunchExecutor(AbstractContextManager, ABC):
     Attributes
     ----------
     elsewhere : bool
-        Whether they are done on other machines, which find neither this one's files nor its cores.
+        Whether they are done on other machines, so that nothing here tells their cores, their device and their speed.
+    own_folders : bool
+        Whether these may have working folders of their own, so that one does not find what another has begun.
     """
 
     elsewhere: bool = False
+    own_folders: bool = False
 
     def start(self) -> None:
         """Start what takes long, before there is work for it."""

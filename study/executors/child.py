@@ -1,4 +1,4 @@
-"""`python -m study.executors.child FILE THREADS`: does the call on its input, see `in_fresh_process`."""
+"""`python -m study.executors.child FILE THREADS PARENT`: does the call on its input, see `in_fresh_process`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from study.process import use_threads
 
 def main() -> None:
     """Do the call, and leave its outcome in the file."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(int(sys.argv[3]),), daemon=True).start()
     file, threads = Path(sys.argv[1]), int(sys.argv[2])
     call = sys.stdin.buffer.read()
     use_threads(threads)

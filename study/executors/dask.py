@@ -55,7 +55,7 @@ class DaskExecutor(Threaded):
     def __init__(self, scheduler: str, slots: int, cluster: str):
         super().__init__(slots)
         self.client, self.cluster = open_client(scheduler, cluster)
-        self.elsewhere = scheduler != LOCAL
+        self.elsewhere = self.own_folders = scheduler != LOCAL
         self.address = self.client.scheduler.address  # type: ignore[union-attr]
         self._busy: set[str] = set()
         self._running: set[Future] = set()
@@ -127,7 +127,7 @@ class DaskExecutor(Threaded):
     def _workers(self) -> set[str]:
         """Addresses of the workers that are there."""
         try:
-            return set(self.client.nthreads())
+            return set(self.client.nthreads())  # type: ignore[arg-type]
         except Exception as error:  # each kind of connection raises its own
             if self.ending:
                 raise CancelledError from error
@@ -231,7 +231,7 @@ def _started_cluster(kind: str, given: dict[str, Any]) -> Cluster:
         if kind == LOCAL:
             from distributed import LocalCluster
 
-            defaults = {"threads_per_worker": 1, "dashboard_address": None, **({"n_workers": jobs} if jobs else {})}
+            defaults = {"threads_per_worker": 1, "dashboard_address": ":0", **({"n_workers": jobs} if jobs else {})}
             return LocalCluster(**(defaults | given))
         import dask_jobqueue
 

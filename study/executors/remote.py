@@ -87,8 +87,9 @@ def in_fresh_process(call: bytes, environment: Mapping[str, str], threads: int, 
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "outcome"
-        command = [sys.executable, "-m", "study.executors.child", str(file), str(threads)]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, **environment})
+        command = [sys.executable, "-m", "study.executors.child", str(file), str(threads), str(os.getpid())]
+        path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # what this process finds, that one does too
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, **environment, **path})
         assert process.stdin is not None
         try:
             with process.stdin as pipe:

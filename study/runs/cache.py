@@ -111,6 +111,16 @@ class TrainingCache:
             torch.save({"network": network.state_dict(), "history": asdict(history)}, partial)
         self.checkpoint.unlink(missing_ok=True)
 
+    def checkpoint_step(self) -> int:
+        """Steps after which the checkpoint was written; 0 without one that can be read, which is deleted."""
+        try:
+            return int(torch.load(self.checkpoint, map_location="cpu", weights_only=True)["step"])
+        except FileNotFoundError:
+            return 0
+        except DAMAGED:
+            self.checkpoint.unlink(missing_ok=True)
+            return 0
+
     def load_maps(self, split: str, shapes: Sequence[tuple[int, ...]]) -> list[ImageMaps] | None:
         """Maps of the images of a split, whose sizes are `shapes`.
 

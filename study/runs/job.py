@@ -116,12 +116,14 @@ def resolved_run(planned: PlannedRun, dataset: Dataset) -> PlannedRun:
 class Task:
     """Runs of one training digest, which share its network and its maps, and the CPU threads to use for them.
 
-    With 0 threads, the process that does the task has been told how many it may use.
+    With 0 threads, the process that does the task has been told how many it may use. With
+    `checkpoints_in_store` another machine can go on with the training.
     """
 
     jobs: tuple[Job, ...]
     store: str
     threads: int
+    checkpoints_in_store: bool = False
 
 
 @dataclass(frozen=True)

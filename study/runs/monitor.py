@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from torch import nn
@@ -17,7 +18,7 @@ from study.inference import predict_maps
 from study.maps import ImageMaps
 from study.process import progress_line, threads_in_use
 from study.settings import Settings
-from study.tracking import Point, TrackedRun, picture_key
+from study.tracking import Point, TrackedRun, keep_checkpoint, picture_key
 from study.training.checkpoint import History
 
 PICTURES = 3  # images of a split, or planes of a volume, that are drawn
@@ -76,10 +77,20 @@ class RunMonitor:
         Of the whole training.
     name : str
         On the terminal.
+    checkpoint : Path, optional
+        File that is kept in the store at each validation; none where only this machine goes on with the training.
     """
 
-    def __init__(self, run: TrackedRun, settings: Settings, images: Sequence[NetworkImage], steps: int, name: str):
-        self.run, self.settings = run, settings
+    def __init__(
+        self,
+        run: TrackedRun,
+        settings: Settings,
+        images: Sequence[NetworkImage],
+        steps: int,
+        name: str,
+        checkpoint: Path | None = None,
+    ):
+        self.run, self.settings, self.checkpoint = run, settings, checkpoint
         self.images = images[: settings.training.validation_images]
         self.names = picture_names(self.images, settings.kind)
         self.waiting: list[Point] = []
@@ -131,6 +142,8 @@ class RunMonitor:
         self.run.log_metrics(*self.waiting, Point(step, values))
         self.waiting = []
         log_pictures(self.run, self.names, self.panels, step)
+        if self.checkpoint is not None:
+            keep_checkpoint(self.run, self.checkpoint, step)
         if self.dead:
             message = "the distance head is dead: its map is zero on all validation images, so that no seed is found; "
             message += "lower training.learning_rate or set network.leaky_distance_gradient=true"

@@ -57,7 +57,7 @@ def run_task(task: Task) -> list[Result | Failure]:
         process.use_threads(task.threads)
     tracking.use_store(task.store)
     first = task.jobs[0]
-    training = _Training(first)
+    training = _Training(first, in_store=task.checkpoints_in_store)
     with training.cache.lock():
         if not first.reuse:
             training.cache.clear()
@@ -147,6 +147,8 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     if holds_network:
         run.log_text(as_csv(contents(settings.data)), IMAGES)
         run.log_network(trained.network, channels_of(settings.data))
+        if training.in_store:
+            tracking.drop_checkpoints(training.digest)
         log_affinity_pictures(run, trained.network, training.images("test"), job.planned.settings)
         trained.holder = run.run_id
     return scored
@@ -212,11 +214,14 @@ class _Training:
     Attributes
     ----------
     cache : TrainingCache
+    in_store : bool
+        Whether checkpoints are kept in the store too.
     finished : dict of str
         Digest of a result -> the run of this task that has it.
     """
 
-    def __init__(self, job: Job):
+    def __init__(self, job: Job, *, in_store: bool = False):
+        self.in_store, self.launch = in_store, job.parent_id or ""
         self.settings, self.digest, self.name = job.planned.settings, job.training_digest, job.planned.name
         self.reuse, self.cache = job.reuse, TrainingCache(job.training_digest, job.data_digest, job.code)
         self.finished: dict[str, str] = {}
@@ -253,10 +258,15 @@ class _Training:
 
     def _train(self, run: TrackedRun) -> TrainedNetwork:
         images = images_to_train(self.settings, choose_device(self.settings.training.device))
-        with RunMonitor(run, self.settings, self.images("val"), self.steps, self.name) as monitor:
+        file = self.cache.checkpoint
+        if self.in_store:
+            launch = "" if self.reuse else self.launch
+            tracking.fetch_checkpoint(self.digest, file, beyond=self.cache.checkpoint_step(), launch=launch)
+        kept = file if self.in_store else None
+        with RunMonitor(run, self.settings, self.images("val"), self.steps, self.name, kept) as monitor:
             score = score_of(KINDS[self.settings.kind].headline)
             by = (f"val/{score.key}", score.sign)
-            network, history = train(images, self.settings, monitor, monitor.validate, self.cache.checkpoint, by)
+            network, history = train(images, self.settings, monitor, monitor.validate, file, by)
         self.cache.save(network, history)
         return TrainedNetwork(lambda: network, history, shown_by=run.run_id)
 

@@ -1,5 +1,6 @@
 """The only package that knows MLflow."""
 
+from study.tracking.checkpoints import drop_checkpoints, fetch_checkpoint, keep_checkpoint
 from study.tracking.commit import commit_in_words
 from study.tracking.given import name_given_run
 from study.tracking.heartbeat import end_abandoned, send_heartbeats

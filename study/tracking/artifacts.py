@@ -34,6 +34,11 @@ def fetch(run_id: str, file: str, folder: str | Path) -> Path:
     return Path(_repository(run_id, current_store()).download_artifacts(file, dst_path=str(folder)))
 
 
+def delete(run_id: str, file: str) -> None:
+    """Delete a file of a run."""
+    _repository(run_id, current_store()).delete_artifacts(file)
+
+
 def read_text(run_id: str, file: str) -> str:
     """The text of a file of a run; raises OSError or MlflowException where there is none."""
     with _fetched(run_id, file) as path:

@@ -1,7 +1,6 @@
 import io
 import json
 import re
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import mlflow
@@ -18,6 +17,7 @@ from study.ablation.statistics import Components, summarize
 from study.code_digest import CodeDigest
 from study.errors import StudyError
 from study.executors import Inline, opened_executor
+from study.executors.base import WorkerDiedError
 from study.profiles import load_settings
 from study.runs import cache, job, pipeline
 from study.runs.job import Result
@@ -383,7 +383,7 @@ def test_a_plan_tells_what_its_seeds_can_tell(store, trained, capsys):
 def test_a_worker_of_other_code_refuses_its_jobs(store, trained, monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "code_digest", lambda: CodeDigest("edited", "while", "running"))
     assert run_ablations([SOUND], variant_of(tiny()), [0], INLINE).failed == 2
-    assert "the source code of the study has changed since this launch began: launch again" in capsys.readouterr().out
+    assert "is not that of this launch: launch again" in capsys.readouterr().out
     assert not trained
 
 
@@ -392,7 +392,7 @@ def test_a_worker_that_dies_is_told(store, cells, monkeypatch, capsys):
         for i, task in enumerate(tasks):
             for planned in task.jobs:
                 start_run(planned.experiment_id, "child", "", {}, parent_id=planned.parent_id)
-            yield i, BrokenProcessPool("a process was terminated abruptly")
+            yield i, WorkerDiedError("the worker process died (a process was terminated abruptly): with fewer --slots")
 
     monkeypatch.setattr(launch, "execute", execute)
     assert run_ablations([ABLATION], variant_of(cells), [0], INLINE).failed == 2

@@ -9,11 +9,11 @@ import psutil
 import pytest
 import torch
 
-from study import allotment, executors, process
+from study import allotment, process
 from study.errors import StudyError
-from study.executors import MEMORY_PER_RUN, Inline, Pool, execute, opened_executor
+from study.executors import Inline, execute, opened_executor, pool
+from study.executors.pool import MEMORY_PER_RUN, Pool
 
-CPU, GPU = torch.device("cpu"), torch.device("cuda")
 TASKS = """
 import os, time
 
@@ -101,9 +101,9 @@ def test_the_first_signal_stops_and_a_further_one_disturbs_nothing(call, kind):
 
 
 def test_a_pool_executes_again_with_other_slots(call):
-    with opened_executor("pool", call.__module__) as pool:
-        (first,) = execute(call, [("meet", "aa")], 1, pool)
-        found = dict(execute(call, [("meet", "bc"), ("meet", "cb")], 2, pool))
+    with opened_executor("pool", call.__module__) as opened:
+        (first,) = execute(call, [("meet", "aa")], 1, opened)
+        found = dict(execute(call, [("meet", "bc"), ("meet", "cb")], 2, opened))
         assert first[1] in found.values()  # the process is used again
         assert len(set(found.values())) == 2
 
@@ -159,18 +159,17 @@ def test_slots_on_cpu(slots, cores, gibibytes, trainings, wanted, monkeypatch):
     monkeypatch.setattr(allotment, "cores", lambda: cores)
     monkeypatch.setattr(allotment, "memory", lambda: gibibytes * 2**30)
     assert MEMORY_PER_RUN == 2 * 2**30
-    assert Pool("study.errors", slots).slots_for(trainings, CPU) == wanted
-    assert Inline().slots_for(trainings, CPU) == 1
+    assert Pool("study.errors", slots).slots_for(trainings, 0) == wanted
+    assert Inline().slots_for(trainings, 0) == 1
 
 
 @pytest.mark.parametrize(
     ("slots", "gpus", "trainings", "wanted"), [(0, 4, 100, 4), (0, 1, 100, 1), (3, 4, 100, 12), (3, 4, 5, 5)]
 )
 def test_slots_on_gpus(slots, gpus, trainings, wanted, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(allotment, "memory", lambda: 0)
-    assert Pool("study.errors", slots).slots_for(trainings, GPU) == wanted
-    assert Inline().slots_for(trainings, GPU) == 1
+    assert Pool("study.errors", slots).slots_for(trainings, gpus) == wanted
+    assert Inline().slots_for(trainings, gpus) == 1
 
 
 @pytest.mark.parametrize("gpus", [0, 2])
@@ -180,17 +179,17 @@ def test_each_worker_has_a_line_of_the_terminal_and_a_gpu_of_its_own(gpus, monke
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(signal, "signal", lambda *given: ignored.append(given))
-    monkeypatch.setattr(executors.tqdm, "set_lock", lambda _: None)
-    monkeypatch.setattr(executors, "_stop_with_parent", lambda: None)
+    monkeypatch.setattr(pool.tqdm, "set_lock", lambda _: None)
+    monkeypatch.setattr(pool, "_stop_with_parent", lambda: None)
     monkeypatch.setitem(process._progress, "line", 0)
     for slot in range(3):
-        executors._start_worker(None, slot, "study.errors")
+        pool._start_worker(None, slot, "study.errors")
         assert process.progress_line() == slot
     assert chosen == ([0, 1, 0] if gpus else [])
     assert (signal.SIGINT, signal.SIG_IGN) in ignored
 
 
 def test_unknown_executor():
-    words = "unknown executor 'dsak': choose one of inline, pool"
+    words = "unknown executor 'dsak': choose one of dask"
     with pytest.raises(StudyError, match=words), opened_executor("dsak", "study.errors"):
         pass

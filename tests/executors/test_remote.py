@@ -1,0 +1,104 @@
+import os
+import pickle
+import signal
+import sys
+import time
+from concurrent.futures import CancelledError
+
+import psutil
+import pytest
+
+from study.errors import StudyError
+from study.executors.base import WorkerDiedError
+from study.executors.remote import call_as_bytes, done, forwarded_environment, in_fresh_process, outcome_of
+
+
+def never():
+    return False
+
+
+def fresh(function, *given, cancelled=never, threads=1, environment=None):
+    return outcome_of(in_fresh_process(call_as_bytes(function, *given), environment or {}, threads, cancelled))
+
+
+def test_a_call_is_done_where_its_bytes_are_read():
+    assert pickle.loads(call_as_bytes(max, 3, 5)) == 5
+    assert outcome_of(done(call_as_bytes(max, 3, 5))) == 5
+
+
+def test_the_exception_of_a_call_is_raised_again():
+    with pytest.raises(StudyError, match="unknown colour 'blau': choose one of blue"):
+        outcome_of(done(call_as_bytes(_refuse)))
+
+
+def _refuse():
+    raise StudyError("unknown colour 'blau': choose one of blue")
+
+
+class _OfTwoError(Exception):
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+def _raise_of_two():
+    raise _OfTwoError("this", "that")
+
+
+def test_an_exception_that_cannot_be_sent_keeps_its_words():
+    with pytest.raises(RuntimeError, match="_OfTwoError: this and that"):
+        outcome_of(done(call_as_bytes(_raise_of_two)))
+
+
+def test_a_process_of_its_own_with_its_threads_and_the_store_of_the_launch(monkeypatch):
+    assert fresh(os.getpid) != os.getpid()
+    words = "__import__('study.process', fromlist=['process']).threads_in_use()"
+    assert fresh(eval, words, threads=3) == 3
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    monkeypatch.setenv("AWS_REGION", "here")
+    monkeypatch.setenv("MLFLOW_RUN_ID", "of the launch")
+    environment = forwarded_environment()
+    assert "MLFLOW_RUN_ID" not in environment
+    assert environment["AWS_REGION"] == "here"
+    assert fresh(os.getenv, "MLFLOW_TRACKING_TOKEN", environment=environment) == "secret"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGKILL)})", r"was killed \(signal 9\)"),
+        (f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGTERM)})", "was ended by signal 15"),
+        ("__import__('os')._exit(3)", "ended with status 3"),
+    ],
+)
+def test_a_process_that_ends_without_an_outcome(words, told):
+    with pytest.raises(WorkerDiedError, match=told):
+        fresh(eval, words)
+
+
+def test_a_process_whose_outcome_is_not_wanted_is_ended():
+    started = time.monotonic()
+    with pytest.raises(CancelledError):
+        fresh(time.sleep, 100, cancelled=lambda: time.monotonic() - started > 1)
+    assert time.monotonic() - started < 60
+    assert not [child for child in psutil.Process().children() if "study.executors.child" in child.cmdline()]
+
+
+def test_a_process_ends_with_the_one_that_has_started_it(tmp_path):
+    """As where a worker is killed: nobody would take the outcome of its training."""
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import time\n"
+        "from study.executors.remote import call_as_bytes, in_fresh_process\n"
+        "in_fresh_process(call_as_bytes(time.sleep, 300), {}, 1, lambda: False)\n"
+    )
+    worker = psutil.Popen([sys.executable, str(script)])
+    try:
+        for _ in range(600):
+            if children := worker.children():
+                break
+            time.sleep(0.1)
+    finally:
+        worker.kill()
+        worker.wait()
+    psutil.wait_procs(children, timeout=60)
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

@@ -1,0 +1,146 @@
+"""A launch on a dask cluster whose workers share neither a folder nor a store file, with an MLflow server."""
+
+import re
+import shutil
+import signal
+import socket
+import time
+import urllib.request
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from tests.executors.test_dask import process_of
+from tests.launches import (
+    INLINE,
+    RUNS,
+    all_histories,
+    client_of,
+    ended,
+    parents_and_children,
+    runs_in,
+    start,
+    statuses,
+    wait_until,
+)
+
+SERVER = "--backend-store-uri sqlite:///mlflow.db --artifacts-destination ./kept --serve-artifacts --workers 1 --port"
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def wait_for(condition, what):
+    for _ in range(1200):
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"no {what}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("cluster")
+
+
+@pytest.fixture(scope="module")
+def server(place, empty_store):
+    """The address of an MLflow server that keeps the artifacts itself."""
+    (place / "server").mkdir()
+    shutil.copy(empty_store, place / "server" / "mlflow.db")
+    address = f"http://127.0.0.1:{(port := free_port())}"
+
+    def answers():
+        try:
+            return urllib.request.urlopen(f"{address}/health", timeout=1).status == 200
+        except OSError:
+            return False
+
+    with process_of(place / "server", "mlflow", "server", *SERVER.split(), str(port), path=""):
+        wait_for(answers, "server")
+        yield address
+
+
+@pytest.fixture(scope="module")
+def scheduler(place):
+    words = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    with process_of(place / "scheduler", *words, path=""):
+        log = place / "scheduler" / "log"
+        address = wait_for(lambda: re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text()), "scheduler")[0]
+        worker = ["distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+        with process_of(place / "a", *worker, path=""), process_of(place / "b", *worker, path=""):
+            yield address
+
+
+def test_a_worker_is_killed_while_it_trains(place, server, scheduler, empty_store):
+    """Nothing is lost, nothing is there twice, and another one goes on with its training, to the same digits."""
+    client, folder, alone = MlflowClient(server), place / "launch", place / "alone"
+    for each in (folder, alone):
+        each.mkdir()
+    shutil.copy(empty_store, alone / "mlflow.db")
+    launch = start(folder, "--executor", "dask", "--scheduler", scheduler, MLFLOW_TRACKING_URI=server)
+
+    def trained_for_a_while():
+        return [run for run in runs_in(client) if "checkpoint_step" in run.data.tags]
+
+    wait_until(launch, lambda: client.search_experiments(filter_string="name != 'Default'"))
+    wait_until(launch, trained_for_a_while)
+    lost = trained_for_a_while()[0]
+    process = psutil.Process(int(lost.data.tags["process"].split()[1]))
+    process.parent().kill()  # the worker, and its training ends with it
+    assert ended(launch) == 0, (folder / "told").read_text()
+    assert ended(start(alone, *INLINE)) == 0
+
+    (parent,), children = parents_and_children(client)
+    assert parent.info.status == "FINISHED"
+    finished = [run for run in children if "superseded" not in run.data.tags]
+    assert [run.info.status for run in finished] == ["FINISHED"] * RUNS
+    assert len({run.info.run_name for run in finished}) == RUNS
+    (left,) = [run for run in children if "superseded" in run.data.tags]
+    assert (left.info.run_id, left.info.status) == (lost.info.run_id, "KILLED")
+    assert "has left the cluster" in (folder / "told").read_text()
+
+    _, expected = parents_and_children(client_of(alone))
+    assert all_histories(client, finished) == all_histories(client_of(alone), expected)
+    (resumed,) = [r for r in finished if r.info.run_name == lost.info.run_name]
+    pictures = {item.path for item in client.list_artifacts(resumed.info.run_id, "images")}
+    assert pictures
+    assert not [path for path in pictures if "step=0" in path or "%step%0%" in path]  # it has not begun anew
+    assert not client.list_artifacts(resumed.info.run_id, "checkpoint")
+
+
+def test_a_store_that_only_this_machine_has_is_refused(place, scheduler):
+    folder = place / "refused"
+    folder.mkdir()
+    assert ended(start(folder, "--executor", "dask", "--scheduler", scheduler)) == 1
+    told = (folder / "told").read_text()
+    assert re.search(
+        r"^Error: workers on other machines cannot write to sqlite:///mlflow\.db: start an MLflow", told, re.M
+    )
+    assert "Traceback" not in told
+    assert statuses(client_of(folder)) == {}
+
+
+def test_a_launch_that_is_stopped_ends_its_trainings(place, server, scheduler):
+    client, folder = MlflowClient(server), place / "stopped"
+    folder.mkdir()
+    launch = start(folder, "--executor", "dask", "--scheduler", scheduler, "--reuse", "0", MLFLOW_TRACKING_URI=server)
+    before = {run.info.run_id for run in runs_in(client)}
+
+    def trains():
+        return [r for r in runs_in(client) if r.info.run_id not in before and "mlflow.parentRunId" in r.data.tags]
+
+    wait_until(launch, trains)
+    launch.send_signal(signal.SIGINT)
+    assert ended(launch, 60) == 130
+    assert {run.info.status for run in runs_in(client) if run.info.run_id not in before} == {"KILLED"}
+    wait_for(lambda: not _trainings(), "end of the trainings")
+
+
+def _trainings():
+    words = (" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"]))
+    return [word for word in words if "study.executors.child" in word]
