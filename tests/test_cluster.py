@@ -3,15 +3,11 @@
 import re
 import shutil
 import signal
-import socket
-import time
-import urllib.request
 
 import psutil
 import pytest
 from mlflow import MlflowClient
 
-from tests.executors.test_dask import process_of
 from tests.launches import (
     INLINE,
     RUNS,
@@ -24,22 +20,7 @@ from tests.launches import (
     statuses,
     wait_until,
 )
-
-SERVER = "--backend-store-uri sqlite:///mlflow.db --artifacts-destination ./kept --serve-artifacts --workers 1 --port"
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def wait_for(condition, what):
-    for _ in range(1200):
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"no {what}")
+from tests.servers import dask_scheduler, free_port, mlflow_server, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -49,31 +30,16 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(place, empty_store):
-    """The address of an MLflow server that keeps the artifacts itself."""
     (place / "server").mkdir()
     shutil.copy(empty_store, place / "server" / "mlflow.db")
-    address = f"http://127.0.0.1:{(port := free_port())}"
-
-    def answers():
-        try:
-            return urllib.request.urlopen(f"{address}/health", timeout=1).status == 200
-        except OSError:
-            return False
-
-    with process_of(place / "server", "mlflow", "server", *SERVER.split(), str(port), path=""):
-        wait_for(answers, "server")
+    with mlflow_server(place / "server", "sqlite:///mlflow.db", free_port()) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def scheduler(place):
-    words = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    with process_of(place / "scheduler", *words, path=""):
-        log = place / "scheduler" / "log"
-        address = wait_for(lambda: re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text()), "scheduler")[0]
-        worker = ["distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
-        with process_of(place / "a", *worker, path=""), process_of(place / "b", *worker, path=""):
-            yield address
+    with dask_scheduler(place / "scheduler", [place / "a", place / "b"]) as address:
+        yield address
 
 
 def test_a_worker_is_killed_while_it_trains(place, server, scheduler, empty_store):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
@@ -24,7 +24,7 @@ from study.executors.base import WorkerDiedError
 from study.metrics import headline, summary_scores
 from study.origin import as_markdown
 from study.runs.commands import threads_for
-from study.runs.job import Failure, Job, Result, Task, variant_name
+from study.runs.job import Failure, Job, Postponed, Result, Task, variant_name
 from study.runs.monitor import picture_names
 from study.runs.pipeline import log_dataset, run_task
 from study.runs.resources import contents, opened
@@ -56,6 +56,7 @@ class _QuestionJob(NamedTuple):
 _Training = list[_QuestionJob]  # the jobs that share one training
 
 
+@tracking.told_if_gone()
 def run_ablations(
     ablations: Sequence[Ablation],
     base: SettingsOf,
@@ -165,7 +166,9 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
                 log_dataset(parent, dataset, digest, question.jobs[0].planned.settings.data.root)
                 parent.set_tags({"launch": parent.run_id})
             yield
-        except BaseException:
+        except BaseException as error:
+            if tracking.is_gone(error):  # nothing can be ended in it; the next launch finds their process dead
+                raise
             for parent in (question.parent for question in questions if question.parent and not question.ended):
                 parent.end_children("KILLED", "the launch was stopped")
                 parent.end("KILLED", "the launch was stopped")
@@ -197,12 +200,22 @@ def _execute_jobs(
 ) -> None:
     """Execute all jobs; a line is written as each ends, and each question is answered with its last job."""
     done, total = 0, sum(len(training) for training in (*finished, *unfinished))
-    # to reuse results is quicker than to start a process
-    plans = ((finished, [0.0] * len(finished), 1, Inline()), (unfinished, estimated, slots, executor))
+    postponed: list[_Training] = []
+    no_time = [0.0] * total
+    plans = (
+        (finished, no_time, 1, Inline()),  # to reuse results is quicker than to start a process
+        (unfinished, estimated, slots, executor),
+        (postponed, no_time, slots, executor),
+    )
     for trainings, seconds, at_a_time, how in plans:
-        tasks = [_task(training, at_a_time, how) for training in trainings]
-        time_left = TimeLeft(seconds, at_a_time)
+        patient = trainings is postponed
+        tasks = [replace(_task(training, at_a_time, how), patient=patient) for training in trainings]
+        time_left = TimeLeft(seconds[: len(tasks)], at_a_time)
         for i, outcomes in execute(run_task, tasks, at_a_time, how):
+            if isinstance(outcomes, Postponed):
+                tqdm.write(f"{trainings[i][0].job.planned.name}: {outcomes.owner} trains it; the others are done first")
+                postponed.append(trainings[i])
+                continue
             of_jobs = _outcome_per_job(outcomes, tasks[i])
             left = time_left.finished(i, whole=not all(isinstance(outcome, Failure) for outcome in of_jobs))
             for item, outcome in zip(trainings[i], of_jobs, strict=True):

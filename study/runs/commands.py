@@ -65,7 +65,9 @@ def train_one(settings: Settings, *, reuse: bool = True) -> None:
         tqdm.write(f"the same has been run before: its results are taken from run {source}")
     for sentence in lookup.skipped([] if source else [job]):
         tqdm.write(sentence)
-    (outcome,) = run_task(Task((job,), tracking.current_store(), threads_for(settings, 1)))
+    outcomes = run_task(Task((job,), tracking.current_store(), threads_for(settings, 1), patient=True))
+    assert isinstance(outcomes, list)
+    (outcome,) = outcomes
     if isinstance(outcome, Failure):
         raise StudyError(outcome.reason)
     tqdm.write(in_words(outcome.table, "test"))

@@ -124,6 +124,14 @@ class Task:
     store: str
     threads: int
     checkpoints_in_store: bool = False
+    patient: bool = False  # whether it waits for a training that another launch does, or gives `Postponed`
+
+
+@dataclass(frozen=True)
+class Postponed:
+    """A task that waits until a training ends that another launch does."""
+
+    owner: str  # which process does it, in words
 
 
 @dataclass(frozen=True)

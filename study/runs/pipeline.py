@@ -27,7 +27,7 @@ from study.runs.affinity_pictures import log_affinity_pictures
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
 from study.runs.gallery import log_gallery
-from study.runs.job import Failure, Job, Result, Task
+from study.runs.job import Failure, Job, Postponed, Result, Task
 from study.runs.monitor import RunMonitor, log_pictures, panels, picture_names
 from study.runs.resources import channels_of, contents, data_digest, images_to_train, network_images, opened
 from study.runs.threshold_search import search_thresholds
@@ -38,8 +38,10 @@ from study.training.loop import number_of_steps, train
 from study.tuning import paper_thresholds
 
 
-def run_task(task: Task) -> list[Result | Failure]:
+def run_task(task: Task) -> list[Result | Failure] | Postponed:
     """Make the runs of a task: train once where no network is there yet, score each.
+
+    Where another launch does the training at this moment, and the task is not patient, nothing is done.
 
     A fault ends a run as FAILED, with its reason as a tag (and its traceback as an artifact where the user cannot fix
     it), and is returned, so that other runs go on.
@@ -57,6 +59,8 @@ def run_task(task: Task) -> list[Result | Failure]:
         process.use_threads(task.threads)
     tracking.use_store(task.store)
     first = task.jobs[0]
+    if first.reuse and not task.patient and (owner := tracking.is_claimed(first.training_digest)):
+        return Postponed(owner)
     training = _Training(first, in_store=task.checkpoints_in_store)
     with training.cache.lock():
         if not first.reuse:
@@ -247,8 +251,7 @@ class _Training:
         """
         if self._trained is None:
             try:
-                holder = tracking.run_with_network(self.digest) if self.reuse else None
-                found = TrainedNetwork.find(self.settings, self.cache, holder)
+                found = TrainedNetwork.find(self.settings, self.cache, self._holder())
                 self._trained = found or self._train(run)
             except Exception as error:
                 self._trained = error
@@ -256,7 +259,15 @@ class _Training:
             raise self._trained
         return self._trained
 
+    def _holder(self) -> str | None:
+        """The run in the store that keeps the network."""
+        return tracking.run_with_network(self.digest) if self.reuse else None
+
     def _train(self, run: TrackedRun) -> TrainedNetwork:
+        if self.reuse and not tracking.claim(run, self.digest, lambda: self._holder() is not None):
+            found = TrainedNetwork.find(self.settings, self.cache, self._holder())
+            assert found is not None
+            return found
         images = images_to_train(self.settings, choose_device(self.settings.training.device))
         file = self.cache.checkpoint
         if self.in_store:

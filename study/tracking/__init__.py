@@ -1,6 +1,7 @@
 """The only package that knows MLflow."""
 
 from study.tracking.checkpoints import drop_checkpoints, fetch_checkpoint, keep_checkpoint
+from study.tracking.claims import claim, is_claimed
 from study.tracking.commit import commit_in_words
 from study.tracking.given import name_given_run
 from study.tracking.heartbeat import end_abandoned, send_heartbeats
@@ -50,4 +51,4 @@ from study.tracking.run import (
     tuned_settings,
     working_on,
 )
-from study.tracking.store import check_reachable, connect, current_store, share_view, use_store
+from study.tracking.store import check_reachable, connect, current_store, is_gone, share_view, told_if_gone, use_store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -16,7 +17,8 @@ from mlflow.exceptions import MlflowException
 
 HEARTBEAT = 30.0  # seconds
 DEAD_AFTER = 300.0  # seconds without a heartbeat, for runs of other machines
-_BEAT, _PROCESS = "heartbeat", "process"  # tags: seconds since 1970; machine, process id, seconds since 1970
+# tags: seconds since 1970; machine, process id, its start in seconds since 1970, and the namespace of its id
+_BEAT, _PROCESS = "heartbeat", "process"
 
 
 class _Named(Protocol):
@@ -26,7 +28,7 @@ class _Named(Protocol):
 def heartbeat_tags() -> dict[str, str]:
     """Tags of a run that this process works on: which process it is, and when it last gave a heartbeat."""
     process = psutil.Process()
-    name = f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+    name = f"{socket.gethostname()} {process.pid} {process.create_time():.0f} {_namespace()}"
     return {_PROCESS: name, _BEAT: f"{time.time():.0f}"}
 
 
@@ -66,14 +68,44 @@ def end_abandoned(experiment_id: str) -> int:
     return ended
 
 
+def heartbeat_of(run: Run) -> str:
+    """The last heartbeat of a run; another one shows that it is worked on, whatever the clocks of two machines say."""
+    return run.data.tags.get(_BEAT, "")
+
+
+def process_of(run: Run) -> str:
+    """Which process works on a run, in words."""
+    words = run.data.tags.get(_PROCESS, "").split(" ")
+    return f"process {words[1]} on {words[0]}" if len(words) > 1 else "another process"
+
+
+def is_ended_here(run: Run) -> bool:
+    """Whether the process of a run was one of this machine, and is dead."""
+    return _is_of_here(run) and not _alive(run)
+
+
 def seems_abandoned(run: Run) -> bool:
     """Whether a run marked RUNNING has given heartbeats, and its process is dead."""
     return _BEAT in run.data.tags and not _alive(run)
 
 
+def _is_of_here(run: Run) -> bool:
+    """Whether the process of a run can be looked up: two containers with one host name do not see each other's."""
+    machine, _, _, *namespace = run.data.tags.get(_PROCESS, "  ").split(" ")
+    return machine == socket.gethostname() and (not namespace or namespace[0] == _namespace())
+
+
+def _namespace() -> str:
+    """The namespace of the ids of processes; empty where there is none."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
 def _alive(run: Run) -> bool:
-    machine, pid, started = run.data.tags.get(_PROCESS, "  ").split(" ")
-    if machine != socket.gethostname():
+    _, pid, started, *_ = run.data.tags.get(_PROCESS, "  ").split(" ")
+    if not _is_of_here(run):
         return time.time() - float(run.data.tags[_BEAT]) < DEAD_AFTER
     try:  # an id alone is used again; a clock that is set moves all starts a little
         return abs(psutil.Process(int(pid)).create_time() - float(started)) < 2

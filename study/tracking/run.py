@@ -20,6 +20,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from torch import nn
 
@@ -118,10 +119,12 @@ class TrackedRun:
     def log_dataset(self, name: str, digest: str, source: str, profile: dict[str, int]) -> None:
         """Log which data the run reads: its digest, where it is from, and images per split."""
         entity = DatasetEntity(name, digest, "local", json.dumps({"uri": source}), profile=json.dumps(profile))
+        given = [DatasetInput(entity, [InputTag("mlflow.data.context", "train, val, test")])]
         with store_lock():
-            self.client.log_inputs(
-                self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "train, val, test")])]
-            )
+            try:
+                self.client.log_inputs(self.run_id, given)
+            except MlflowException:  # another launch has made the entry of the data set in the same moment
+                self.client.log_inputs(self.run_id, given)
 
     def log_scores(self, split: str, table: pd.DataFrame, pictures: Sequence[np.ndarray]) -> None:
         """Log the scores per image of a split, and pictures of its first images."""

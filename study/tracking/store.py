@@ -48,7 +48,7 @@ def connect() -> str:
     store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
     use_store(store)
     try:
-        with store_lock():
+        with _few_retries(), store_lock():
             _prepare_file(store)
             experiment = _experiment(MlflowClient())
         if is_local_uri(experiment.artifact_location):
@@ -63,14 +63,49 @@ def connect() -> str:
     return experiment.experiment_id
 
 
-def _what_is_wrong(error: Exception) -> str:
-    """Why a store cannot be used, and what fixes that."""
+@contextmanager
+def _few_retries() -> Iterator[None]:
+    """Let a server that is not there be told within seconds; later MLflow waits two minutes for one that comes back."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "2"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+@contextmanager
+def told_if_gone() -> Iterator[None]:
+    """Tell in a sentence that the store has gone away while it was in use, and how to go on."""
+    try:
+        yield
+    except MlflowException as error:
+        if not is_gone(error):
+            raise
+        raise StudyError(
+            f"the MLflow store {current_store()} has gone away ({first_line(error)}): start it again, and launch again "
+            "to go on"
+        ) from error
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether an error is that a store does not answer any more."""
     cause: BaseException | None = error
     while cause is not None:
         silent = isinstance(cause, http.ConnectionError | http.Timeout)
         if silent and not isinstance(cause, http.SSLError | http.ProxyError):  # for which there was an answer
-            return f"does not answer ({first_line(error)}): start the server, or correct MLFLOW_TRACKING_URI"
+            return True
         cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Why a store cannot be used, and what fixes that."""
+    if is_gone(error):
+        return f"does not answer ({first_line(error)}): start the server, or correct MLFLOW_TRACKING_URI"
     if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
         return (
             f"refuses you ({first_line(error)}): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
@@ -157,7 +192,6 @@ def active_experiments() -> list[str]:
 def use_store(store: str) -> None:
     """Let MLflow write to `store`, and say only what matters."""
     quiet_libraries()
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     mlflow.set_tracking_uri(store)
 
 

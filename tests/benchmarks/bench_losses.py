@@ -16,6 +16,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,9 +32,8 @@ COSINE, DISCRIMINATIVE = CosineLoss(), DiscriminativeLoss(regulariser_weight=0)
 def objects(count: int, size: int) -> np.ndarray:
     """Labels of `count` discs that touch one another, on background."""
     points = np.random.default_rng(0).uniform(0.1, 0.9, (count, 2)) * size
-    pixels = np.mgrid[:size, :size, :1].transpose(1, 2, 3, 0)[..., :2]
-    distance = np.linalg.norm(pixels - points, axis=3)
-    return np.where(distance.min(axis=2) < 0.6 * size / count**0.5, distance.argmin(axis=2) + 1, 0)
+    distance, nearest = KDTree(points).query(np.argwhere(np.ones((size, size))))
+    return np.where(distance < 0.6 * size / count**0.5, nearest + 1, 0).reshape(size, size)
 
 
 def chosen(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

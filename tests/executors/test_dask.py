@@ -1,7 +1,3 @@
-import os
-import re
-import signal
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -13,6 +9,7 @@ import pytest
 from study.errors import StudyError
 from study.executors import execute, opened_executor
 from study.executors.base import WorkerDiedError
+from tests.servers import dask_scheduler
 
 TASKS = """
 import os, time
@@ -64,35 +61,11 @@ def call(place, monkeypatch):
     del sys.modules["tasks_of_dask"]
 
 
-@contextmanager
-def process_of(folder, *words, path):
-    """A command of dask that runs in a folder, as on another machine."""
-    folder.mkdir(exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), os.getcwd()]), "PYTHONWARNINGS": "ignore"}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(60)
-
-
 @pytest.fixture(scope="module")
 def scheduler(place):
-    """The address of a scheduler that does not find the package, with two workers in folders of their own."""
-    words = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    with process_of(place / "scheduler", *words, path=""):
-        for _ in range(600):
-            if found := re.search(r"tcp://127\.0\.0\.1:\d+", (place / "scheduler" / "log").read_text()):
-                break
-            time.sleep(0.1)
-        worker = ["distributed.cli.dask_worker", found[0], "--nthreads", "1", "--no-dashboard"]
-        with process_of(place / "a", *worker, path=place), process_of(place / "b", *worker, path=place):
-            yield found[0]
+    """The address of a scheduler that does not find the tasks, with two workers in folders of their own that do."""
+    with dask_scheduler(place / "scheduler", [place / "a", place / "b"], place) as address:
+        yield address
 
 
 @contextmanager

@@ -62,6 +62,15 @@ def test_a_run_that_this_process_works_on_is_not(store, begun):
     assert state(store, run) == ("RUNNING", None)
 
 
+def test_processes_of_another_namespace_are_not_looked_up(store, begun):
+    """Two containers with one host name do not see each other's processes."""
+    name = f"{HERE} 999999 1000000000"
+    fresh, old = (begun(process=f"{name} pid:[7]", heartbeat=time.time() - s) for s in (10, 360))
+    gone = begun(process=f"{name} {heartbeat._namespace()}", heartbeat=time.time() - 10)
+    assert end_abandoned(connect()) == 2
+    assert [state(store, run)[0] for run in (fresh, old, gone)] == ["RUNNING", "KILLED", "KILLED"]
+
+
 def test_the_id_of_a_dead_process_may_be_in_use_again(store, begun):
     other = begun(process=f"{HERE} {os.getpid()} 1000000000", heartbeat=time.time())
     assert end_abandoned(connect()) == 1
