@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             further = [*further, "--peers", str(python)]
         print(f"{name} …", flush=True)
         sections.append(section(name, further))
-    given.output.write_text("\n".join([INTRODUCTION, *sections]))
+        given.output.write_text("\n".join([INTRODUCTION, *sections]))  # at once: what follows may take long, or fail
 
 
 def peers_python(folder: Path) -> Path:
