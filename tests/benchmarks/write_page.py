@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "tuning": [],
     "predict": [],
     "growth": [],
+    "engines": [],
 }
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "scikit-learn", "bioimage-cpp", "optuna", "mlflow")
 PEERS = ("stardist", "cellpose")
