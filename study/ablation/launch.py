@@ -215,6 +215,7 @@ def _execute_jobs(
             if isinstance(outcomes, Postponed):
                 tqdm.write(f"{trainings[i][0].job.planned.name}: {outcomes.owner} trains it; the others are done first")
                 postponed.append(trainings[i])
+                time_left.finished(i, whole=False)
                 continue
             of_jobs = _outcome_per_job(outcomes, tasks[i])
             left = time_left.finished(i, whole=not all(isinstance(outcome, Failure) for outcome in of_jobs))

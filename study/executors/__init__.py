@@ -6,8 +6,10 @@ that needs, so that both do it at the same time: hence torch is not imported her
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ __all__ = ["EXECUTORS", "Inline", "LaunchExecutor", "Machine", "execute", "opene
 
 # one after the other in this process; in spawned processes; on a dask cluster; in jobs of SLURM
 EXECUTORS = ("inline", "pool", "dask", "slurm")
+_AGAIN = 3.0  # s after a first signal, from which on a second Ctrl-C is meant as such
 
 
 @contextmanager
@@ -82,22 +85,27 @@ def _executor(name: str, module: str, slots: int, scheduler: str, cluster: str) 
 
 @contextmanager
 def _stopped_once() -> Iterator[None]:
-    """Let SIGTERM, which schedulers send, end the block as Ctrl-C does, and no further signal disturb that end.
+    """Let SIGTERM, which schedulers send, and SIGHUP, of a closed terminal, end the block as Ctrl-C does.
 
-    `mlflow run` sends a second one right after the first.
+    No further signal disturbs that end, as `mlflow run` sends a second one right after the first. But whoever presses
+    Ctrl-C again, some seconds later, wants the process to end at once.
     """
     if threading.current_thread() is not threading.main_thread():  # only that may set handlers
         yield
         return
-    stopped = False
+    stopped = 0.0
 
-    def stop(*_: object) -> None:
+    def stop(number: int, _: object) -> None:
         nonlocal stopped
         if not stopped:
-            stopped = True
+            stopped = time.monotonic()
             raise KeyboardInterrupt
+        if number == signal.SIGINT and time.monotonic() - stopped > _AGAIN:
+            os._exit(128 + number)
 
-    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
+    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heard = [kind for kind in kinds if signal.getsignal(kind) != signal.SIG_IGN]  # as by `nohup`
+    before = {kind: signal.signal(kind, stop) for kind in heard}
     try:
         yield
     finally:

@@ -245,6 +245,16 @@ def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
     assert list(answer_of(parents[0])["seeds"]) == [2, 2]
 
 
+def test_what_another_launch_trains_comes_last(store, trained, monkeypatch, capsys):
+    owners = ["process 7 on nodeA (run abc)"]
+    monkeypatch.setattr(tracking, "is_claimed", lambda _: owners.pop() if owners else "")
+    assert run_ablations([SOUND], variant_of(tiny()), [0, 1], INLINE).failed == 0
+    assert trained == [1, 0]
+    told = capsys.readouterr().out
+    assert ", seed 0: process 7 on nodeA (run abc) trains it; the others are done first" in told
+    assert "4/4 " in told
+
+
 def test_a_plan_does_nothing(store, trained, tmp_path, capsys):
     assert run_ablations([SOUND], variant_of(tiny()), [0, 1], INLINE, plan_only=True).failed == 0
     out = capsys.readouterr().out

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import torch
 
-from study import allotment, process
+from study import allotment, executors, process
 from study.errors import StudyError
 from study.executors import Inline, execute, opened_executor, pool
 from study.executors.pool import MEMORY_PER_RUN, Pool
@@ -90,6 +90,26 @@ def _signal_at_the_end():
         yield
     finally:
         signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_once_more_ends_at_once(monkeypatch):
+    ended = []
+    monkeypatch.setattr(executors, "_AGAIN", 0.0)
+    monkeypatch.setattr(os, "_exit", ended.append)
+    with pytest.raises(KeyboardInterrupt), opened_executor("inline", ""), _signal_at_the_end():
+        signal.raise_signal(signal.SIGHUP)
+    assert ended == [130]
+
+
+def test_signals_that_are_ignored_stay_so():
+    """As under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with opened_executor("inline", ""):
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("kind", ["inline", "pool"])
