@@ -131,3 +131,14 @@ def test_timing_leaves_the_weights_of_a_training_as_they_are():
         network, _ = train(images, settings, Silent(), lambda _: {"val/sbd": 0.0})
         weights.append(np.concatenate([weight.detach().numpy().ravel() for weight in network.parameters()]))
     np.testing.assert_array_equal(*weights)
+
+
+def test_trainings_on_other_machines_are_not_timed(clock):
+    settings = smoke("network.name=unet")
+    dataset = open_dataset(settings.data)
+    found = cost_of([settings, settings], dataset, timed=False)
+    assert found.seconds == (0.0, 0.0)
+    assert found.bytes == cost_of([settings, settings], dataset).bytes
+    told = found.in_words(2, "cuda")
+    assert told.startswith("2 trainings to do, 2 at a time on cuda, ")
+    assert told.endswith("; how long they take is known when the first has ended")

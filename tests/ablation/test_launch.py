@@ -16,7 +16,7 @@ from study.ablation.launch import run_ablations
 from study.ablation.statistics import Components, summarize
 from study.code_digest import CodeDigest
 from study.errors import StudyError
-from study.executors import Inline, opened_executor
+from study.executors import Inline, Machine, opened_executor
 from study.executors.base import WorkerDiedError
 from study.profiles import load_settings
 from study.runs import cache, job, pipeline
@@ -243,6 +243,29 @@ def test_a_later_launch_runs_what_is_missing(store, trained, capsys):
         ("1", False),
     ]
     assert list(answer_of(parents[0])["seeds"]) == [2, 2]
+
+
+class Elsewhere(Inline):
+    """As if trainings were done on other machines."""
+
+    elsewhere = own_folders = True
+
+    def machine(self, device):
+        return Machine("node", "cuda", 2, "bfloat16", CodeDigest("", "", ""))
+
+
+def test_a_launch_on_other_machines(store, trained, monkeypatch, capsys):
+    asked, tasks = [], []
+    monkeypatch.setattr(tracking, "check_reachable", asked.append)
+    monkeypatch.setattr(launch, "run_task", lambda task: tasks.append(task) or pipeline.run_task(task))
+    settings = tiny("training.device=cuda,training.threads=0")  # which this machine need not have
+    monkeypatch.setattr(pipeline, "choose_device", lambda _: torch.device("cpu"))
+    run_ablations([SOUND], variant_of(settings), [0], Elsewhere())
+    assert asked == [connect()]
+    (task,) = tasks
+    assert (task.threads, task.checkpoints_in_store) == (0, True)
+    assert {job.planned.settings.training.precision for job in task.jobs} == {"bfloat16"}
+    assert "1 training to do, 1 at a time on cuda, " in capsys.readouterr().out
 
 
 def test_what_another_launch_trains_comes_last(store, trained, monkeypatch, capsys):

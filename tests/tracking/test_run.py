@@ -9,7 +9,17 @@ import torch
 
 from study.errors import StudyError
 from study.settings import Settings
-from study.tracking import Point, TrackedRun, connect, load_run, picture_key, start_run, working_on
+from study.tracking import (
+    Point,
+    TrackedRun,
+    children_of,
+    connect,
+    load_run,
+    picture_key,
+    start_run,
+    stored_run,
+    working_on,
+)
 from tests.networks.built import build
 
 
@@ -109,3 +119,22 @@ def test_the_weights_of_a_network_are_read_back(store):
 def test_tracked_run_of_an_existing_id(run, store):
     TrackedRun(run.run_id).set_tags({"a": 1, "b": None})
     assert {"a": "1", "b": "None"}.items() <= store.get_run(run.run_id).data.tags.items()
+
+
+def test_attempts_of_one_launch_at_the_same_run(run, store):
+    def attempt(status, **tags):
+        child = start_run(connect(), "child", "", {"digest": "d", "variant": "v", **tags}, parent_id=run.run_id)
+        if status != "RUNNING":
+            child.end(status)
+        return child.run_id
+
+    lost, failed = attempt("RUNNING"), attempt("FAILED")
+    others = [attempt("RUNNING", digest="of another result"), attempt("RUNNING", variant="of another variant")]
+    assert run.own_attempts("d", "v") is None
+    found = {run_id: store.get_run(run_id) for run_id in (lost, failed, *others)}
+    assert [found[run_id].info.status for run_id in (lost, failed)] == ["KILLED", "FAILED"]
+    assert {run_id for run_id, other in found.items() if "superseded" in other.data.tags} == {lost, failed}
+    assert {child.run_id for child in children_of(stored_run(run.run_id))} == set(others)
+    finished = attempt("FINISHED")
+    assert run.own_attempts("d", "v") == finished
+    assert "superseded" not in store.get_run(finished).data.tags

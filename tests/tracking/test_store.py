@@ -1,11 +1,15 @@
 import http.server
 import json
+import os
 import sqlite3
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import mlflow
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from study import tracking
 from study.errors import StudyError
@@ -167,3 +171,50 @@ def test_a_view_is_kept_and_its_address_told(server, store, monkeypatch):
     page = f"{server or 'http://127.0.0.1:5000'}/#/experiments/{experiment}/runs?viewStateShareKey=lambda&"
     for line, word in zip(told[-2:], ("scores", "pictures and curves"), strict=True):
         assert line.startswith(f"{word}: {page}")
+
+
+@pytest.mark.parametrize(
+    ("store_address", "place", "words"),
+    [
+        ("sqlite:///mlflow.db", "mlflow-artifacts:/1", "cannot write to sqlite:///mlflow.db: start an MLflow server"),
+        ("http://server:5000", "/home/me/mlruns/1", "cannot keep files in /home/me/mlruns/1, the folder of the"),
+        ("http://server:5000", "file:///home/me/mlruns/1", "cannot keep files in file:///home/me/mlruns/1"),
+        ("http://server:5000", "mlflow-artifacts:/1", ""),
+        ("http://server:5000", "s3://bucket/1", ""),
+    ],
+)
+def test_what_workers_on_other_machines_reach(store_address, place, words, monkeypatch):
+    monkeypatch.setattr(tracking.store, "current_store", lambda: store_address)
+    found = SimpleNamespace(artifact_location=place)
+    monkeypatch.setattr(tracking.store, "MlflowClient", lambda: SimpleNamespace(get_experiment=lambda _: found))
+    if words:
+        with pytest.raises(StudyError) as error:
+            tracking.check_reachable("1")
+        assert f"workers on other machines {words}" in str(error.value)
+    else:
+        tracking.check_reachable("1")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_store_that_goes_away_while_it_is_used(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with (
+        pytest.raises(StudyError, match=r"has gone away \(.+\): start it again, and launch again to go on"),
+        tracking.told_if_gone(),
+    ):
+        MlflowClient("http://127.0.0.1:9").get_run("abc")
+    with pytest.raises(MlflowException, match="something else"), tracking.told_if_gone():
+        raise MlflowException("something else")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_server_is_waited_for_once_it_has_answered(monkeypatch):
+    """Few retries are for the first answer only."""
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    seen = []
+    monkeypatch.setattr(
+        tracking.store, "_prepare_file", lambda _: seen.append(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"])
+    )
+    connect()
+    assert seen == ["2"]
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ

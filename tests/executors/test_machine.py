@@ -1,0 +1,27 @@
+import socket
+from dataclasses import replace
+
+import pytest
+import torch
+
+from study.code_digest import CodeDigest, code_digest
+from study.errors import StudyError
+from study.executors.machine import checked, describe
+
+
+def test_this_machine(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    machine = describe("auto")
+    assert (machine.name, machine.device, machine.gpus) == (socket.gethostname(), "cpu", 0)
+    assert machine.precision in ("float32", "bfloat16")
+    assert machine.code == code_digest()
+    with pytest.raises(StudyError, match="torch finds no GPU here"):
+        describe("cuda")
+
+
+def test_a_machine_with_other_code():
+    machine = replace(describe("cpu"), name="node7")
+    assert checked(machine, "a dask worker") is machine
+    other = replace(machine, code=CodeDigest("an older loss", "maps", "scoring"))
+    with pytest.raises(StudyError, match=r"^a dask worker on node7 runs other code of the study than this launch"):
+        checked(other, "a dask worker")
