@@ -11,6 +11,7 @@ from study import figures, tracking
 from study.ablation.design import Ablation
 from study.ablation.printed import printed_values
 from study.ablation.statistics import (
+    as_text,
     contrasts,
     contrasts_to_markdown,
     describe_power,
@@ -47,8 +48,8 @@ def log_answer(
     dataset: str = "",
     where: str = "",
     origin: Origin | None = None,
-) -> None:
-    """Log what the results of an ablation, of which there are some, say.
+) -> str:
+    """Log what the results of an ablation, of which there are some, say; gives it in words for the terminal.
 
     `caption` tells what the numbers are measured on, `note` what was asked, its first paragraph in a sentence; verdicts
     on the papers' claims are written below that, the answer below `note`, and below that `origin`. `where` names data
@@ -76,9 +77,17 @@ def log_answer(
     power = describe_power(components, seeds, images, len(compared), label, items)
     mixed = mixed_environments([text for result in results for text in result.environments])
     question, _, further = note.partition("\n\n")
-    parts = (question, verdicts_to_markdown(judged), further, mixed, to_markdown(ablation, table))
+    answer = to_markdown(ablation, table)
+    parts = (question, verdicts_to_markdown(judged), further, mixed, answer)
     begin = [part for part in parts if part]
     parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), power, origin))
+    said = [f"- {verdict.claim.statement.rstrip('.')}: {verdict.word}" for verdict in judged]
+    return as_text("\n".join(part for part in (question, answer, mixed, *_counted(said)) if part))
+
+
+def _counted(lines: Sequence[str]) -> list[str]:
+    """Lines on the papers' claims, equal ones (of two sorts of thresholds) once, under a heading; none without any."""
+    return ["\nWhat the papers claim:", *dict.fromkeys(lines)] if lines else []
 
 
 def _trainings(parent: TrackedRun, ablation: Ablation) -> list[Result]:

@@ -123,6 +123,7 @@ def run_ablations(
         estimated = [seconds.get(i, 0.0) for i in range(len(unfinished))]
         _execute_jobs(finished, unfinished, estimated, slots, executor)
     for question in questions:
+        tqdm.write(f"\n{question.said}\n" if question.said else "")
         tqdm.write(_where_to_look(question, dataset, experiment))
     parent_ids = [answered[q.ablation.name] or (q.parent.run_id if q.parent else "") for q in planned]
     return LaunchResult(sum(len(q.failures) + q.unanswered for q in questions), parent_ids)

@@ -47,6 +47,8 @@ class Question:
         That of the parent.
     ended, unanswered : bool
         Whether the parent has ended; whether its answer could not be logged.
+    said : str
+        The answer in words, once there is one.
     """
 
     ablation: Ablation
@@ -59,6 +61,7 @@ class Question:
     experiment_id: str = ""
     ended: bool = False
     unanswered: bool = False
+    said: str = ""
     results: list[Result] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
@@ -103,7 +106,7 @@ class Question:
             try:
                 dataset = self.jobs[0].planned.settings.data.name
                 about = (self.caption, self.note, dataset, self.where, self.origin)
-                log_answer(parent, self.ablation, self.results, *about)
+                self.said = log_answer(parent, self.ablation, self.results, *about)
             except Exception as error:
                 self.unanswered = True
                 reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")

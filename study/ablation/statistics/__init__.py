@@ -7,3 +7,4 @@ from study.ablation.statistics.moderation import intervals, moderated
 from study.ablation.statistics.paired import holm, of_variant
 from study.ablation.statistics.power import Components, describe_power, pooled_components
 from study.ablation.statistics.summary import summarize
+from study.ablation.statistics.text import as_text
