@@ -7,7 +7,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 from dask import config
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from study.errors import StudyError, first_line, unknown_name
 from study.executors.base import Threaded, WorkerDiedError
 from study.executors.cluster_file import read_cluster
-from study.executors.machine import Machine, checked, describe
+from study.executors.machine import Machine, checked, common, describe
 from study.executors.remote import call_as_bytes, forwarded_environment, in_fresh_process, outcome_of
 
 # kinds of cluster that can be started -> their class of dask-jobqueue
@@ -64,24 +64,21 @@ class DaskExecutor(Threaded):
     def machine(self, device: str) -> Machine:
         worker = self._free_worker()
         try:
-            found = [self._on(each, describe, device) for each in {worker, *self._workers()}]
+            workers = {worker, *self._workers()}
+            with ThreadPoolExecutor(len(workers)) as pool:  # each takes seconds to import torch
+                found = list(pool.map(lambda each: self._on(each, describe, device), workers))
         except ModuleNotFoundError as error:
             raise StudyError(
                 f"a worker of the dask cluster at {self.address} lacks the package {error.name}: install the study "
                 "there, in the version of this launch"
             ) from error
-        except WorkerDiedError as error:
-            raise StudyError(f"no worker of the dask cluster at {self.address} can do anything: {error}") from error
+        except (WorkerDiedError, _WorkerLostError) as error:
+            raise StudyError(f"a worker of the dask cluster at {self.address} cannot be used: {error}") from error
         finally:
             self._give_back(worker)
         for machine in found:
             checked(machine, "a dask worker")
-        if len({(machine.device, machine.precision) for machine in found}) > 1:
-            kinds = ", ".join(sorted({f"{each.device} and {each.precision} on {each.name}" for each in found}))
-            raise StudyError(
-                f"the workers of the dask cluster differ ({kinds}): set training.device and training.precision"
-            )
-        return found[0]
+        return common(found)
 
     def slots_for(self, trainings: int, gpus: int) -> int:
         return max(1, min(self.slots or len(self._workers()), trainings))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from study.errors import StudyError
@@ -58,3 +59,18 @@ def checked(machine: Machine, which: str) -> Machine:
             f"{which} on {machine.name} runs other code of the study than this launch: install the same version there"
         )
     return machine
+
+
+def common(machines: Sequence[Machine]) -> Machine:
+    """What is true of all of some machines: their precision is one that is fast on each of them.
+
+    Raises
+    ------
+    StudyError
+        If some have a GPU and others none.
+    """
+    kinds = sorted({f"{machine.device} on {machine.name}" for machine in machines})
+    if len({machine.device for machine in machines}) > 1:
+        raise StudyError(f"the machines that train differ ({', '.join(kinds)}): set training.device")
+    same = len({machine.precision for machine in machines}) == 1
+    return machines[0] if same else replace(machines[0], precision="float32")

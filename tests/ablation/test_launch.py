@@ -276,6 +276,7 @@ def test_what_another_launch_trains_comes_last(store, trained, monkeypatch, caps
     told = capsys.readouterr().out
     assert ", seed 0: process 7 on nodeA (run abc) trains it; the others are done first" in told
     assert "4/4 " in told
+    assert "Found: the best mean of 2 is that of " in told  # it ends with the answer
 
 
 def test_a_plan_does_nothing(store, trained, tmp_path, capsys):

@@ -6,7 +6,7 @@ import torch
 
 from study.code_digest import CodeDigest, code_digest
 from study.errors import StudyError
-from study.executors.machine import checked, describe
+from study.executors.machine import checked, common, describe
 
 
 def test_this_machine(monkeypatch):
@@ -25,3 +25,13 @@ def test_a_machine_with_other_code():
     other = replace(machine, code=CodeDigest("an older loss", "maps", "scoring"))
     with pytest.raises(StudyError, match=r"^a dask worker on node7 runs other code of the study than this launch"):
         checked(other, "a dask worker")
+
+
+def test_what_is_true_of_all_machines():
+    machine = replace(describe("cpu"), name="a", precision="bfloat16")
+    assert common([machine, replace(machine, name="b")]) == machine
+    assert common([machine, replace(machine, precision="float32")]).precision == "float32"
+    with pytest.raises(
+        StudyError, match=r"the machines that train differ \(cpu on a, cuda on b\): set training.device"
+    ):
+        common([machine, replace(machine, name="b", device="cuda")])
