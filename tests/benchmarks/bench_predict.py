@@ -7,9 +7,11 @@ Run: python tests/benchmarks/bench_predict.py [--profile full --device cuda]
 """
 
 import argparse
+import io
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from statistics import median
 
@@ -103,7 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for extra, options in EXTRAS.items():
                     started = time.perf_counter()
                     model = StandIn(network, settings, maps)
-                    predict(model, Path(folder), Path(folder) / "out", overwrite=True, **options)
+                    with redirect_stdout(io.StringIO()):
+                        predict(model, Path(folder), Path(folder) / "out", overwrite=True, **options)
                     times[extra].append(time.perf_counter() - started)
         for what, seconds in times.items():
             share = median(alone / whole for alone, whole in zip(times["network"], seconds, strict=True))

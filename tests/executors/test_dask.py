@@ -1,7 +1,5 @@
-import sys
 import time
 from contextlib import contextmanager
-from importlib import import_module
 
 import psutil
 import pytest
@@ -39,26 +37,18 @@ def end(_):
 
 def nap(seconds):
     time.sleep(seconds)
-
-def call(task):
-    name, given = task
-    return globals()[name](given)
 """
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dask")
-    (folder / "tasks_of_dask.py").write_text(TASKS)
-    return folder
+    return tmp_path_factory.mktemp("dask")
 
 
 @pytest.fixture
-def call(place, monkeypatch):
+def call(place, importable):
     """Calls a function of `TASKS`, (name, argument), on whichever worker."""
-    monkeypatch.syspath_prepend(place)
-    yield import_module("tasks_of_dask").call
-    del sys.modules["tasks_of_dask"]
+    return importable(place, "tasks_of_dask", TASKS)
 
 
 @pytest.fixture(scope="module")

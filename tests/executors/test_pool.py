@@ -1,9 +1,7 @@
 import os
 import signal
-import sys
 import time
 from contextlib import contextmanager
-from importlib import import_module
 
 import psutil
 import pytest
@@ -32,21 +30,14 @@ def meet(names):
     while not os.path.exists(names[1]):
         time.sleep(0.01)
     return os.getpid()
-
-def call(task):
-    name, given = task
-    return globals()[name](given)
 """
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch):
-    """Calls a function of `TASKS`, (name, argument), in whichever process: that of tests cannot be imported there."""
+def call(tmp_path, monkeypatch, importable):
+    """Calls a function of `TASKS`, (name, argument), in whichever process."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tasks_of_a_test.py").write_text(TASKS)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield import_module("tasks_of_a_test").call
-    del sys.modules["tasks_of_a_test"]
+    return importable(tmp_path, "tasks_of_a_test", TASKS)
 
 
 def workers():

@@ -2,6 +2,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import CancelledError
 
@@ -35,18 +36,19 @@ def _refuse():
     raise StudyError("unknown colour 'blau': choose one of blue")
 
 
-class _OfTwoError(Exception):
-    def __init__(self, first, second):
-        super().__init__(f"{first} and {second}")
+class _LockedError(Exception):
+    def __init__(self, words):
+        super().__init__(words)
+        self.lock = threading.Lock()
 
 
-def _raise_of_two():
-    raise _OfTwoError("this", "that")
+def _raise_locked():
+    raise _LockedError("this and that")
 
 
 def test_an_exception_that_cannot_be_sent_keeps_its_words():
-    with pytest.raises(RuntimeError, match="_OfTwoError: this and that"):
-        outcome_of(done(call_as_bytes(_raise_of_two)))
+    with pytest.raises(RuntimeError, match="_LockedError: this and that"):
+        outcome_of(done(call_as_bytes(_raise_locked)))
 
 
 def test_a_process_of_its_own_with_its_threads_and_the_store_of_the_launch(monkeypatch):

@@ -1,7 +1,5 @@
 import os
-import sys
 import time
-from importlib import import_module
 
 import pytest
 
@@ -30,22 +28,15 @@ def reach_the_limit(note):
 
 def nap(seconds):
     time.sleep(seconds)
-
-def call(task):
-    name, given = task
-    return globals()[name](given)
 """
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch):
+def call(tmp_path, monkeypatch, importable):
     """Calls a function of `TASKS`, (name, argument), in whichever job."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tasks_of_jobs.py").write_text(TASKS)
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    yield import_module("tasks_of_jobs").call
-    del sys.modules["tasks_of_jobs"]
+    return importable(tmp_path, "tasks_of_jobs", TASKS)
 
 
 @pytest.fixture
