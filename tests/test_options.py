@@ -162,7 +162,7 @@ def test_settings_that_do_not_fit(command, overrides, words):
 def test_names_that_are_unknown():
     assert_told(train("--profile", "fast"), "unknown profile 'fast': choose one of full, quick, smoke")
     assert_told(train("--preset", "mine"), "unknown preset 'mine': choose one of code, paper")
-    assert_told(ablate("--executor", "threads"), "unknown executor 'threads': choose one of inline, pool")
+    assert_told(ablate("--executor", "threads"), "unknown executor 'threads': choose one of dask, inline, pool")
     assert_told((ablations_main, ["lamda"]), "unknown ablation 'lamda': choose one of", "lambda")
 
 

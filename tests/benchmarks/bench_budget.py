@@ -31,8 +31,9 @@ from study.tuning import score_on, search
 BUDGETS = "400:3e-3:4,300:3e-3:4,200:3e-3:4,200:5e-3:4,200:1e-2:4"
 
 
-def sbd(dataset: str, profile: str, variant: str, budget: str, seed: int, more: str) -> float:
+def sbd(training: tuple[str, str, str, str, int, str]) -> float:
     """SBD of the validation images of one training, with the best thresholds that a search finds on them."""
+    dataset, profile, variant, budget, seed, more = training
     torch.set_num_threads(1)
     process.quiet_libraries()
     (steps, rate, batch), (system, _, changes) = budget.split(":"), variant.partition("/")
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("steps:rate:batch   sooner     SBD            less   variant")
     with Inline() if given.slots == 1 else ProcessPoolExecutor(given.slots, get_context("spawn")) as pool:
         futures = {
-            (variant, budget, seed): pool.submit(sbd, given.dataset, profile, variant, budget, seed, given.set)
+            (variant, budget, seed): pool.submit(sbd, (given.dataset, profile, variant, budget, seed, given.set))
             for variant, budget, seed in itertools.product(variants, budgets, seeds)
         }
         for variant, budget in itertools.product(variants, budgets):

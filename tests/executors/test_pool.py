@@ -88,7 +88,7 @@ def test_ctrl_c_once_more_ends_at_once(monkeypatch):
     monkeypatch.setattr(executors, "_AGAIN", 0.0)
     monkeypatch.setattr(os, "_exit", ended.append)
     with pytest.raises(KeyboardInterrupt), opened_executor("inline", ""), _signal_at_the_end():
-        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)
     assert ended == [130]
 
 
