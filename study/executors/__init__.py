@@ -103,8 +103,9 @@ def _stopped_once() -> Iterator[None]:
         if number == signal.SIGINT and time.monotonic() - stopped > _AGAIN:
             os._exit(128 + number)
 
-    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    heard = [kind for kind in kinds if signal.getsignal(kind) != signal.SIG_IGN]  # as by `nohup`
+    heard = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` has it
+        heard.append(signal.SIGHUP)
     before = {kind: signal.signal(kind, stop) for kind in heard}
     try:
         yield
