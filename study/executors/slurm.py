@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import submitit
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
@@ -63,7 +65,7 @@ class SlurmExecutor(Threaded):
         job = self._jobs.submit(_ResumableCall(), call_as_bytes(work, task))
         while not job.done():
             if self.ending:
-                job.cancel()
+                self._end(job)
             time.sleep(_POLL)
         try:
             return outcome_of(job.result())
@@ -71,6 +73,16 @@ class SlurmExecutor(Threaded):
             raise WorkerDiedError(
                 f"the job {job.job_id} has ended without a result ({job.state}): {job.paths.stderr} tells why"
             ) from error
+
+    def _end(self, job: submitit.Job) -> None:
+        if self.elsewhere:
+            job.cancel()
+            return
+        # submitit would send SIGINT, which processes ignore that were started in the background
+        with suppress(psutil.NoSuchProcess):
+            controller = psutil.Process(int(job.job_id))
+            for process in (*controller.children(recursive=True), controller):
+                process.kill()
 
     def __exit__(self, kind: object, *_: object) -> None:
         self.ending = True
