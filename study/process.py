@@ -47,6 +47,14 @@ def quiet_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def quiet_dask() -> None:
+    """Let dask log nothing but errors: it warns of each worker that is lost, which a launch tells by itself.
+
+    It sets its own levels when it is imported: call this afterwards.
+    """
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+
+
 def show_progress_at(line: int) -> None:
     """Show the progress bars of this process on a line of the terminal of their own, counted from 0."""
     _progress["line"] = line

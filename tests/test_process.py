@@ -31,6 +31,12 @@ def test_libraries_are_quiet(monkeypatch):
     assert {logging.getLogger(name).level for name in ("mlflow", "alembic", "optuna")} == {logging.WARNING}
 
 
+def test_dask_is_quiet(monkeypatch):
+    monkeypatch.setattr(logging.getLogger("distributed"), "level", logging.WARNING)
+    process.quiet_dask()
+    assert logging.getLogger("distributed").level == logging.ERROR
+
+
 def test_the_given_run_is_taken_once(monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "abc")
     assert process.take_given_run() == "abc"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import threading
 import time
@@ -20,6 +19,7 @@ from study.executors.base import Threaded, WorkerDiedError
 from study.executors.cluster_file import read_cluster
 from study.executors.machine import Machine, checked, common, describe
 from study.executors.remote import call_as_bytes, forwarded_environment, in_fresh_process, outcome_of
+from study.process import quiet_dask
 
 # kinds of cluster that can be started -> their class of dask-jobqueue
 _JOB_QUEUES = {
@@ -197,7 +197,7 @@ def open_client(scheduler: str, cluster_file: str) -> tuple[Client, Cluster | No
     StudyError
         If no scheduler answers, or no such cluster can be started.
     """
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    quiet_dask()
     scheduler = scheduler or config.get("scheduler-address", None) or ""
     if not scheduler:
         raise StudyError(
