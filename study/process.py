@@ -1,4 +1,4 @@
-"""What a process sets once for everything that it runs: threads, log levels, a line of the terminal, the given run.
+"""What a process sets once for everything that it runs: threads, log levels, the given run.
 
 The one thing that is set elsewhere is the seed of torch's generator: a training sets it, since its weights follow from
 it. Torch, which takes seconds to import, is imported where it is needed: a process that starts others is up at once.
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _QUIET = ("mlflow", "alembic", "optuna")  # their loggers report every step that succeeds
-_progress = {"line": 0}
 
 
 def use_threads(count: int) -> None:
@@ -53,16 +52,6 @@ def quiet_dask() -> None:
     It sets its own levels when it is imported: call this afterwards.
     """
     logging.getLogger("distributed").setLevel(logging.ERROR)
-
-
-def show_progress_at(line: int) -> None:
-    """Show the progress bars of this process on a line of the terminal of their own, counted from 0."""
-    _progress["line"] = line
-
-
-def progress_line() -> int:
-    """The line of the terminal on which this process shows its progress."""
-    return _progress["line"]
 
 
 def take_given_run() -> str | None:

@@ -18,19 +18,24 @@ OPTIONS = ["--profile", "smoke", "--report", "0", "--set", f"{SIZES},training.st
 INLINE, POOL = ["--executor", "inline"], ["--executor", "pool", "--slots", "2"]
 
 
-def start(folder, *executor, **variables):
+def start(folder, *executor, question=NAME, **variables):
     """Start a launch in a process group of its own, as a shell does; what it writes is in its file `told`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false"}
     with (folder / "told").open("ab") as told:
         return subprocess.Popen(
-            [sys.executable, "-m", "ablations", NAME, *OPTIONS, *executor],
+            [sys.executable, "-m", "ablations", question, *OPTIONS, *executor],
             cwd=folder,
             env=kept | quiet | {"OMP_NUM_THREADS": "1"} | variables,
             stdout=told,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def start_of_two(folder, *executor, **variables):
+    """As `start`, of two runs, each with a training of its own: with a server, more take minutes."""
+    return start(folder, *executor, question="cells", **variables)
 
 
 def ended(process, seconds=180):

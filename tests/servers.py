@@ -35,6 +35,7 @@ def process_of(folder, *words, path=""):
     """A Python module that runs in a folder, with `path` beside the package on its path."""
     folder.mkdir(exist_ok=True)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), os.getcwd()]), "PYTHONWARNINGS": "ignore"}
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # three more processes, which serve other uses
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *words], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True

@@ -1,4 +1,4 @@
-"""A launch on a dask cluster whose workers share neither a folder nor a store file, with an MLflow server."""
+"""Launches on a dask cluster whose workers share neither a folder nor a store file, and in jobs of a batch system."""
 
 import re
 import shutil
@@ -10,13 +10,13 @@ from mlflow import MlflowClient
 
 from tests.launches import (
     INLINE,
-    RUNS,
     all_histories,
     client_of,
     ended,
+    is_there,
     parents_and_children,
     runs_in,
-    start,
+    start_of_two,
     statuses,
     wait_until,
 )
@@ -42,13 +42,21 @@ def scheduler(place):
         yield address
 
 
-def test_a_worker_is_killed_while_it_trains(place, server, scheduler, empty_store):
+@pytest.fixture(scope="module")
+def expected(place, empty_store):
+    """All curves and scores of the launch, done in one process."""
+    folder = place / "alone"
+    folder.mkdir()
+    shutil.copy(empty_store, folder / "mlflow.db")
+    assert ended(start_of_two(folder, *INLINE)) == 0
+    return all_histories(client_of(folder), parents_and_children(client_of(folder))[1])
+
+
+def test_a_worker_is_killed_while_it_trains(place, server, scheduler, expected):
     """Nothing is lost, nothing is there twice, and another one goes on with its training, to the same digits."""
-    client, folder, alone = MlflowClient(server), place / "launch", place / "alone"
-    for each in (folder, alone):
-        each.mkdir()
-    shutil.copy(empty_store, alone / "mlflow.db")
-    launch = start(folder, "--executor", "dask", "--scheduler", scheduler, MLFLOW_TRACKING_URI=server)
+    client, folder = MlflowClient(server), place / "launch"
+    folder.mkdir()
+    launch = start_of_two(folder, "--executor", "dask", "--scheduler", scheduler, MLFLOW_TRACKING_URI=server)
 
     def trained_for_a_while():
         return [run for run in runs_in(client) if "checkpoint_step" in run.data.tags]
@@ -59,19 +67,17 @@ def test_a_worker_is_killed_while_it_trains(place, server, scheduler, empty_stor
     process = psutil.Process(int(lost.data.tags["process"].split()[1]))
     process.parent().kill()  # the worker, and its training ends with it
     assert ended(launch) == 0, (folder / "told").read_text()
-    assert ended(start(alone, *INLINE)) == 0
 
     (parent,), children = parents_and_children(client)
     assert parent.info.status == "FINISHED"
     finished = [run for run in children if "superseded" not in run.data.tags]
-    assert [run.info.status for run in finished] == ["FINISHED"] * RUNS
-    assert len({run.info.run_name for run in finished}) == RUNS
+    assert [run.info.status for run in finished] == ["FINISHED"] * 2
+    assert len({run.info.run_name for run in finished}) == 2
     (left,) = [run for run in children if "superseded" in run.data.tags]
     assert (left.info.run_id, left.info.status) == (lost.info.run_id, "KILLED")
     assert "has left the cluster" in (folder / "told").read_text()
 
-    _, expected = parents_and_children(client_of(alone))
-    assert all_histories(client, finished) == all_histories(client_of(alone), expected)
+    assert all_histories(client, finished) == expected
     (resumed,) = [r for r in finished if r.info.run_name == lost.info.run_name]
     pictures = {item.path for item in client.list_artifacts(resumed.info.run_id, "images")}
     assert pictures
@@ -82,7 +88,7 @@ def test_a_worker_is_killed_while_it_trains(place, server, scheduler, empty_stor
 def test_a_store_that_only_this_machine_has_is_refused(place, scheduler):
     folder = place / "refused"
     folder.mkdir()
-    assert ended(start(folder, "--executor", "dask", "--scheduler", scheduler)) == 1
+    assert ended(start_of_two(folder, "--executor", "dask", "--scheduler", scheduler)) == 1
     told = (folder / "told").read_text()
     assert re.search(
         r"^Error: workers on other machines cannot write to sqlite:///mlflow\.db: start an MLflow", told, re.M
@@ -94,7 +100,9 @@ def test_a_store_that_only_this_machine_has_is_refused(place, scheduler):
 def test_a_launch_that_is_stopped_ends_its_trainings(place, server, scheduler):
     client, folder = MlflowClient(server), place / "stopped"
     folder.mkdir()
-    launch = start(folder, "--executor", "dask", "--scheduler", scheduler, "--reuse", "0", MLFLOW_TRACKING_URI=server)
+    launch = start_of_two(
+        folder, "--executor", "dask", "--scheduler", scheduler, "--reuse", "0", MLFLOW_TRACKING_URI=server
+    )
     before = {run.info.run_id for run in runs_in(client)}
 
     def trains():
@@ -105,6 +113,26 @@ def test_a_launch_that_is_stopped_ends_its_trainings(place, server, scheduler):
     assert ended(launch, 60) == 130
     assert {run.info.status for run in runs_in(client) if run.info.run_id not in before} == {"KILLED"}
     wait_for(lambda: not _trainings(), "end of the trainings")
+
+
+def test_a_job_that_reaches_its_time_limit_goes_on(place, empty_store, expected):
+    """The batch system puts it into the queue again, and it goes on from its checkpoint, to the same digits."""
+    folder = place / "jobs"
+    folder.mkdir()
+    shutil.copy(empty_store, folder / "mlflow.db")
+    (folder / "jobs.yaml").write_text("engine: local\ntimeout_min: 60\n")
+    launch = start_of_two(folder, "--executor", "slurm", "--cluster", "jobs.yaml")
+    wait_until(launch, is_there(folder, "checkpoint.pt"))
+    for job in psutil.Process(launch.pid).children(recursive=True):
+        if "submitit.core._submit" in job.cmdline():
+            job.send_signal(signal.SIGUSR2)  # by which a job is told of its limit
+    assert ended(launch) == 0, (folder / "told").read_text()
+    assert "requeue" in "".join(log.read_text().lower() for log in (folder / "outputs" / "jobs").rglob("*.*"))
+    (parent,), children = parents_and_children(client_of(folder))
+    assert parent.info.status == "FINISHED"
+    finished = [run for run in children if "superseded" not in run.data.tags]
+    assert [run.info.status for run in finished] == ["FINISHED"] * 2
+    assert all_histories(client_of(folder), finished) == expected
 
 
 def _trainings():

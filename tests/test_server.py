@@ -8,12 +8,10 @@ from mlflow import MlflowClient
 
 from tests.launches import (
     INLINE,
-    RUNS,
-    TRAININGS,
     ended,
     is_there,
     runs_in,
-    start,
+    start_of_two,
     statuses,
     wait_until,
 )
@@ -32,17 +30,17 @@ def test_two_launches_at_once_on_a_fresh_store_train_nothing_twice(database, tmp
     with mlflow_server(tmp_path / "server", database, free_port()) as address:
         for folder in folders:
             folder.mkdir()
-        launches = [start(folder, *INLINE, MLFLOW_TRACKING_URI=address) for folder in folders]
+        launches = [start_of_two(folder, *INLINE, MLFLOW_TRACKING_URI=address) for folder in folders]
         assert [ended(launch) for launch in launches] == [0, 0], [(f / "told").read_text() for f in folders]
         client = MlflowClient(address)
-        assert statuses(client) == {"FINISHED": 2 * (1 + RUNS)}
+        assert statuses(client) == {"FINISHED": 2 * (1 + 2)}
         runs = runs_in(client)
     holders = [run.data.tags["training_digest"] for run in runs if "holds_network" in run.data.tags]
-    assert len(holders) == len(set(holders)) == TRAININGS
+    assert len(holders) == len(set(holders)) == 2
     steps = [run.data.metrics["perf/training_seconds"] for run in runs if "perf/training_seconds" in run.data.metrics]
     own = [run for run in runs if "reused_from" not in run.data.tags and "perf/training_seconds" in run.data.metrics]
-    assert len(own) == TRAININGS
-    assert len(steps) >= TRAININGS
+    assert len(own) == 2
+    assert len(steps) >= 2
     told = "".join((folder / "told").read_text() for folder in folders)
     assert re.search(r"process \d+ on \S+ \(run \w+\) trains it; the others are done first|waiting for process", told)
 
@@ -51,7 +49,7 @@ def test_a_server_that_comes_back_costs_nothing(database, tmp_path):
     folder, port = tmp_path / "launch", free_port()
     folder.mkdir()
     with mlflow_server(tmp_path / "server", database, port) as address:
-        launch = start(folder, *INLINE, "--reuse", "0", MLFLOW_TRACKING_URI=address)
+        launch = start_of_two(folder, *INLINE, "--reuse", "0", MLFLOW_TRACKING_URI=address)
         wait_until(launch, is_there(folder, "checkpoint.pt"))
     time.sleep(20)
     with mlflow_server(tmp_path / "server", database, port) as address:
@@ -63,7 +61,7 @@ def test_a_server_that_stays_away_is_told_in_a_sentence(tmp_path, empty_store):
     folder, port = tmp_path / "launch", free_port()
     folder.mkdir()
     with mlflow_server(tmp_path / "server", "sqlite:///mlflow.db", port) as address:
-        launch = start(folder, *INLINE, MLFLOW_TRACKING_URI=address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
+        launch = start_of_two(folder, *INLINE, MLFLOW_TRACKING_URI=address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
         wait_until(launch, is_there(folder, "checkpoint.pt"))
     assert ended(launch) == 1
     told = (folder / "told").read_text()
@@ -72,12 +70,12 @@ def test_a_server_that_stays_away_is_told_in_a_sentence(tmp_path, empty_store):
     )
     assert "Traceback" not in told
     with mlflow_server(tmp_path / "server", "sqlite:///mlflow.db", port) as address:
-        assert ended(start(folder, *INLINE, MLFLOW_TRACKING_URI=address)) == 0
+        assert ended(start_of_two(folder, *INLINE, MLFLOW_TRACKING_URI=address)) == 0
         assert set(statuses(MlflowClient(address))) == {"FINISHED", "KILLED"}
 
 
 def test_no_server_at_the_start(tmp_path):
-    launch = start(tmp_path, *INLINE, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
+    launch = start_of_two(tmp_path, *INLINE, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
     assert ended(launch, 60) == 1
     told = (tmp_path / "told").read_text()
     assert re.search(r"^Error: the MLflow store http://\S+ does not answer \(.*\): start the server", told, re.M)

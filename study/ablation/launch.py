@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tqdm import tqdm
 
 from study import tracking
 from study.ablation.cost import Cost, cost_of
 from study.ablation.design import Ablation, SettingsOf
+from study.ablation.live_view import LiveView
 from study.ablation.plan_words import plan_in_words
 from study.ablation.progress import TimeLeft, duration
 from study.ablation.question import Question, plan_question
@@ -29,7 +30,6 @@ from study.runs.monitor import picture_names
 from study.runs.pipeline import log_dataset, run_task
 from study.runs.resources import contents, opened
 from study.runs.result_lookup import ResultLookup
-from study.settings import Settings
 from study.tracking.page_view import shared_view
 from study.training.loop import number_of_steps
 
@@ -90,11 +90,11 @@ def run_ablations(
     """
     first = base(ablations[0], ablations[0].control)
     machine = executor.machine(first.training.device)
-    if executor.elsewhere:
-        base = _with_precision(base, machine.precision)
     dataset = opened(first.data)
     digest = _check_data(dataset, first.data)
-    planned = [plan_question(ablation, base, seeds, dataset, digest, reuse=reuse) for ablation in ablations]
+    planned = [
+        plan_question(ablation, base, seeds, dataset, digest, reuse, machine.precision) for ablation in ablations
+    ]
     experiment = tracking.connect()
     if executor.elsewhere:
         tracking.check_reachable(experiment)
@@ -121,7 +121,13 @@ def run_ablations(
     with _parents(questions, experiment, dataset, digest):
         seconds = dict(zip(to_train, cost.seconds, strict=True))
         estimated = [seconds.get(i, 0.0) for i in range(len(unfinished))]
-        _execute_jobs(finished, unfinished, estimated, slots, executor)
+        total = sum(len(question.jobs) for question in questions)
+        with LiveView(total, lambda: _at_work(questions)) as view:
+            try:
+                _execute_jobs(finished, unfinished, estimated, slots, executor, view)
+            except BaseException:
+                executor.end()  # before their runs are ended: none may begin another one after that
+                raise
     for question in questions:
         tqdm.write(f"\n{question.said}\n" if question.said else "")
         tqdm.write(_where_to_look(question, dataset, experiment))
@@ -176,16 +182,6 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
             raise
 
 
-def _with_precision(base: SettingsOf, precision: str) -> SettingsOf:
-    """Settings whose `training.precision`, where it is asked for as `auto`, is what suits the machines that train."""
-
-    def settings_of(ablation: Ablation, variant: dict[str, Any]) -> Settings:
-        settings = base(ablation, variant)
-        return settings.with_({"training.precision": precision} if settings.training.precision == "auto" else {})
-
-    return settings_of
-
-
 def _cost_of(jobs: Sequence[Job], dataset: Dataset, slots: int, *, here: bool) -> Cost:
     """Cost of the trainings of jobs, so many at a time; their time is known only where they are done here."""
     settings = [job.planned.settings for job in jobs]
@@ -198,11 +194,11 @@ def _execute_jobs(
     estimated: Sequence[float],
     slots: int,
     executor: LaunchExecutor,
+    view: LiveView,
 ) -> None:
     """Execute all jobs; a line is written as each ends, and each question is answered with its last job."""
-    done, total = 0, sum(len(training) for training in (*finished, *unfinished))
     postponed: list[_Training] = []
-    no_time = [0.0] * total
+    no_time = [0.0] * view.total
     plans = (
         (finished, no_time, 1, Inline()),  # to reuse results is quicker than to start a process
         (unfinished, estimated, slots, executor),
@@ -212,6 +208,7 @@ def _execute_jobs(
         patient = trainings is postponed
         tasks = [replace(_task(training, at_a_time, how), patient=patient) for training in trainings]
         time_left = TimeLeft(seconds[: len(tasks)], at_a_time)
+        view.follow(time_left, {task.jobs[0].training_digest: i for i, task in enumerate(tasks)})
         for i, outcomes in execute(run_task, tasks, at_a_time, how):
             if isinstance(outcomes, Postponed):
                 tqdm.write(f"{trainings[i][0].job.planned.name}: {outcomes.owner} trains it; the others are done first")
@@ -221,11 +218,24 @@ def _execute_jobs(
             of_jobs = _outcome_per_job(outcomes, tasks[i])
             left = time_left.finished(i, whole=not all(isinstance(outcome, Failure) for outcome in of_jobs))
             for item, outcome in zip(trainings[i], of_jobs, strict=True):
-                done += 1
-                line = f"{done}/{total}  {item.job.planned.name}: {_score_or_reason(outcome)}"
+                view.done += 1
+                line = f"{view.done}/{view.total}  {item.job.planned.name}: {_score_or_reason(outcome)}"
                 tqdm.write(f"{line}; about {duration(left)} left" if left > 0 and trainings is unfinished else line)
                 if item.question.add(outcome):
                     item.question.answer()
+
+
+def _at_work(questions: Sequence[Question]) -> list[tracking.StoredRun] | None:
+    """The runs of questions that are at work, as the store has them; None if it does not answer."""
+    found = []
+    for question in questions:
+        if question.parent is None or question.ended:
+            continue
+        runs = tracking.runs_at_work(question.experiment_id, question.parent.run_id)
+        if runs is None:
+            return None
+        found += runs
+    return found
 
 
 def _task(training: _Training, slots: int, executor: LaunchExecutor) -> Task:

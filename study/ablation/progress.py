@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import math
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 class TimeLeft:
@@ -27,23 +28,40 @@ class TimeLeft:
         self._clock, self._slots = clock, slots
         self._started = dict.fromkeys(range(min(slots, len(self._estimated))), clock())
         self._taken = self._ended = 0.0  # by the tasks that have ended, and what was estimated for them
+        self._running = set(self._started)
+        self._lock = threading.Lock()  # what shows it asks from a thread of its own
 
     def finished(self, task: int, *, whole: bool = True) -> float:
         """Seconds left as a task ends; NaN while nothing is known. One that is not `whole` tells nothing of others."""
-        now = self._clock()
-        if whole:
-            self._taken += now - self._started[task]
-            self._ended += self._estimated[task]
-        begun = len(self._started)
-        if begun < len(self._estimated):
-            self._started[begun] = now
-        self._estimated[task], self._started[task] = 0.0, now
-        if not self._ended:
-            return math.nan
-        factor = self._taken / self._ended
-        running = (max(0.0, self._started[i] + factor * self._estimated[i] - now) for i in self._started)
-        waiting = (factor * seconds for seconds in self._estimated[len(self._started) :])
-        return wall_time(waiting, self._slots, running)
+        with self._lock:
+            now = self._clock()
+            if whole:
+                self._taken += now - self._started[task]
+                self._ended += self._estimated[task]
+            self._running.discard(task)
+            if (begun := len(self._started)) < len(self._estimated):
+                self._started[begun] = now
+                self._running.add(begun)
+        return self.left()
+
+    def left(self, shares: Mapping[int, float] | None = None) -> float:
+        """Seconds left; NaN while nothing is known. `shares` of tasks that run are known to be done."""
+        with self._lock:
+            now = self._clock()
+            taken = {i: now - self._started[i] for i in self._running}
+            known = {i: share for i, share in (shares or {}).items() if i in taken}
+            ended = self._ended + sum(share * self._estimated[i] for i, share in known.items())
+            if not ended:
+                return math.nan
+            factor = (self._taken + sum(taken[i] for i in known)) / ended
+            running = (
+                factor * self._estimated[i] * (1 - known[i])
+                if i in known
+                else max(0.0, factor * self._estimated[i] - seconds)
+                for i, seconds in taken.items()
+            )
+            waiting = (factor * seconds for seconds in self._estimated[len(self._started) :])
+            return wall_time(waiting, self._slots, running)
 
 
 def wall_time(tasks: Iterable[float], slots: int, running: Iterable[float] = ()) -> float:

@@ -123,14 +123,20 @@ def measured_on(dataset: str, profile: str) -> str:
 
 
 def plan_question(
-    ablation: Ablation, base: SettingsOf, seeds: Sequence[int], dataset: Dataset, digest: str, *, reuse: bool
+    ablation: Ablation,
+    base: SettingsOf,
+    seeds: Sequence[int],
+    dataset: Dataset,
+    digest: str,
+    reuse: bool = True,
+    precision: str = "",
 ) -> Question:
     """The question that an ablation asks on a data set with that digest, with a job for each of its runs.
 
     For `base` and errors see `study.ablation.design.plan`; with `reuse` jobs take over what earlier launches have
-    finished.
+    finished. `precision` is what `training.precision=auto` becomes, as for `study.runs.resources.resolve`.
     """
-    runs = [resolved_run(run, dataset) for run in plan(ablation, base, seeds)]
+    runs = [resolved_run(run, dataset, precision) for run in plan(ablation, base, seeds)]
     caption = about(dataset, runs[0].settings, len(seeds))
     data_note = f"{caption} {in_two_splits(contents(runs[0].settings.data))}".strip()
     varied = f"{len(runs)} runs: {', '.join(ablation.names())}; seeds {list(seeds)}."

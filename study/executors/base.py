@@ -54,8 +54,13 @@ class LaunchExecutor(AbstractContextManager, ABC):
     def submit(self, work: Callable[[Any], Any], task: Any) -> Future:
         """Do a call when a slot is free."""
 
+    def end(self) -> None:
+        """End all that runs, and start nothing more; nothing runs any more when this comes back."""
+
     def __exit__(self, kind: object, *_: object) -> None:
         """End all that runs where the block is left by an exception, such as Ctrl-C."""
+        if kind is not None:
+            self.end()
 
 
 class Threaded(LaunchExecutor):

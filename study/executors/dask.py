@@ -18,7 +18,7 @@ from study.errors import StudyError, first_line, unknown_name
 from study.executors.base import Threaded, WorkerDiedError
 from study.executors.cluster_file import read_cluster
 from study.executors.machine import Machine, checked, common, describe
-from study.executors.remote import call_as_bytes, forwarded_environment, in_fresh_process, outcome_of
+from study.executors.remote import call_as_bytes, end_calls, forwarded_environment, in_fresh_process, outcome_of
 from study.process import quiet_dask
 
 # kinds of cluster that can be started -> their class of dask-jobqueue
@@ -109,6 +109,8 @@ class DaskExecutor(Threaded):
         self._running.add(future)
         try:
             while not future.done():
+                if self.ending:
+                    raise CancelledError
                 if worker not in self._workers():
                     raise _WorkerLostError(
                         f"the dask worker {worker} has left the cluster: it died, or its connection did"
@@ -151,14 +153,25 @@ class DaskExecutor(Threaded):
             self._busy.discard(worker)
             self._change.notify_all()
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def end(self) -> None:
         self.ending = True
         if self.threads is not None:
             self.threads.shutdown(wait=False, cancel_futures=True)
-        if self._running:  # their processes are ended by the workers
-            self.client.cancel(list(self._running), force=True)
+        if running := list(self._running):
+            keys = [future.key for future in running]
+            # a worker that does not answer must not hold the launch
+            told = threading.Thread(target=self._end_processes, args=(keys,), daemon=True)
+            told.start()
+            told.join(_ANSWER)
+            self.client.cancel(running, force=True)
         if self.threads is not None:
             self.threads.shutdown()
+
+    def _end_processes(self, keys: list[str]) -> None:
+        self.client.run(end_calls, keys, on_error="return")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.end()
         self.client.close()
         if self.cluster is not None:
             self.cluster.close()
@@ -177,7 +190,7 @@ def on_worker(call: bytes, environment: Mapping[str, str]) -> bytes:
         task = worker.state.tasks.get(key)
         return task is None or task.state == "cancelled"
 
-    return in_fresh_process(call, environment, worker.state.nthreads, cancelled)
+    return in_fresh_process(call, environment, worker.state.nthreads, cancelled, str(key))
 
 
 def open_client(scheduler: str, cluster_file: str) -> tuple[Client, Cluster | None]:

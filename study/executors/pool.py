@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from study import allotment
 from study.executors.base import Threaded, WorkerDiedError
-from study.process import show_progress_at
 
 MEMORY_PER_RUN = 2 * 2**30  # bytes of host memory to allow for
 
@@ -38,7 +37,7 @@ class Pool(Threaded):
         super().__init__(slots)
         self._module, self._context = module, get_context("spawn")
         self._lock = self._context.RLock()
-        tqdm.set_lock(self._lock)  # one line of the terminal for each process
+        tqdm.set_lock(self._lock)  # one process at a time writes to the terminal
         self._free: SimpleQueue[int] = SimpleQueue()
         self._processes: dict[int, ProcessPoolExecutor] = {}
         self._guard = threading.Lock()  # no process may start while others are being ended
@@ -84,23 +83,29 @@ class Pool(Threaded):
         finally:
             self._free.put(slot)
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def end(self) -> None:
         with self._guard:
             self.ending = True
         if self.threads is not None:
             self.threads.shutdown(wait=False, cancel_futures=True)
-        # a training would go on to its end, and its checkpoint stays; a process that had nothing to do, on importing
-        if kind is not None or self.threads is None:
-            for process in active_children():
-                process.terminate()
+        for process in active_children():  # a training would go on to its end; its checkpoint stays
+            process.terminate()
+        for process in active_children():
+            process.join()
         if self.threads is not None:
+            self.threads.shutdown()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None or self.threads is None:  # a process that had nothing to do would go on importing
+            self.end()
+        elif self.threads is not None:
             self.threads.shutdown()
         for process in self._processes.values():
             process.shutdown()
 
 
 def _start_worker(lock: object, slot: int, module: str) -> None:
-    """Give this process a line of the terminal and a GPU of its own; stop with the launching process, not before.
+    """Give this process a GPU of its own; stop with the launching process, not before.
 
     It imports the module of its work without waiting for the first task.
     """
@@ -108,7 +113,6 @@ def _start_worker(lock: object, slot: int, module: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     tqdm.set_lock(lock)
-    show_progress_at(slot)
     import torch
 
     if torch.cuda.is_available():

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,18 @@ def done(call: bytes) -> bytes:
         return pickle.dumps((False, error))
 
 
-def in_fresh_process(call: bytes, environment: Mapping[str, str], threads: int, cancelled: Callable[[], bool]) -> bytes:
+_processes: dict[str, subprocess.Popen] = {}  # those that do calls at this moment, by the keys of these
+
+
+def end_calls(keys: Collection[str]) -> None:
+    """End the processes that do the calls of those keys, as far as they were started here."""
+    for process in [_processes[key] for key in keys if key in _processes]:
+        _end(process)
+
+
+def in_fresh_process(
+    call: bytes, environment: Mapping[str, str], threads: int, cancelled: Callable[[], bool], key: str
+) -> bytes:
     """Do a call in a process of its own; gives its outcome, see `done`.
 
     Parameters
@@ -79,6 +91,8 @@ def in_fresh_process(call: bytes, environment: Mapping[str, str], threads: int, 
         CPU threads that it uses.
     cancelled : callable
         Whether the outcome is not wanted any more; the process is ended then, and CancelledError raised.
+    key : str
+        By which `end_calls` knows the call.
 
     Raises
     ------
@@ -91,16 +105,17 @@ def in_fresh_process(call: bytes, environment: Mapping[str, str], threads: int, 
         path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # what this process finds, that one does too
         process = subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, **environment, **path})
         assert process.stdin is not None
+        _processes[key] = process
         try:
-            with process.stdin as pipe:
+            with suppress(BrokenPipeError), process.stdin as pipe:  # it has ended already: its status tells more
                 pipe.write(call)
-        except BrokenPipeError:
-            pass  # it has ended already: its status tells more
-        while process.poll() is None:
-            if cancelled():
-                _end(process)
-                raise CancelledError
-            time.sleep(_POLL)
+            while process.poll() is None:
+                if cancelled():
+                    _end(process)
+                    raise CancelledError
+                time.sleep(_POLL)
+        finally:
+            del _processes[key]
         if not file.exists():
             raise WorkerDiedError(f"the training process {_ended_by(process.returncode)}")
         return file.read_bytes()

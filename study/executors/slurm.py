@@ -84,10 +84,13 @@ class SlurmExecutor(Threaded):
             for process in (*controller.children(recursive=True), controller):
                 process.kill()
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def end(self) -> None:
         self.ending = True
         if self.threads is not None:
             self.threads.shutdown(cancel_futures=True)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.end()
 
 
 class _ResumableCall:

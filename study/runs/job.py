@@ -106,9 +106,9 @@ class Job:
         return self.planned.settings.training.checkpoint == "best"
 
 
-def resolved_run(planned: PlannedRun, dataset: Dataset) -> PlannedRun:
-    """A planned run whose `auto` settings are what they become on this data set and device."""
-    settings = resolve(planned.settings, dataset)
+def resolved_run(planned: PlannedRun, dataset: Dataset, precision: str = "") -> PlannedRun:
+    """A planned run whose `auto` settings are what they become on this data set and device, see `resolve`."""
+    settings = resolve(planned.settings, dataset, precision)
     return PlannedRun(planned.variant, settings, asked_for(planned.settings, settings))
 
 

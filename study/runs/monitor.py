@@ -16,7 +16,7 @@ from study.data.targets import relabel_sequential
 from study.evaluation import Evaluation, evaluate, means
 from study.inference import predict_maps
 from study.maps import ImageMaps
-from study.process import progress_line, threads_in_use
+from study.process import threads_in_use
 from study.settings import Settings
 from study.tracking import Point, TrackedRun, keep_checkpoint, picture_key
 from study.training.checkpoint import History
@@ -79,6 +79,8 @@ class RunMonitor:
         On the terminal.
     checkpoint : Path, optional
         File that is kept in the store at each validation; none where only this machine goes on with the training.
+    shown : bool
+        Whether the terminal shows it; a launch shows all its trainings by itself.
     """
 
     def __init__(
@@ -89,6 +91,8 @@ class RunMonitor:
         steps: int,
         name: str,
         checkpoint: Path | None = None,
+        *,
+        shown: bool = True,
     ):
         self.run, self.settings, self.checkpoint = run, settings, checkpoint
         self.images = images[: settings.training.validation_images]
@@ -96,8 +100,9 @@ class RunMonitor:
         self.waiting: list[Point] = []
         self.panels: list[np.ndarray] = []
         self.dead = False
-        self.bar = tqdm(total=steps, desc=name, unit="step", disable=None, leave=False, dynamic_ncols=True,
-                        position=progress_line())  # fmt: skip
+        disable = None if shown else True  # None: unless it is a terminal
+        self.steps = steps
+        self.bar = tqdm(total=steps, desc=name, unit="step", disable=disable, leave=False, dynamic_ncols=True)
 
     def __enter__(self) -> RunMonitor:
         return self
@@ -121,7 +126,9 @@ class RunMonitor:
     def step(self, step: int, values: dict[str, float]) -> None:
         """Note the losses for the next validation, and show them on the terminal."""
         self.waiting.append(Point(step, values))
-        self.bar.set_postfix_str(f"loss {values['train/loss']:.3f}, {values['perf/images_per_second']:.0f} images/s")
+        speed = f"{values['perf/images_per_second']:.0f} images/s"
+        self.run.progress = f"step {step} of {self.steps}, {speed}"
+        self.bar.set_postfix_str(f"loss {values['train/loss']:.3f}, {speed}")
         self.bar.update(step - self.bar.n)
 
     def validate(self, network: nn.Module) -> dict[str, float]:

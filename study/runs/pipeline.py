@@ -77,7 +77,9 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
                 f"the images of {data.root or data.name} have changed since this launch began: launch again"
             )
         if job.parent_id is not None:
-            own = TrackedRun(job.parent_id).own_attempts(job.digest, str(job.tags.get("variant", "")))
+            own = TrackedRun(job.parent_id).own_attempts(
+                job.experiment_id, job.digest, str(job.tags.get("variant", ""))
+            )
             if own is not None:
                 return _result(job, own, *tracking.read_scores(own, "test"))
         source = training.finished_run(job)
@@ -137,6 +139,7 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     `network_from`. Gives table and pictures of the test images.
     """
     trained = training.network(run)
+    run.progress = "trained; searching thresholds, scoring"
     holds_network = not trained.holder
     last_step = _log_training(trained, run) if holds_network else _name_holder(trained, run)
     maps = training.maps("val", trained, run)
@@ -274,7 +277,9 @@ class _Training:
             launch = "" if self.reuse else self.launch
             tracking.fetch_checkpoint(self.digest, file, beyond=self.cache.checkpoint_step(), launch=launch)
         kept = file if self.in_store else None
-        with RunMonitor(run, self.settings, self.images("val"), self.steps, self.name, kept) as monitor:
+        with RunMonitor(
+            run, self.settings, self.images("val"), self.steps, self.name, kept, shown=not self.launch
+        ) as monitor:
             score = score_of(KINDS[self.settings.kind].headline)
             by = (f"val/{score.key}", score.sign)
             network, history = train(images, self.settings, monitor, monitor.validate, file, by)

@@ -23,15 +23,18 @@ from study.settings import Settings
 _Read = TypeVar("_Read", bound=Callable)
 
 
-def resolve(settings: Settings, dataset: Dataset) -> Settings:
+def resolve(settings: Settings, dataset: Dataset, precision: str = "") -> Settings:
     """Settings with each `auto` that bears on a result replaced by what it becomes here.
 
     `clustering.foreground` becomes the truth where a challenge gives it, else predicted, and none for volumes;
-    `loss.mask_weight` 1 where the foreground is predicted, else 0; `training.precision` what is fast on the device.
+    `loss.mask_weight` 1 where the foreground is predicted, else 0; `training.precision` what is fast on the device, or
+    `precision`, which is fast on another machine that trains.
     """
-    precision = settings.training.precision
-    if precision == "auto":
-        precision = choose_precision(precision, choose_device(settings.training.device))
+    asked = settings.training.precision
+    if asked != "auto":
+        precision = asked
+    elif not precision:
+        precision = choose_precision(asked, choose_device(settings.training.device))
     foreground = settings.clustering.foreground
     if foreground == "auto":  # of a volume, every voxel belongs to an object
         foreground = "none" if settings.dims == 3 else "truth" if dataset.foreground_given else "predicted"

@@ -29,6 +29,7 @@ from study.tracking.reading import (
     launch_with_variances,
     launches,
     metric_curve,
+    runs_at_work,
     split_sizes,
     stored_arrays,
     stored_picture,

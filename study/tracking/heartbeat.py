@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import psutil
@@ -15,14 +15,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 from mlflow.exceptions import MlflowException
 
-HEARTBEAT = 30.0  # seconds
+HEARTBEAT = 10.0  # seconds
 DEAD_AFTER = 300.0  # seconds without a heartbeat, for runs of other machines
 # tags: seconds since 1970; machine, process id, its start in seconds since 1970, and the namespace of its id
 _BEAT, _PROCESS = "heartbeat", "process"
+PROGRESS = "progress"  # tag: where the work on a run is, in words, while it goes on
 
 
-class _Named(Protocol):
+class _Worked(Protocol):
     run_id: str
+    progress: str  # where the work on it is, in words; empty where that is not told
 
 
 def heartbeat_tags() -> dict[str, str]:
@@ -33,17 +35,20 @@ def heartbeat_tags() -> dict[str, str]:
 
 
 @contextmanager
-def send_heartbeats(run: _Named) -> Iterator[None]:
-    """Show that this process works on a run, as long as the block lasts."""
-    client, end = MlflowClient(), threading.Event()
+def send_heartbeats(run: _Worked) -> Iterator[None]:
+    """Show that this process works on a run, and where it is, as long as the block lasts."""
+    client, end, told = MlflowClient(), threading.Event(), False
     client.log_batch(run.run_id, tags=[RunTag(name, value) for name, value in heartbeat_tags().items()])
 
     def beat() -> None:
+        nonlocal told
         while not end.wait(HEARTBEAT):
+            tags = {_BEAT: f"{time.time():.0f}"} | ({PROGRESS: run.progress} if run.progress else {})
             try:
-                client.set_tag(run.run_id, _BEAT, f"{time.time():.0f}")
+                client.log_batch(run.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
             except MlflowException:
                 continue  # a store that does not answer for a moment
+            told = told or PROGRESS in tags
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -52,6 +57,9 @@ def send_heartbeats(run: _Named) -> Iterator[None]:
     finally:
         end.set()
         thread.join()
+        if told:
+            with suppress(MlflowException):
+                client.delete_tag(run.run_id, PROGRESS)
 
 
 def end_abandoned(experiment_id: str) -> int:

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from study.errors import StudyError, first_line
 from study.files import DAMAGED
 from study.tracking.artifacts import fetch, list_files, read_json, read_picture, read_text
-from study.tracking.heartbeat import seems_abandoned
+from study.tracking.heartbeat import PROGRESS, seems_abandoned
 from study.tracking.lookup import Scores, get_run, read_scores
 from study.tracking.run import SETTINGS, SUPERSEDED
 from study.tracking.store import active_experiments
@@ -47,6 +47,11 @@ class StoredRun:
     def is_launch(self) -> bool:
         """Whether it is the parent run of an ablation."""
         return self.parent_id is None and "control" in self.tags
+
+    @property
+    def progress(self) -> str:
+        """Where the work on it is, in words; empty where that is not told."""
+        return self.tags.get(PROGRESS, "")
 
     @property
     def note(self) -> str:
@@ -84,6 +89,15 @@ def children_of(parent: StoredRun) -> list[StoredRun]:
     """The runs of a launch, the oldest first, without those that others have superseded."""
     found = _search([parent.experiment_id], f"tags.`{_PARENT}` = '{parent.run_id}'")[::-1]
     return [run for run in found if SUPERSEDED not in run.tags]
+
+
+def runs_at_work(experiment_id: str, parent_id: str) -> list[StoredRun] | None:
+    """The runs below a launch that a living process works on, the oldest first; None if the store does not answer."""
+    condition = f"tags.`{_PARENT}` = '{parent_id}' and attributes.status = 'RUNNING'"
+    try:
+        return [run for run in _search([experiment_id], condition)[::-1] if run.state == "RUNNING"]
+    except MlflowException:
+        return None
 
 
 def training_of(run: StoredRun) -> StoredRun:

@@ -63,10 +63,15 @@ class TrackedRun:
     Parameters
     ----------
     run_id : str
+
+    Attributes
+    ----------
+    progress : str
+        Where the work on it is, in words, which its heartbeats tell; empty: they tell nothing.
     """
 
     def __init__(self, run_id: str):
-        self.run_id = run_id
+        self.run_id, self.progress = run_id, ""
         self.client = MlflowClient()
 
     def set_tags(self, tags: dict[str, Any]) -> None:
@@ -159,12 +164,12 @@ class TrackedRun:
             self.set_tags({"failure": reason[:5000]})
         self.client.set_terminated(self.run_id, status)
 
-    def own_attempts(self, digest: str, variant: str) -> str | None:
+    def own_attempts(self, experiment_id: str, digest: str, variant: str) -> str | None:
         """A finished run below this one of that digest and variant, if there is one; all others are superseded.
 
-        Where a worker is lost, another one makes its run anew. What the first one has left is no run of the launch.
+        Where a worker is lost, another one makes its run anew, in the same experiment. What the first one has left is
+        no run of the launch.
         """
-        experiment_id = self.client.get_run(self.run_id).info.experiment_id
         same = f"tags.`mlflow.parentRunId` = '{self.run_id}' and tags.digest = '{digest}'"
         runs = [
             run

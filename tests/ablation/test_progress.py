@@ -90,3 +90,19 @@ def test_a_task_that_failed_at_once_says_nothing_of_the_others():
     assert math.isnan(left.finished(0, whole=False))
     clock.now += 20
     assert left.finished(1) == 20
+
+
+def test_a_task_that_runs_shows_by_its_share_how_long_the_others_will_take():
+    clock = Clock()
+    left = TimeLeft([10, 10, 20], 2, clock)
+    clock.now += 10
+    assert math.isnan(left.left())
+    # half of the first, after twice what was estimated for it, whatever is known of the second
+    assert left.left({0: 0.5}) == 10 + 40
+    assert left.left({0: 0.5, 1: 0.25}) == pytest.approx(20 / 7.5 * (5 + 20))
+    assert left.finished(0) == 40 - 20  # the third has begun, and takes as long as was estimated
+    assert left.left({0: 0.5, 2: 0.0}) == 20  # the first has ended: its share is no news
+
+
+def test_a_share_of_nothing_tells_nothing():
+    assert math.isnan(TimeLeft([10], 1, Clock()).left({0: 0.0}))

@@ -7,7 +7,7 @@ import psutil
 import pytest
 import torch
 
-from study import allotment, executors, process
+from study import allotment, executors
 from study.errors import StudyError
 from study.executors import Inline, execute, opened_executor, pool
 from study.executors.pool import MEMORY_PER_RUN, Pool
@@ -184,7 +184,7 @@ def test_slots_on_gpus(slots, gpus, trainings, wanted, monkeypatch):
 
 
 @pytest.mark.parametrize("gpus", [0, 2])
-def test_each_worker_has_a_line_of_the_terminal_and_a_gpu_of_its_own(gpus, monkeypatch):
+def test_each_worker_has_a_gpu_of_its_own(gpus, monkeypatch):
     chosen, ignored = [], []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
@@ -192,10 +192,8 @@ def test_each_worker_has_a_line_of_the_terminal_and_a_gpu_of_its_own(gpus, monke
     monkeypatch.setattr(signal, "signal", lambda *given: ignored.append(given))
     monkeypatch.setattr(pool.tqdm, "set_lock", lambda _: None)
     monkeypatch.setattr(pool, "_stop_with_parent", lambda: None)
-    monkeypatch.setitem(process._progress, "line", 0)
     for slot in range(3):
         pool._start_worker(None, slot, "study.errors")
-        assert process.progress_line() == slot
     assert chosen == ([0, 1, 0] if gpus else [])
     assert (signal.SIGINT, signal.SIG_IGN) in ignored
 

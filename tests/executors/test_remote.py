@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from study.errors import StudyError
+from study.executors import remote
 from study.executors.base import WorkerDiedError
-from study.executors.remote import call_as_bytes, done, forwarded_environment, in_fresh_process, outcome_of
+from study.executors.remote import call_as_bytes, done, end_calls, forwarded_environment, in_fresh_process, outcome_of
 
 
 def never():
@@ -19,7 +20,7 @@ def never():
 
 
 def fresh(function, *given, cancelled=never, threads=1, environment=None):
-    return outcome_of(in_fresh_process(call_as_bytes(function, *given), environment or {}, threads, cancelled))
+    return outcome_of(in_fresh_process(call_as_bytes(function, *given), environment or {}, threads, cancelled, "key"))
 
 
 def test_a_call_is_done_where_its_bytes_are_read():
@@ -85,13 +86,36 @@ def test_a_process_whose_outcome_is_not_wanted_is_ended():
     assert not [child for child in psutil.Process().children() if "study.executors.child" in child.cmdline()]
 
 
+def test_calls_are_ended_by_their_keys():
+    ended = {}
+
+    def call(key):
+        try:
+            in_fresh_process(call_as_bytes(time.sleep, 3), {}, 1, never, key)
+            ended[key] = "by itself"
+        except WorkerDiedError as error:
+            ended[key] = str(error)
+
+    threads = [threading.Thread(target=call, args=(key,)) for key in "ab"]
+    for thread in threads:
+        thread.start()
+    while len(remote._processes) < 2:
+        time.sleep(0.01)
+    end_calls(["a", "of another worker"])
+    assert "a" not in remote._processes or remote._processes["a"].poll() is not None
+    for thread in threads:
+        thread.join()
+    assert ended == {"a": "the training process was ended by signal 15", "b": "by itself"}
+    assert not remote._processes
+
+
 def test_a_process_ends_with_the_one_that_has_started_it(tmp_path):
     """As where a worker is killed: nobody would take the outcome of its training."""
     script = tmp_path / "worker.py"
     script.write_text(
         "import time\n"
         "from study.executors.remote import call_as_bytes, in_fresh_process\n"
-        "in_fresh_process(call_as_bytes(time.sleep, 300), {}, 1, lambda: False)\n"
+        "in_fresh_process(call_as_bytes(time.sleep, 300), {}, 1, lambda: False, 'a')\n"
     )
     worker = psutil.Popen([sys.executable, str(script)])
     try:

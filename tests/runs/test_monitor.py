@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from study import process
 from study.data.batches import NetworkImage
 from study.maps import NetworkOutput
 from study.profiles import load_settings
@@ -60,10 +59,10 @@ def pictures(count=4, size=16):
     return [NetworkImage(f"i{i}", image, labels, labels) for i, image in enumerate(pixels)]
 
 
-def shown_by(run, images=(), steps=9):
+def shown_by(run, images=(), steps=9, shown=True):
     changes = "data.image_size=16,training.validation_images=2,clustering.foreground=truth"
     settings = load_settings(profile="smoke", overrides=changes)
-    return RunMonitor(run, settings, images, steps, "a name")
+    return RunMonitor(run, settings, images, steps, "a name", shown=shown)
 
 
 def test_losses_wait_for_the_next_validation():
@@ -112,18 +111,25 @@ def test_a_history_with_nothing_after_it_is_logged_too():
 
 
 def test_the_terminal_shows_where_the_training_is(monkeypatch, capsys):
-    monkeypatch.setitem(process._progress, "line", 0)
-    process.show_progress_at(2)
     real = monitor.tqdm
-    monkeypatch.setattr(monitor, "tqdm", lambda disable, **given: real(**given))
+    monkeypatch.setattr(monitor, "tqdm", lambda disable, **given: real(disable=disable or False, **given))
     with shown_by(Recorder()) as shown:
-        assert (shown.bar.total, shown.bar.pos, shown.bar.desc) == (9, -2, "a name")
+        assert (shown.bar.total, shown.bar.desc) == (9, "a name")
         shown.resumed(HISTORY)
         assert shown.bar.n == 6
         shown.step(8, LOSSES)
         assert shown.bar.n == 8
         assert shown.bar.postfix == "loss 0.500, 10 images/s"
     assert " 6/9 " in capsys.readouterr().err
+
+
+def test_a_training_of_a_launch_leaves_the_terminal_to_it(monkeypatch, capsys):
+    real, run = monitor.tqdm, Recorder()
+    monkeypatch.setattr(monitor, "tqdm", lambda disable, **given: real(disable=disable or False, **given))
+    with shown_by(run, shown=False) as shown:
+        shown.step(8, LOSSES)
+    assert capsys.readouterr().err == ""
+    assert run.progress == "step 8 of 9, 10 images/s"
 
 
 def test_validation_images_are_scored_and_pictured():

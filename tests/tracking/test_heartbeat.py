@@ -143,19 +143,35 @@ def test_a_store_that_does_not_answer_for_a_moment_stops_no_heart(store, monkeyp
     run = start_run(connect(), "a name", "a note", {})
     monkeypatch.setattr(heartbeat, "HEARTBEAT", 0.01)
     with send_heartbeats(run):
-        real, refused = MlflowClient.set_tag, []
+        real, refused = MlflowClient.log_batch, []
 
-        def set_tag(self, run_id, name, value):
+        def log_batch(self, run_id, tags):
             if len(refused) < 3:
-                refused.append(name)
+                refused.append([tag.key for tag in tags])
                 raise MlflowException("no answer")
-            return real(self, run_id, name, value)
+            return real(self, run_id, tags=tags)
 
         store.set_tag(run.run_id, "heartbeat", "old")
-        monkeypatch.setattr(MlflowClient, "set_tag", set_tag)
+        monkeypatch.setattr(MlflowClient, "log_batch", log_batch)
         for _ in range(500):
             if store.get_run(run.run_id).data.tags["heartbeat"] != "old":
                 break
             time.sleep(0.01)
-    assert refused == ["heartbeat"] * 3
+    assert refused == [["heartbeat"]] * 3
     assert store.get_run(run.run_id).data.tags["heartbeat"] != "old"
+
+
+def test_heartbeats_tell_where_the_work_is_until_it_ends(store, monkeypatch):
+    run = start_run(connect(), "a name", "a note", {})
+    monkeypatch.setattr(heartbeat, "HEARTBEAT", 0.01)
+    told = []
+    with send_heartbeats(run):
+        for words in ("step 1 of 9", "step 2 of 9"):
+            run.progress = words
+            for _ in range(500):
+                if store.get_run(run.run_id).data.tags.get("progress") == words:
+                    told.append(words)
+                    break
+                time.sleep(0.01)
+    assert told == ["step 1 of 9", "step 2 of 9"]
+    assert "progress" not in store.get_run(run.run_id).data.tags

@@ -130,11 +130,11 @@ def test_attempts_of_one_launch_at_the_same_run(run, store):
 
     lost, failed = attempt("RUNNING"), attempt("FAILED")
     others = [attempt("RUNNING", digest="of another result"), attempt("RUNNING", variant="of another variant")]
-    assert run.own_attempts("d", "v") is None
+    assert run.own_attempts(connect(), "d", "v") is None
     found = {run_id: store.get_run(run_id) for run_id in (lost, failed, *others)}
     assert [found[run_id].info.status for run_id in (lost, failed)] == ["KILLED", "FAILED"]
     assert {run_id for run_id, other in found.items() if "superseded" in other.data.tags} == {lost, failed}
     assert {child.run_id for child in children_of(stored_run(run.run_id))} == set(others)
     finished = attempt("FINISHED")
-    assert run.own_attempts("d", "v") == finished
+    assert run.own_attempts(connect(), "d", "v") == finished
     assert "superseded" not in store.get_run(finished).data.tags
