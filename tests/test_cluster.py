@@ -100,18 +100,19 @@ def test_a_store_that_only_this_machine_has_is_refused(place, scheduler):
 def test_a_launch_that_is_stopped_ends_its_trainings(place, server, scheduler):
     client, folder = MlflowClient(server), place / "stopped"
     folder.mkdir()
-    launch = start_of_two(
-        folder, "--executor", "dask", "--scheduler", scheduler, "--reuse", "0", MLFLOW_TRACKING_URI=server
-    )
-    before = {run.info.run_id for run in runs_in(client)}
+    known = {experiment.experiment_id for experiment in client.search_experiments()}
+    before = {run.info.run_id for run in client.search_runs(list(known))}
+    options = ["--executor", "dask", "--scheduler", scheduler, "--reuse", "0"]
+    launch = start_of_two(folder, *options, MLFLOW_TRACKING_URI=server)
 
-    def trains():
-        return [r for r in runs_in(client) if r.info.run_id not in before and "mlflow.parentRunId" in r.data.tags]
+    def new_runs():
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        return [run for run in client.search_runs(experiments) if run.info.run_id not in before]
 
-    wait_until(launch, trains)
+    wait_until(launch, lambda: [run for run in new_runs() if "mlflow.parentRunId" in run.data.tags])
     launch.send_signal(signal.SIGINT)
     assert ended(launch, 60) == 130
-    assert {run.info.status for run in runs_in(client) if run.info.run_id not in before} == {"KILLED"}
+    assert {run.info.status for run in new_runs()} == {"KILLED"}
     wait_for(lambda: not _trainings(), "end of the trainings")
 
 
@@ -127,7 +128,7 @@ def test_a_job_that_reaches_its_time_limit_goes_on(place, empty_store, expected)
         if "submitit.core._submit" in job.cmdline():
             job.send_signal(signal.SIGUSR2)  # by which a job is told of its limit
     assert ended(launch) == 0, (folder / "told").read_text()
-    assert "requeue" in "".join(log.read_text().lower() for log in (folder / "outputs" / "jobs").rglob("*.*"))
+    assert "requeue" in "".join(log.read_text().lower() for log in (folder / "outputs" / "jobs").rglob("*_log.*"))
     (parent,), children = parents_and_children(client_of(folder))
     assert parent.info.status == "FINISHED"
     finished = [run for run in children if "superseded" not in run.data.tags]
