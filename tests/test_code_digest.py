@@ -176,7 +176,7 @@ def test_an_edited_clusterer_scores_again_and_an_edited_loss_trains_again(copied
 
     def launch(*more):
         ended = subprocess.run(
-            [sys.executable, "-m", "ablations", "constraints", *OPTIONS, *more],
+            [sys.executable, "-m", "ablations", "cells", *OPTIONS, *more],
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -185,19 +185,19 @@ def test_an_edited_clusterer_scores_again_and_an_edited_loss_trains_again(copied
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
-    assert "0 are known from before; 4 trainings to do" in launch()
+    assert "0 are known from before; 2 trainings to do" in launch()
     edit(copied, "losses/cosine.py", '"""', '"""In other words. ')
-    assert "constraints: answered before, by the same runs and code" in launch("--plan_only", "1")
+    assert "cells: answered before, by the same runs and code" in launch("--plan_only", "1")
     edit(copied, "figures/scores.py", "import numpy", "import math\nimport numpy")
-    assert "4 are known from before; no training to do" in launch("--plan_only", "1")
+    assert "2 are known from before; no training to do" in launch("--plan_only", "1")
     edit(copied, "clustering/angular.py", "import numpy", "import math\nimport numpy")
     told = launch()
     assert "0 are known from before; no training to do" in told
-    assert "4 finished results of the same settings and data are skipped, since the code that computes" in told
+    assert "2 finished results of the same settings and data are skipped, since the code that computes" in told
     edit(copied, "losses/cosine.py", "inter.mean()", "1.5 * inter.mean()")
     told = launch("--plan_only", "1")
-    assert "0 are known from before; 4 trainings to do" in told
-    assert "8 finished results of the same settings and data are skipped" in told
+    assert "0 are known from before; 2 trainings to do" in told
+    assert "4 finished results of the same settings and data are skipped" in told
     (checkpoint,) = list(folder.glob("trainings/*/training.json"))[:1]
     checkpoint.with_name("checkpoint.pt").write_text("of a training that was cut off")
     told = launch("--plan_only", "1")
