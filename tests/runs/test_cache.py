@@ -84,7 +84,7 @@ def test_weights_and_history_come_back_to_the_last_digit(kept):
 
 def test_nothing_but_the_lock_is_left(kept):
     kept.save(network(), HISTORY)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     kept.checkpoint.with_name("checkpoint.pt.partial").write_text("of a killed process")
     with kept.lock():
         kept.clear()
@@ -94,21 +94,21 @@ def test_nothing_but_the_lock_is_left(kept):
 
 
 def test_maps_come_back(kept):
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     found = TrainingCache("abc").load_maps("val", SHAPES)
     for one, other in zip(found, maps(), strict=True):
         assert (one.objectness.dtype, one.embedding.dtype) == (np.float16, np.float16)
         np.testing.assert_array_equal(one.objectness, other.objectness)
         np.testing.assert_array_equal(one.embedding, other.embedding)
     assert kept.load_maps("test", SHAPES) is None
-    kept.save_maps("test", [])
+    kept.save_maps("test", enumerate([]))
     assert kept.load_maps("test", []) == []
-    assert {file.name for file in kept.folder.iterdir()} - OF_THE_LOCK == {"maps_val.npz", "maps_test.npz"}
+    assert {file.name for file in kept.folder.iterdir()} - OF_THE_LOCK == {"maps_val.bin", "maps_test.bin"}
 
 
 @pytest.mark.parametrize("shapes", [[(4, 6)] * 2, SHAPES[::-1], [*SHAPES, (4, 6)], [(6, 4), (3, 5)]])
 def test_maps_of_other_shapes_do_not_fit(shapes, kept):
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     assert kept.load_maps("val", shapes) is None
 
 
@@ -117,7 +117,7 @@ def test_maps_and_trials_of_other_images_or_other_code_do_not_fit(tmp_path, monk
     code, settings = CodeDigest("training", "maps", "scoring"), Settings()
     first = TrainingCache("abc", "data", code)
     with first.lock():
-        first.save_maps("val", maps())
+        first.save_maps("val", enumerate(maps()))
     assert TrainingCache("abc", "data", replace(code, scoring="other")).load_maps("val", SHAPES) is not None
     for other in (TrainingCache("abc", "other data", code), TrainingCache("abc", "data", replace(code, maps="other"))):
         assert other.load_maps("val", SHAPES) is None
@@ -159,24 +159,24 @@ def test_damaged_weights_are_made_again_and_told(how, kept, capsys):
 
 @pytest.mark.parametrize("how", ["gone", "empty", "cut", "text", "a byte"])
 def test_damaged_maps_are_made_again_and_told(how, kept, capsys):
-    kept.save_maps("val", maps([(32, 32)]))
-    damage(kept.folder / "maps_val.npz", how)
+    kept.save_maps("val", enumerate(maps([(32, 32)])))
+    damage(kept.folder / "maps_val.bin", how)
     assert kept.load_maps("val", [(32, 32)]) is None
     told = capsys.readouterr().out
-    assert told.startswith("cannot read the maps trainings/abc/maps_val.npz (") == (how != "gone")
+    assert told.startswith("cannot read the maps trainings/abc/maps_val.bin (") == (how != "gone")
     assert told.endswith("): they are made again\n") == (how != "gone")
 
 
 @pytest.mark.parametrize("name", ["load", "load_maps"])
 def test_a_lack_of_memory_is_no_damage(name, kept, monkeypatch):
     kept.save(network(), HISTORY)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
 
     def full(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr("study.runs.cache.torch.load", full)
-    monkeypatch.setattr("study.runs.cache.np.load", full)
+    monkeypatch.setattr("study.runs.map_files.np.memmap", full)
     with pytest.raises(MemoryError):
         kept.load() if name == "load" else kept.load_maps("val", SHAPES)
 
@@ -193,7 +193,7 @@ def test_each_search_has_a_file_of_its_own(kept):
 
 def test_trainings_do_not_mix(kept):
     kept.save(network(), HISTORY)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     other = TrainingCache("other")
     assert other.load() is None
     assert other.load_maps("val", SHAPES) is None
@@ -202,12 +202,12 @@ def test_trainings_do_not_mix(kept):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no file that is always full")
 def test_a_full_disk_is_told_and_what_was_there_stays(kept, monkeypatch):
     kept.save(network(), HISTORY)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     kept.checkpoint.write_text("still needed")
     monkeypatch.setattr("study.files.uuid4", lambda: SimpleNamespace(hex="x"))
     for name, write in (
         ("finished.pt", lambda: kept.save(network(1), History())),
-        ("maps_val.npz", lambda: kept.save_maps("val", maps([(2, 2)]))),
+        ("maps_val.bin", lambda: kept.save_maps("val", enumerate(maps([(2, 2)])))),
     ):
         (kept.folder / "x.partial").symlink_to("/dev/full")
         with pytest.raises(StudyError, match=rf"cannot write trainings/abc/{name}: .*; free disk space or rights"):
@@ -219,7 +219,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(kept, monkeypatch):
 
 def test_a_folder_that_has_gone_is_made_anew(kept):
     shutil.rmtree(kept.folder)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     assert kept.load_maps("val", SHAPES) is not None
 
 

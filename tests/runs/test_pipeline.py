@@ -218,10 +218,10 @@ def test_a_training_that_fails_is_tried_once_for_all_its_runs(store, monkeypatch
 def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(store, unexported, monkeypatch):
     evaluate = pipeline.evaluate
 
-    def breaking(maps, images, settings, *further):
+    def breaking(maps, images, settings, *further, **more):
         if settings.angle == 40:
             raise StudyError("fix this")
-        return evaluate(maps, images, settings, *further)
+        return evaluate(maps, images, settings, *further, **more)
 
     monkeypatch.setattr(pipeline, "evaluate", breaking)
     failure, result = run_on(smoke("clustering.angle=40"), smoke())
@@ -235,9 +235,9 @@ def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(sto
 
 def test_runs_of_one_training_share_network_and_maps(store, monkeypatch):
     trained, mapped = [], []
-    train, predict = pipeline.train, pipeline.predict_maps
+    train, predict = pipeline.train, pipeline.maps_in_turn
     monkeypatch.setattr(pipeline, "train", lambda *given: trained.append(1) or train(*given))
-    monkeypatch.setattr(pipeline, "predict_maps", lambda *given: mapped.append(1) or predict(*given))
+    monkeypatch.setattr(pipeline, "maps_in_turn", lambda *given: mapped.append(1) or predict(*given))
     results = run_on(smoke(), smoke("clustering.angle=10"), smoke("clustering.method=hdbscan"))
     assert (len(trained), len(mapped)) == (1, 2)  # of two splits
     assert [result.table["image"].tolist() for result in results] == [results[0].table["image"].tolist()] * 3
