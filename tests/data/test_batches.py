@@ -228,3 +228,11 @@ def test_batches_from_the_disk_are_those_from_memory(bound, augmentation):
         assert all(torch.equal(getattr(one, name), getattr(other, name)) for name in ("images", "distance", "labels"))
         assert torch.equal(one.neighbours, other.neighbours)
         assert one.images.stride() == other.images.stride()
+
+
+def test_images_that_a_device_cannot_hold_stream_from_memory(monkeypatch):
+    """The sizes of all tensors count."""
+    asked = []
+    monkeypatch.setattr("study.data.batches.fits_on", lambda _, size: asked.append(size))
+    assert TrainingImages([picture(*shape) for shape in SHAPES], Data(crop_size=8), 3, CPU, IN_ALL).streams
+    assert asked == [IN_ALL]

@@ -17,7 +17,7 @@ from study.errors import StudyError
 from study.runs.cache import TRAININGS, TrainingCache, other_checkpoints
 from study.settings import Settings
 from study.training.checkpoint import History
-from tests.maps import image_maps
+from tests.maps import image_maps, is_mapped
 
 SHAPES = [(4, 6), (5, 3)]
 OF_THE_LOCK = {"lock", "owner"}  # files
@@ -100,6 +100,8 @@ def test_maps_come_back(kept):
         assert (one.objectness.dtype, one.embedding.dtype) == (np.float16, np.float16)
         np.testing.assert_array_equal(one.objectness, other.objectness)
         np.testing.assert_array_equal(one.embedding, other.embedding)
+        assert is_mapped(one.objectness)
+        assert is_mapped(one.embedding)
     assert kept.load_maps("test", SHAPES) is None
     kept.save_maps("test", enumerate([]))
     assert kept.load_maps("test", []) == []
@@ -215,6 +217,23 @@ def test_a_full_disk_is_told_and_what_was_there_stays(kept, monkeypatch):
     assert kept.checkpoint.exists()
     assert kept.load()[1] == HISTORY
     assert kept.load_maps("val", SHAPES) is not None
+
+
+def test_a_fault_of_the_network_that_makes_the_maps_is_not_taken_for_one_of_the_disk(kept):
+    def breaking():
+        yield 0, maps()[0]
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        kept.save_maps("val", breaking())
+    assert {file.name for file in kept.folder.iterdir()} == OF_THE_LOCK
+
+
+def test_maps_that_are_in_use_stay_when_new_ones_are_saved(kept):
+    found = kept.save_maps("val", enumerate(maps()))
+    kept.save_maps("val", enumerate(maps([(2, 2)])))
+    kept.clear()
+    np.testing.assert_array_equal(found[1].embedding, maps()[1].embedding)
 
 
 def test_a_folder_that_has_gone_is_made_anew(kept):
