@@ -6,7 +6,7 @@ import time
 from functools import lru_cache
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from study.errors import StudyError
 
@@ -36,6 +36,16 @@ def on_device(network: nn.Module, device: torch.device, dims: int) -> nn.Module:
 def autocast(precision: str, device: torch.device) -> torch.autocast:
     """The context in which a network runs in the given `training.precision`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=choose_precision(precision, device) == "bfloat16")
+
+
+def fits_on(device: torch.device, size: int) -> bool:
+    """Whether `size` bytes are less than half of the free memory of a GPU; for the CPU other bounds count."""
+    return device.type != "cuda" or size < torch.cuda.mem_get_info(device)[0] / 2
+
+
+def sent_to(device: torch.device, tensor: Tensor) -> Tensor:
+    """`tensor` on a device; from page-locked memory where it comes from the host, so that nothing waits for it."""
+    return tensor if tensor.device.type == device.type else tensor.pin_memory().to(device, non_blocking=True)
 
 
 @lru_cache(maxsize=2)

@@ -29,6 +29,7 @@ class Evaluation:
         `distinct_axes` (NaN where the embedding is not compared by angles); or a row per quarter of a volume, see
         `scores_of_volume`.
     labels : list of (M, N) or (P, M, N) int32 arrays
+        Of the first images, as many as were to be kept.
     """
 
     table: pd.DataFrame
@@ -44,6 +45,8 @@ def evaluate(
     settings: Clustering,
     threads: int = 1,
     reference: Clustering | None = None,
+    *,
+    keep: int | None = None,
 ) -> Evaluation:
     """Cluster the maps of images and score the labels at the images' original size.
 
@@ -55,6 +58,8 @@ def evaluate(
         Images are clustered in that many threads.
     reference : Clustering, optional
         With the paper's thresholds: what these give stands in further columns `{score}_paper_thresholds`.
+    keep : int, optional
+        Keep the labels of that many images; of all by default, which of many images fills the memory.
     """
 
     def one(pair: tuple[ImageMaps, NetworkImage]) -> tuple[list[dict], np.ndarray]:
@@ -66,14 +71,19 @@ def evaluate(
             ], labels
         return [{"image": image.name, **scores(image.original, labels), **_of_embedding(found, image)}], labels
 
+    rows: list[dict] = []
+    kept: list[np.ndarray] = []
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        results = list(pool.map(one, list(zip(maps, images, strict=True))))
-    table = pd.DataFrame([row for rows, _ in results for row in rows])
+        for found, labels in pool.map(one, list(zip(maps, images, strict=True))):
+            rows += found
+            if keep is None or len(kept) < keep:
+                kept.append(labels)
+    table = pd.DataFrame(rows)
     if reference is not None and len(table):
-        other = table if reference == settings else evaluate(maps, images, reference, threads).table
+        other = table if reference == settings else evaluate(maps, images, reference, threads, keep=0).table
         for score in (score for score in REFERENCE_SCORES if score in table):
             table[f"{score}_paper_thresholds"] = other[score]
-    return Evaluation(table, [labels for _, labels in results])
+    return Evaluation(table, kept)
 
 
 def _of_embedding(maps: ImageMaps, image: NetworkImage) -> dict[str, float]:

@@ -40,25 +40,39 @@ def cannot_write(path: Path, error: Exception) -> WriteError:
     return WriteError(f"cannot write {path}: {_reason(error)}; free disk space or rights, then start again")
 
 
+def no_temporary_file(need: str, size: int, error: OSError) -> StudyError:
+    """The error that there is no room for a temporary file of `size` bytes, which `need` says who needs."""
+    return StudyError(
+        f"{need} a temporary file of {size / 1e9:.2f} GB, which cannot be written into {tempfile.gettempdir()}: "
+        f"{error.strerror}; free space there or name another folder in TMPDIR"
+    )
+
+
 def _reason(error: Exception) -> str:
     """What an error says, in one line."""
     return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
 
 
 @contextmanager
-def write_atomically(file: Path) -> Iterator[Path]:
+def write_atomically(file: Path, no_room: tuple[type[Exception], ...] = (OSError, RuntimeError)) -> Iterator[Path]:
     """A path to write to, which takes the name of `file` when the block has written all of it.
 
     A process that is killed leaves the old file or the new one, never a part of it. The folder of `file` is made where
     it is missing. The path is a new one each time, so that two processes do not write into each other's file. What
     cannot be written raises a WriteError.
+
+    Parameters
+    ----------
+    file : Path
+    no_room : tuple of exception types
+        What the block raises where it cannot write; torch and HDF5 raise a RuntimeError on a full disk.
     """
     partial = file.with_name(f"{uuid4().hex}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(file)
-    except (OSError, RuntimeError) as error:  # torch and HDF5 raise the latter on a full disk
+    except no_room as error:
         raise cannot_write(file, error) from error
     finally:
         if file.parent.is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,30 +22,46 @@ def predict_maps(network: nn.Module, images: Sequence[NetworkImage], settings: S
     return maps_of_pixels(network, [image.pixels for image in images], settings)
 
 
-@torch.no_grad()
 def maps_of_pixels(network: nn.Module, images: Sequence[np.ndarray], settings: Settings) -> list[ImageMaps]:
+    """Maps of each image, all in memory, see `maps_in_turn`."""
+    found = dict(maps_in_turn(network, images, settings))
+    return [found[i] for i in range(len(images))]
+
+
+@torch.no_grad()
+def maps_in_turn(
+    network: nn.Module, images: Sequence[np.ndarray], settings: Settings
+) -> Iterator[tuple[int, ImageMaps]]:
     """Maps of each image, in evaluation mode; volumes are predicted in tiles, see `study.volume_inference`.
 
-    Images of one shape share a batch. Sizes are brought to multiples of 2 to the depth by reflection, and the maps are
-    cut back.
+    Images of one shape share a batch, so that the order is another than theirs: each comes with its index. Sizes are
+    brought to multiples of 2 to the depth by reflection, and the maps are cut back.
 
     Parameters
     ----------
     network : Module
+        In training mode again when all maps have been taken, if it was before.
     images : sequence of (M, N, C) or (P, M, N, C) float16 arrays
         Standardised, at the network's scale.
     settings : Settings
     """
     device = next(network.parameters()).device
-    # a GPU is quicker with many, a CPU needs less memory with few
-    pixels_at_once = 2**21 if device.type == "cuda" else 2**17
     was_training = network.training
     network.eval()
     if settings.dims == 3:
-        found = [maps_of_volume(network, pixels, settings, device) for pixels in images]
-        network.train(was_training)
-        return found
-    maps: list[ImageMaps | None] = [None] * len(images)
+        for i, pixels in enumerate(images):
+            yield i, maps_of_volume(network, pixels, settings, device)
+    else:
+        for chunk in _batches(images, device):
+            stack = torch.from_numpy(np.stack([images[i] for i in chunk])).to(device)
+            yield from zip(chunk, _predict(network, stack, settings), strict=True)
+    network.train(was_training)
+
+
+def _batches(images: Sequence[np.ndarray], device: torch.device) -> Iterator[list[int]]:
+    """Indices of images of one shape, as many as the network takes at once."""
+    # a GPU is quicker with many, a CPU needs less memory with few
+    pixels_at_once = 2**21 if device.type == "cuda" else 2**17
     by_shape: dict[tuple, list[int]] = {}
     for i, image in enumerate(images):
         by_shape.setdefault(image.shape, []).append(i)
@@ -53,12 +69,7 @@ def maps_of_pixels(network: nn.Module, images: Sequence[np.ndarray], settings: S
         _return_freed_memory(shape)
         size = max(1, pixels_at_once // (shape[0] * shape[1]))
         for start in range(0, len(indices), size):
-            chunk = indices[start : start + size]
-            stack = torch.from_numpy(np.stack([images[i] for i in chunk])).to(device)
-            for i, result in zip(chunk, _predict(network, stack, settings), strict=True):
-                maps[i] = result
-    network.train(was_training)
-    return [result for result in maps if result is not None]
+            yield indices[start : start + size]
 
 
 _last: dict[str, tuple[int, ...]] = {"shape": ()}  # of the images that the network saw last

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from study import device
-from study.device import bfloat16_speedup, choose_precision
+from study.device import bfloat16_speedup, choose_precision, fits_on, sent_to
 
 CPU = torch.device("cpu")
 
@@ -45,3 +45,14 @@ def test_what_is_asked_for_is_not_chosen(machine):
 
 def test_the_timing_is_of_both_kinds():
     assert 0 < bfloat16_speedup(rounds=1) < 100
+
+
+def test_half_of_what_is_free_on_a_gpu_may_be_taken(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 4000))
+    assert [fits_on(torch.device("cuda"), size) for size in (499, 500)] == [True, False]
+    assert fits_on(CPU, 10**18)
+
+
+def test_what_is_on_the_device_is_not_copied():
+    tensor = torch.ones(3)
+    assert sent_to(CPU, tensor) is tensor

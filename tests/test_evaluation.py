@@ -36,6 +36,17 @@ def test_perfect_maps_have_perfect_scores(threads):
     np.testing.assert_allclose(found.table["neighbour_angle"], 90)
 
 
+@pytest.mark.parametrize("keep", [0, 1, 3, 9])
+def test_labels_are_kept_of_as_many_images_as_are_wanted(keep):
+    maps, images = zip(*(example(f"i{i}") for i in range(3)), strict=True)
+    whole = evaluate(maps, images, SETTINGS, reference=SETTINGS)
+    found = evaluate(maps, images, SETTINGS, threads=2, reference=SETTINGS, keep=keep)
+    pd.testing.assert_frame_equal(found.table, whole.table)
+    assert len(found.labels) == min(keep, 3)
+    for one, other in zip(found.labels, whole.labels, strict=False):
+        np.testing.assert_array_equal(one, other)
+
+
 OF_EMBEDDING = ("neighbour_angle", "distinct_axes")
 
 

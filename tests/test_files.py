@@ -32,6 +32,12 @@ def test_a_file_that_is_not_whole_leaves_the_old_one(tmp_path, error):
         assert str(told.value) == f"cannot write {file}: {reason}; free disk space or rights, then start again"
 
 
+def test_what_is_no_fault_of_the_disk_stays_what_it_is(tmp_path):
+    with pytest.raises(RuntimeError, match="of the network"), write_atomically(tmp_path / "x", (OSError,)):
+        raise RuntimeError("of the network")
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_writers_of_one_file_do_not_write_into_each_other(tmp_path):
     file = tmp_path / "x"
     with write_atomically(file) as first:

@@ -94,7 +94,7 @@ def test_killed_while_it_trains_then_while_it_clusters_then_between_two_runs(und
     assert statuses(client_of(folder))["RUNNING"] >= 2  # the launch and a run
 
     launch = start(folder, *INLINE)
-    wait_until(launch, is_there(folder, "maps_test.npz"))
+    wait_until(launch, is_there(folder, "maps_test.bin"))
     kill(launch)
     assert is_there(folder, "finished.pt")()
     assert not has_finished_runs(folder)()

@@ -1,4 +1,4 @@
-"""Training images on the device; batches, crops and flips are index operations there."""
+"""Training images, kept where there is room; batches, crops and flips are index operations there."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from study.data.dataset import Sample
+from study.data.flat import FlatArrays, memory_bound
 from study.data.settings import Data
 from study.data.targets import distance_map, neighbours, reach_of, relabel_sequential
+from study.device import fits_on, sent_to
 from study.errors import StudyError
 
 STEP_UNIT = 1024  # of the distance of the pixels of a crop in the image: not scaled
@@ -139,11 +141,11 @@ class Batch(NamedTuple):
 
 
 class TrainingImages:
-    """All training images and targets in flat tensors on the device.
+    """All training images and targets in flat tensors: on the device, else in host memory, else on the disk.
 
     Pixels of all images stand in one row after the other, so that images of any size need no padding and a batch is
     one gather. Which images, crops and flips each step takes is sampled once, from `seed`; step `i` is the same whether
-    or not the training was interrupted before it.
+    or not the training was interrupted before it, and wherever the images are kept.
 
     Parameters
     ----------
@@ -154,18 +156,29 @@ class TrainingImages:
     reach : int
         Objects closer than that are neighbours, px at the width of `study.data.targets.PAPERS_WIDTH`.
     device : torch.device
-        If it cannot hold the images, they stay in host memory and batches stream.
+        If it cannot hold the images, they stay where they are and batches stream.
+    bound : int, optional
+        Bytes of host memory that they may take, `memory_bound` by default; if that is less than they need, they are in
+        temporary files that are mapped into memory.
+
+    Attributes
+    ----------
+    streams : bool
+        Whether batches come from the disk, or from host memory to another device: see `study.data.streaming`.
 
     Raises
     ------
     StudyError
-        If the images differ in their number of channels, or one has more than `MAX_OBJECTS` objects.
+        If the images differ in their number of channels, or one has more than `MAX_OBJECTS` objects; if there is no
+        room on the disk.
     """
 
-    def __init__(self, images: Iterable[NetworkImage], data: Data, reach: int, device: torch.device):
+    def __init__(
+        self, images: Iterable[NetworkImage], data: Data, reach: int, device: torch.device, bound: int | None = None
+    ):
         self.data, self.device = data, device
-        # bytes that grow in place: lists of arrays, joined at the end, would need twice the memory
-        pixels, labels, distance = bytearray(), bytearray(), bytearray()
+        bound = memory_bound() if bound is None else bound
+        flat = FlatArrays(bound, pixels=np.float16, labels=np.int16, distance=np.uint8)
         tables: list[np.ndarray] = []
         shapes: list[tuple[int, ...]] = []
         channels = 0
@@ -174,20 +187,21 @@ class TrainingImages:
             check_channels(image, channels)
             _check_object_count(image)
             shapes.append(image.labels.shape)
-            pixels += image.pixels.tobytes()
-            labels += image.labels.astype(np.int16).tobytes()
-            distance += np.round(255 * distance_map(image.labels)).astype(np.uint8).tobytes()
+            distance = np.round(255 * distance_map(image.labels))
+            flat.append(pixels=image.pixels, labels=image.labels, distance=distance)
             tables.append(neighbours(image.labels, reach_of(reach, image.labels.shape)))
         count = max(len(table) for table in tables)
-        lengths = [rows * columns for rows, columns in shapes]
-        fits = _fits(len(pixels) + len(labels) + len(distance) + len(tables) * count**2, device)
+        padded = FlatArrays(bound - flat.size, tables=np.bool_)
+        for table in tables:
+            padded.append(tables=np.pad(table, (0, count - len(table))))
+        fits = fits_on(device, flat.size + padded.size)
         self.store = device if fits else torch.device("cpu")
-        self.pixels = torch.frombuffer(pixels, dtype=torch.float16).view(-1, channels).to(self.store)
-        self.labels = torch.frombuffer(labels, dtype=torch.int16).to(self.store)
-        self.distance = torch.frombuffer(distance, dtype=torch.uint8).to(self.store)
-        self.neighbours = torch.zeros((len(tables), count, count), dtype=torch.bool, device=self.store)
-        for i, table in enumerate(tables):
-            self.neighbours[i, : len(table), : len(table)] = torch.from_numpy(table)
+        self.streams = not fits or (device.type == "cpu" and padded.on_disk)
+        found = {name: torch.from_numpy(array) for name, array in (flat.arrays() | padded.arrays()).items()}
+        self.pixels = found["pixels"].view(-1, channels).to(self.store)
+        self.labels, self.distance = found["labels"].to(self.store), found["distance"].to(self.store)
+        self.neighbours = found["tables"].view(-1, count, count).to(self.store)
+        lengths = [rows * columns for rows, columns in shapes]
         self.starts = torch.tensor([0, *np.cumsum(lengths)[:-1]], device=self.store)
         self.shapes = torch.tensor(shapes, device=self.store)
         self.side = (data.crop_size, data.crop_size) if data.crop_size else shapes[0]
@@ -242,9 +256,7 @@ class TrainingImages:
             pixels = self.pixels.index_select(0, flat).view(*index.shape, -1)
         labels, distance = self.labels.index_select(0, flat), self.distance.index_select(0, flat)
         tables = self.neighbours[image.view(-1)]
-        pixels, labels, distance, tables = (
-            tensor.to(self.device, non_blocking=True) for tensor in (pixels, labels, distance, tables)
-        )
+        pixels, labels, distance, tables = (sent_to(self.device, each) for each in (pixels, labels, distance, tables))
         return Batch(
             images=pixels.permute(0, 3, 1, 2).float(),
             distance=distance.view(index.shape).float() / 255,
@@ -282,8 +294,3 @@ def _reflected(index: Tensor, length: Tensor) -> Tensor:
     """`index` >= 0 folded into [0, length) by reflection at the last and first pixel."""
     last = (length - 1).clamp(min=1)
     return torch.minimum(last - (last - index % (2 * last)).abs(), length - 1)
-
-
-def _fits(size: int, device: torch.device) -> bool:
-    """Whether `size` bytes are less than half of the device's free memory."""
-    return device.type != "cuda" or size < torch.cuda.mem_get_info(device)[0] / 2

@@ -1,4 +1,4 @@
-"""Training volumes on the device; crops, flips and turns are index operations there."""
+"""Training volumes, kept where there is room; crops, flips and turns are index operations there."""
 
 from __future__ import annotations
 
@@ -9,37 +9,47 @@ import torch
 from torch import Tensor
 
 from study.data.batches import Batch, NetworkImage, check_channels
+from study.data.flat import FlatArrays, memory_bound, parts_of
 from study.data.settings import Data
+from study.device import fits_on, sent_to
 from study.errors import StudyError
 
 
 class TrainingVolumes:
-    """All training volumes on the device, with the interface of `study.data.batches.TrainingImages`.
+    """All training volumes, with the interface of `study.data.batches.TrainingImages`.
 
     Parameters
     ----------
     volumes : iterable of NetworkImage
-        Not empty.
+        Not empty. Taken one by one.
     data : Data
         `crop_planes`, `crop_size` and `augmentation`.
     device : torch.device
+    bound : int, optional
 
     Raises
     ------
     StudyError
-        If a volume is smaller than a crop, or they differ in their number of channels.
+        If a volume is smaller than a crop, or they differ in their number of channels; if there is no room on the disk.
     """
 
-    def __init__(self, volumes: Iterable[NetworkImage], data: Data, device: torch.device):
+    def __init__(self, volumes: Iterable[NetworkImage], data: Data, device: torch.device, bound: int | None = None):
         self.data, self.device = data, device
         self.crop = (data.crop_planes, data.crop_size, data.crop_size)
-        self.pixels: list[Tensor] = []
-        self.labels: list[Tensor] = []
+        flat = FlatArrays(memory_bound() if bound is None else bound, pixels=np.float16, labels=np.int32)
+        shapes: list[tuple[int, ...]] = []
         for volume in volumes:
             check_volume(volume, self.crop, "a training crop")
-            check_channels(volume, self.pixels[0].shape[0] if self.pixels else volume.pixels.shape[-1])
-            self.pixels.append(torch.from_numpy(volume.pixels).movedim(-1, 0).to(device))
-            self.labels.append(torch.from_numpy(volume.labels).to(device))
+            check_channels(volume, shapes[0][-1] if shapes else volume.pixels.shape[-1])
+            shapes.append(volume.pixels.shape)
+            flat.append(pixels=volume.pixels, labels=volume.labels)
+        fits = fits_on(device, flat.size)
+        store = device if fits else torch.device("cpu")
+        self.streams = not fits or (device.type == "cpu" and flat.on_disk)
+        found = flat.arrays()
+        pixels, labels = parts_of(found["pixels"], shapes), parts_of(found["labels"], [shape[:-1] for shape in shapes])
+        self.pixels = [torch.from_numpy(array).movedim(-1, 0).to(store) for array in pixels]
+        self.labels = [torch.from_numpy(array).to(store) for array in labels]
 
     @property
     def channels(self) -> int:
@@ -67,7 +77,7 @@ class TrainingVolumes:
     def batch(self, samples: Tensor) -> Batch:
         """The batch of one step: `samples` is a row of what `sample` gives. Unlabelled voxels are not valid."""
         crops = [self._crop(*place) for place in samples.tolist()]
-        images, labels = (torch.stack(parts) for parts in zip(*crops, strict=True))
+        images, labels = (sent_to(self.device, torch.stack(parts)) for parts in zip(*crops, strict=True))
         none = images.new_zeros(0)
         return Batch(images.float(), none, labels.long(), none, valid=labels > 0)
 

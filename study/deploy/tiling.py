@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from study.errors import StudyError
+from study.files import no_temporary_file
 
 Area = tuple[slice, slice]  # rows and columns
 
@@ -74,7 +74,4 @@ def array_on_disk(shape: Sequence[int], dtype: type[np.generic]) -> np.memmap:
             file.flush()
             return np.memmap(file, dtype, "r+", shape=tuple(shape))
     except OSError as error:
-        raise StudyError(
-            f"a large image needs a temporary file of {size / 1e9:.2f} GB, which cannot be written into "
-            f"{tempfile.gettempdir()}: {error.strerror}; free space there or name another folder in TMPDIR"
-        ) from error
+        raise no_temporary_file("a large image needs", size, error) from error

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
@@ -22,6 +20,7 @@ from study.code_digest import CodeDigest, code_digest
 from study.errors import first_line
 from study.files import DAMAGED, cannot_write, write_atomically
 from study.maps import ImageMaps
+from study.runs.map_files import read_maps, write_maps
 from study.settings import Settings
 from study.training.checkpoint import History
 
@@ -122,37 +121,39 @@ class TrainingCache:
             return 0
 
     def load_maps(self, split: str, shapes: Sequence[tuple[int, ...]]) -> list[ImageMaps] | None:
-        """Maps of the images of a split, whose sizes are `shapes`.
+        """Maps of the images of a split, whose sizes are `shapes`; they stay on the disk, see `study.runs.map_files`.
 
         None if they are not there, do not fit, are of other images or other code, or cannot be read, which is said.
         """
         path = self._maps_file(split)
-        images: dict[int, dict[str, np.ndarray]] = defaultdict(dict)
         try:
-            with path.open("rb") as opened, np.load(opened) as file:
-                if str(file["made_of"]) != self._made_of:
-                    return None
-                for i, name in (key.split(".") for key in file if key != "made_of"):
-                    images[int(i)][name] = file[f"{i}.{name}"]
-            found = [ImageMaps(images[i]) for i in range(len(images))]
+            with path.open("rb") as file:
+                found = read_maps(file, self._made_of)
         except FileNotFoundError:
             return None
         except DAMAGED as error:
             tqdm.write(f"cannot read the maps {path} ({first_line(error)}): they are made again")
             return None
+        if found is None or len(found) != len(shapes):
+            return None
         fits = [
-            {array.shape[: len(shape)] for array in images[i].values()} == {shape} for i, shape in enumerate(shapes)
+            {array.shape[: len(shape)] for array in maps.named.values()} == {shape}
+            for maps, shape in zip(found, shapes, strict=True)
         ]
-        return found if len(found) == len(shapes) and all(fits) else None
+        return found if all(fits) else None
 
-    def save_maps(self, split: str, maps: Sequence[ImageMaps]) -> None:
-        """Save the maps of the images of a split: of each image an array for each of its heads."""
-        arrays = {f"{i}.{name}": array for i, image in enumerate(maps) for name, array in image.named.items()}
-        with write_atomically(self._maps_file(split)) as partial, partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, made_of=np.array(self._made_of), **arrays)
+    def save_maps(self, split: str, found: Iterable[tuple[int, ImageMaps]]) -> list[ImageMaps]:
+        """Save the maps of the images of a split as they come, each with its image's index; gives them in order."""
+        # a RuntimeError is of the network, which computes the maps meanwhile
+        with write_atomically(self._maps_file(split), (OSError,)) as partial, partial.open("wb") as file:
+            write_maps(file, found, self._made_of)
+        with self._maps_file(split).open("rb") as file:
+            saved = read_maps(file, self._made_of)
+        assert saved is not None
+        return saved
 
     def _maps_file(self, split: str) -> Path:
-        return self.folder / f"maps_{split}.npz"
+        return self.folder / f"maps_{split}.bin"
 
     @property
     def _made_of(self) -> str:

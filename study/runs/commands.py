@@ -17,12 +17,13 @@ from study.data.content import in_two_splits
 from study.data.sets.folder import INDEX
 from study.errors import StudyError
 from study.evaluation import in_words
-from study.inference import predict_maps
+from study.inference import maps_in_turn
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS
 from study.paper import origin_tags, paper_settings
 from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Task, about, resolved_run
+from study.runs.map_files import maps_on_disk
 from study.runs.overlap import seen_before
 from study.runs.pipeline import log_dataset, run_task, score_split
 from study.runs.resources import contents, data_digest, network_images, opened, rebuilt_network, resolve
@@ -112,7 +113,8 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
     tqdm.write(note)
     with _own_run(experiment, name, note, tags, settings) as run:
         images = network_images(settings.data, split)
-        table, _ = score_split(predict_maps(network, images, settings), settings, run, split, 0)
+        found = maps_on_disk(maps_in_turn(network, [image.pixels for image in images], settings))
+        table, _ = score_split(found, settings, run, split, 0)
     tqdm.write(in_words(table, split))
 
 
@@ -229,7 +231,10 @@ def _maps_of(trained: tracking.FinishedRun, settings: Settings, split: str, cach
     """Maps of a split by a finished run: kept on disk, or computed."""
     images = network_images(settings.data, split)
     maps = cache.load_maps(split, [image.labels.shape for image in images])
-    return maps if maps is not None else predict_maps(_network_of(trained, settings, split), images, settings)
+    if maps is not None:
+        return maps
+    network = _network_of(trained, settings, split)
+    return maps_on_disk(maps_in_turn(network, [image.pixels for image in images], settings))
 
 
 def _network_of(trained: tracking.FinishedRun, settings: Settings, split: str) -> nn.Module:

@@ -142,7 +142,7 @@ class RunMonitor:
 
     def _evaluate(self, network: nn.Module, images: Sequence[NetworkImage]) -> tuple[list[ImageMaps], Evaluation]:
         maps = predict_maps(network, images, self.settings)
-        return maps, evaluate(maps, images, self.settings.clustering, threads_in_use())
+        return maps, evaluate(maps, images, self.settings.clustering, threads_in_use(), keep=PICTURES)
 
     def validated(self, step: int, values: dict[str, float]) -> None:
         """Log scores and pictures; warn of a distance head that gives nothing."""

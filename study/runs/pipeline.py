@@ -19,16 +19,17 @@ from study.data.content import IMAGES, as_csv
 from study.device import choose_device
 from study.errors import StudyError
 from study.evaluation import evaluate, means
-from study.inference import predict_maps
+from study.inference import maps_in_turn
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS, score_of
 from study.paper import origin_tags, paper_settings
 from study.runs.affinity_pictures import log_affinity_pictures
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
+from study.runs.gallery import IMAGES as IN_GALLERY
 from study.runs.gallery import log_gallery
 from study.runs.job import Failure, Job, Postponed, Result, Task
-from study.runs.monitor import RunMonitor, log_pictures, panels, picture_names
+from study.runs.monitor import PICTURES, RunMonitor, log_pictures, panels, picture_names
 from study.runs.resources import channels_of, contents, data_digest, images_to_train, network_images, opened
 from study.runs.threshold_search import search_thresholds
 from study.runs.trained import TrainedNetwork
@@ -204,7 +205,9 @@ def score_split(
     Table and pictures are given back.
     """
     images = network_images(settings.data, split)
-    found = evaluate(maps, images, settings.clustering, process.threads_in_use(), reference)
+    found = evaluate(
+        maps, images, settings.clustering, process.threads_in_use(), reference, keep=max(PICTURES, IN_GALLERY)
+    )
     pictures = panels(images, maps, found.labels)
     run.log_scores(split, found.table, pictures)
     if split == "test":
@@ -292,8 +295,8 @@ class _Training:
         maps = self.cache.load_maps(split, [image.labels.shape for image in images])
         if maps is None:
             started = time.perf_counter()
-            maps = predict_maps(trained.network, images, self.settings)
+            found = maps_in_turn(trained.network, [image.pixels for image in images], self.settings)
+            maps = self.cache.save_maps(split, found)
             seconds = (time.perf_counter() - started) / max(1, len(images))
             run.log_metrics(Point(0, {f"perf/{split}_maps_seconds_per_image": seconds}))
-            self.cache.save_maps(split, maps)
         return maps

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from study.data import Dataset, open_dataset
 from study.data.batches import NetworkImage, TrainingImages, check_channels, network_image
 from study.data.content import ImageContent
+from study.data.kept_images import kept_images
 from study.data.settings import Data
 from study.data.volume_batches import TrainingVolumes, check_volume
 from study.device import choose_device, choose_precision, on_device
@@ -110,14 +111,13 @@ def contents(data: Data) -> tuple[ImageContent, ...]:
 
 @_cached(maxsize=4)
 def network_images(data: Data, split: str) -> tuple[NetworkImage, ...]:
-    """All images of a split at the network's scale."""
-    records = opened(data).splits[split]
-    return tuple(network_image(record.load(), data.image_size) for record in records)
+    """All images of a split at the network's scale; on the disk where they would fill the memory."""
+    return kept_images(network_image(record.load(), data.image_size) for record in opened(data).splits[split])
 
 
 @_cached(maxsize=1)
 def training_images(data: Data, reach: int, device: torch.device) -> TrainingImages:
-    """Training images and targets on the device."""
+    """Training images and targets, on the device where there is room."""
     records = opened(data).records("train", "train on")
     images = (network_image(record.load(), data.image_size) for record in records)
     return TrainingImages(images, data, reach, device)
@@ -125,7 +125,7 @@ def training_images(data: Data, reach: int, device: torch.device) -> TrainingIma
 
 @_cached(maxsize=1)
 def training_volumes(data: Data, device: torch.device) -> TrainingVolumes:
-    """Training volumes on the device."""
+    """Training volumes, on the device where there is room."""
     records = opened(data).records("train", "train on")
     return TrainingVolumes((network_image(record.load(), 0) for record in records), data, device)
 

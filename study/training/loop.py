@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from study.data.batches import Batch, TrainingImages
+from study.data.streaming import batches_of
 from study.data.volume_batches import TrainingVolumes
 from study.device import autocast, on_device
 from study.maps import NetworkOutput
@@ -84,23 +86,23 @@ def train(
         state.history.untrained = monitor.started(network)
     forward = torch.compile(network) if plan.compile else network
     schedule, meter = checkpoint_schedule(steps, plan.validations), LossMeter(state.step)
-    for step in range(state.step, steps):
-        optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
-        batch = images.batch(samples[step])
-        with autocast(settings.training.precision, device):
-            output = forward(batch.images)
-        terms = settings.loss.terms(output, batch, _second_view(forward, batch, settings, step))
-        _update(network, optimizer, terms["loss"], plan.gradient_clip)
-        meter.add(terms)
-        if step + 1 not in schedule:
-            continue
-        # the only places where the host waits for the device
-        monitor.step(step + 1, state.log_losses(step + 1, meter.read(step + 1), plan.batch_size))
-        if schedule[step + 1]:
-            scores = validate(network)
-            state.validated(step + 1, scores)
-            monitor.validated(step + 1, scores)
-        meter.restart(step + 1)
+    with closing(batches_of(images, samples[state.step :])) as batches:
+        for step, batch in enumerate(batches, state.step):
+            optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
+            with autocast(settings.training.precision, device):
+                output = forward(batch.images)
+            terms = settings.loss.terms(output, batch, _second_view(forward, batch, settings, step))
+            _update(network, optimizer, terms["loss"], plan.gradient_clip)
+            meter.add(terms)
+            if step + 1 not in schedule:
+                continue
+            # the only places where the host waits for the device
+            monitor.step(step + 1, state.log_losses(step + 1, meter.read(step + 1), plan.batch_size))
+            if schedule[step + 1]:
+                scores = validate(network)
+                state.validated(step + 1, scores)
+                monitor.validated(step + 1, scores)
+            meter.restart(step + 1)
     if state.keep_best:
         network.load_state_dict(state.best)
     return network.eval(), state.history

@@ -116,7 +116,7 @@ def test_what_is_said_is_about_what_it_takes(tmp_path, monkeypatch):
     with kept.lock():
         kept.save(network, history)
         for split in ("val", "test"):
-            kept.save_maps(split, predict_maps(network, network_images(settings.data, split), settings))
+            kept.save_maps(split, enumerate(predict_maps(network, network_images(settings.data, split), settings)))
     on_disk = sum(file.stat().st_size for file in kept.folder.iterdir())
     in_store = 4 * sum(weight.numel() for weight in network.parameters())
     assert estimated.bytes == pytest.approx(on_disk + in_store, rel=0.2)

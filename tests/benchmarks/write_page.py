@@ -24,6 +24,7 @@ ROOT = HERE.parents[1]
 # in the order of the page, with the arguments of each
 BENCHMARKS: dict[str, list[str]] = {
     "training": [],
+    "streaming": [],
     "losses": ["--objects", "11,50"],
     "affinities": [],
     "clustering": ["--sizes", "256,512,1024"],

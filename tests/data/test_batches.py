@@ -208,3 +208,31 @@ def test_images_of_other_channels_are_named():
         check_channels(picture(4, 4, seed=7, channels=1), 3)
     with pytest.raises(StudyError, match=words.replace("takes 3", "takes 2")):
         TrainingImages([picture(4, 4), picture(4, 4, seed=7, channels=1)], Data(), 3, CPU)
+
+
+SHAPES = [(8, 10), (5, 20), (12, 8)]
+IN_ALL = (2 * 2 + 2 + 1) * (80 + 100 + 96) + 3 * 9  # bytes
+
+
+@pytest.mark.parametrize("augmentation", ["none", "flips", "flips+scaling"])
+@pytest.mark.parametrize("bound", [0, 500, IN_ALL - 1])
+def test_batches_from_the_disk_are_those_from_memory(bound, augmentation):
+    data = Data(crop_size=8, augmentation=augmentation)
+    pictures = [picture(*shape, seed) for seed, shape in enumerate(SHAPES)]
+    kept, on_disk = (TrainingImages(pictures, data, 3, CPU, most) for most in (IN_ALL, bound))
+    assert (kept.streams, on_disk.streams) == (False, True)
+    samples = kept.sample(6, 2, seed=1)
+    assert torch.equal(samples, on_disk.sample(6, 2, seed=1))
+    for row in samples:
+        one, other = kept.batch(row), on_disk.batch(row)
+        assert all(torch.equal(getattr(one, name), getattr(other, name)) for name in ("images", "distance", "labels"))
+        assert torch.equal(one.neighbours, other.neighbours)
+        assert one.images.stride() == other.images.stride()
+
+
+def test_images_that_a_device_cannot_hold_stream_from_memory(monkeypatch):
+    """The sizes of all tensors count."""
+    asked = []
+    monkeypatch.setattr("study.data.batches.fits_on", lambda _, size: asked.append(size))
+    assert TrainingImages([picture(*shape) for shape in SHAPES], Data(crop_size=8), 3, CPU, IN_ALL).streams
+    assert asked == [IN_ALL]

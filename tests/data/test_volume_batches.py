@@ -129,3 +129,14 @@ def test_a_volume_that_is_too_small():
 def test_volumes_of_other_channels():
     with pytest.raises(StudyError, match=r"colour has 2 channel\(s\), but the network takes 1"):
         store(numbered(), numbered(name="colour", channels=2))
+
+
+@pytest.mark.parametrize("bound", [0, 2000])
+def test_batches_from_the_disk_are_those_from_memory(bound):
+    volumes, data = [numbered(channels=2), numbered((4, 7, 6), channels=2)], Data(crop_planes=3, crop_size=4)
+    kept, on_disk = (TrainingVolumes(volumes, data, CPU, most) for most in (10**6, bound))
+    assert (kept.streams, on_disk.streams) == (False, True)
+    for row in kept.sample(6, 2, seed=1):
+        for one, other in zip(kept.batch(row), on_disk.batch(row), strict=True):
+            assert torch.equal(one, other)
+            assert one.stride() == other.stride()

@@ -17,7 +17,7 @@ from study.errors import StudyError
 from study.runs.cache import TRAININGS, TrainingCache, other_checkpoints
 from study.settings import Settings
 from study.training.checkpoint import History
-from tests.maps import image_maps
+from tests.maps import image_maps, is_mapped
 
 SHAPES = [(4, 6), (5, 3)]
 OF_THE_LOCK = {"lock", "owner"}  # files
@@ -84,7 +84,7 @@ def test_weights_and_history_come_back_to_the_last_digit(kept):
 
 def test_nothing_but_the_lock_is_left(kept):
     kept.save(network(), HISTORY)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     kept.checkpoint.with_name("checkpoint.pt.partial").write_text("of a killed process")
     with kept.lock():
         kept.clear()
@@ -94,21 +94,23 @@ def test_nothing_but_the_lock_is_left(kept):
 
 
 def test_maps_come_back(kept):
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     found = TrainingCache("abc").load_maps("val", SHAPES)
     for one, other in zip(found, maps(), strict=True):
         assert (one.objectness.dtype, one.embedding.dtype) == (np.float16, np.float16)
         np.testing.assert_array_equal(one.objectness, other.objectness)
         np.testing.assert_array_equal(one.embedding, other.embedding)
+        assert is_mapped(one.objectness)
+        assert is_mapped(one.embedding)
     assert kept.load_maps("test", SHAPES) is None
-    kept.save_maps("test", [])
+    kept.save_maps("test", enumerate([]))
     assert kept.load_maps("test", []) == []
-    assert {file.name for file in kept.folder.iterdir()} - OF_THE_LOCK == {"maps_val.npz", "maps_test.npz"}
+    assert {file.name for file in kept.folder.iterdir()} - OF_THE_LOCK == {"maps_val.bin", "maps_test.bin"}
 
 
 @pytest.mark.parametrize("shapes", [[(4, 6)] * 2, SHAPES[::-1], [*SHAPES, (4, 6)], [(6, 4), (3, 5)]])
 def test_maps_of_other_shapes_do_not_fit(shapes, kept):
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     assert kept.load_maps("val", shapes) is None
 
 
@@ -117,7 +119,7 @@ def test_maps_and_trials_of_other_images_or_other_code_do_not_fit(tmp_path, monk
     code, settings = CodeDigest("training", "maps", "scoring"), Settings()
     first = TrainingCache("abc", "data", code)
     with first.lock():
-        first.save_maps("val", maps())
+        first.save_maps("val", enumerate(maps()))
     assert TrainingCache("abc", "data", replace(code, scoring="other")).load_maps("val", SHAPES) is not None
     for other in (TrainingCache("abc", "other data", code), TrainingCache("abc", "data", replace(code, maps="other"))):
         assert other.load_maps("val", SHAPES) is None
@@ -159,24 +161,24 @@ def test_damaged_weights_are_made_again_and_told(how, kept, capsys):
 
 @pytest.mark.parametrize("how", ["gone", "empty", "cut", "text", "a byte"])
 def test_damaged_maps_are_made_again_and_told(how, kept, capsys):
-    kept.save_maps("val", maps([(32, 32)]))
-    damage(kept.folder / "maps_val.npz", how)
+    kept.save_maps("val", enumerate(maps([(32, 32)])))
+    damage(kept.folder / "maps_val.bin", how)
     assert kept.load_maps("val", [(32, 32)]) is None
     told = capsys.readouterr().out
-    assert told.startswith("cannot read the maps trainings/abc/maps_val.npz (") == (how != "gone")
+    assert told.startswith("cannot read the maps trainings/abc/maps_val.bin (") == (how != "gone")
     assert told.endswith("): they are made again\n") == (how != "gone")
 
 
 @pytest.mark.parametrize("name", ["load", "load_maps"])
 def test_a_lack_of_memory_is_no_damage(name, kept, monkeypatch):
     kept.save(network(), HISTORY)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
 
     def full(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr("study.runs.cache.torch.load", full)
-    monkeypatch.setattr("study.runs.cache.np.load", full)
+    monkeypatch.setattr("study.runs.map_files.np.memmap", full)
     with pytest.raises(MemoryError):
         kept.load() if name == "load" else kept.load_maps("val", SHAPES)
 
@@ -193,7 +195,7 @@ def test_each_search_has_a_file_of_its_own(kept):
 
 def test_trainings_do_not_mix(kept):
     kept.save(network(), HISTORY)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     other = TrainingCache("other")
     assert other.load() is None
     assert other.load_maps("val", SHAPES) is None
@@ -202,12 +204,12 @@ def test_trainings_do_not_mix(kept):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no file that is always full")
 def test_a_full_disk_is_told_and_what_was_there_stays(kept, monkeypatch):
     kept.save(network(), HISTORY)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     kept.checkpoint.write_text("still needed")
     monkeypatch.setattr("study.files.uuid4", lambda: SimpleNamespace(hex="x"))
     for name, write in (
         ("finished.pt", lambda: kept.save(network(1), History())),
-        ("maps_val.npz", lambda: kept.save_maps("val", maps([(2, 2)]))),
+        ("maps_val.bin", lambda: kept.save_maps("val", enumerate(maps([(2, 2)])))),
     ):
         (kept.folder / "x.partial").symlink_to("/dev/full")
         with pytest.raises(StudyError, match=rf"cannot write trainings/abc/{name}: .*; free disk space or rights"):
@@ -217,9 +219,26 @@ def test_a_full_disk_is_told_and_what_was_there_stays(kept, monkeypatch):
     assert kept.load_maps("val", SHAPES) is not None
 
 
+def test_a_fault_of_the_network_that_makes_the_maps_is_not_taken_for_one_of_the_disk(kept):
+    def breaking():
+        yield 0, maps()[0]
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        kept.save_maps("val", breaking())
+    assert {file.name for file in kept.folder.iterdir()} == OF_THE_LOCK
+
+
+def test_maps_that_are_in_use_stay_when_new_ones_are_saved(kept):
+    found = kept.save_maps("val", enumerate(maps()))
+    kept.save_maps("val", enumerate(maps([(2, 2)])))
+    kept.clear()
+    np.testing.assert_array_equal(found[1].embedding, maps()[1].embedding)
+
+
 def test_a_folder_that_has_gone_is_made_anew(kept):
     shutil.rmtree(kept.folder)
-    kept.save_maps("val", maps())
+    kept.save_maps("val", enumerate(maps()))
     assert kept.load_maps("val", SHAPES) is not None
 
 

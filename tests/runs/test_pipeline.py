@@ -21,9 +21,10 @@ from study.runs import pipeline
 from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Result, Task, resolved_run
 from study.runs.pipeline import run_task
-from study.runs.resources import network_images
+from study.runs.resources import network_images, training_images
 from study.settings import Settings
 from study.tracking import connect, current_store
+from tests.maps import is_mapped
 from tests.networks.built import build
 
 TINY = "network.name=unet,network.base_width=2,network.depth=1,training.steps=2,training.threads=1,data.images=2"
@@ -218,10 +219,10 @@ def test_a_training_that_fails_is_tried_once_for_all_its_runs(store, monkeypatch
 def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(store, unexported, monkeypatch):
     evaluate = pipeline.evaluate
 
-    def breaking(maps, images, settings, *further):
+    def breaking(maps, images, settings, *further, **more):
         if settings.angle == 40:
             raise StudyError("fix this")
-        return evaluate(maps, images, settings, *further)
+        return evaluate(maps, images, settings, *further, **more)
 
     monkeypatch.setattr(pipeline, "evaluate", breaking)
     failure, result = run_on(smoke("clustering.angle=40"), smoke())
@@ -235,9 +236,9 @@ def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(sto
 
 def test_runs_of_one_training_share_network_and_maps(store, monkeypatch):
     trained, mapped = [], []
-    train, predict = pipeline.train, pipeline.predict_maps
+    train, predict = pipeline.train, pipeline.maps_in_turn
     monkeypatch.setattr(pipeline, "train", lambda *given: trained.append(1) or train(*given))
-    monkeypatch.setattr(pipeline, "predict_maps", lambda *given: mapped.append(1) or predict(*given))
+    monkeypatch.setattr(pipeline, "maps_in_turn", lambda *given: mapped.append(1) or predict(*given))
     results = run_on(smoke(), smoke("clustering.angle=10"), smoke("clustering.method=hdbscan"))
     assert (len(trained), len(mapped)) == (1, 2)  # of two splits
     assert [result.table["image"].tolist() for result in results] == [results[0].table["image"].tolist()] * 3
@@ -251,6 +252,30 @@ def test_runs_of_one_training_share_network_and_maps(store, monkeypatch):
         assert "images.csv" not in [item.path for item in store.list_artifacts(run.info.run_id)]  # the first has it
         assert "train/loss" not in run.data.metrics
         assert [step for step, _ in history(store, run, "val/sbd")] == [0]
+
+
+def test_images_beyond_the_memory_give_the_same_run(store, unexported, monkeypatch, tmp_path, write_folder):
+    """To the last digit: weights, maps, thresholds and scores."""
+    found = []
+    for name, bound in (("kept", 10**9), ("streamed", 0)):
+        for module in ("batches", "kept_images"):
+            monkeypatch.setattr(f"study.data.{module}.memory_bound", lambda bound=bound: bound)
+        settings = smoke("tuning.trials=2", "folder", write_folder(tmp_path / name, count=8))
+        (result,) = run_on(settings)
+        (run,) = store.search_runs([connect()])
+        images = training_images(settings.data, settings.loss.reach, torch.device("cpu"))
+        test = network_images(settings.data, "test")
+        assert (images.streams, is_mapped(test[0].pixels)) == (not bound, not bound)
+        cache = kept_of(settings)
+        maps = cache.load_maps("test", [image.labels.shape for image in test])
+        found.append((result.table, cache.load()[0], maps, {k: v for k, v in run.data.tags.items() if "tuned." in k}))
+        cache.clear()
+        store.delete_run(run.info.run_id)
+    (table, weights, maps, tuned), (other_table, other_weights, other_maps, other_tuned) = found
+    pd.testing.assert_frame_equal(table, other_table)
+    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+    np.testing.assert_array_equal(maps[0].embedding, other_maps[0].embedding)
+    assert tuned == other_tuned != {}
 
 
 def test_a_run_that_is_known_is_copied(asked):

@@ -1,3 +1,4 @@
+import threading
 from copy import deepcopy
 from dataclasses import replace
 
@@ -64,8 +65,8 @@ def tiny(**more):
     return Settings().with_(changes | {name.replace("__", "."): value for name, value in more.items()})
 
 
-def images_for(settings):
-    return TrainingImages(pictures(), settings.data, 3, CPU)
+def images_for(settings, bound=None):
+    return TrainingImages(pictures(), settings.data, 3, CPU, bound)
 
 
 def score(network):
@@ -225,6 +226,36 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(more, where, tmp_p
     assert_same_weights(network, undisturbed)
     assert without_time(history) == without_time(whole)
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def threads_that_make_batches():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+def test_images_on_the_disk_give_the_same_weights_also_after_an_interruption(tmp_path):
+    settings, file = tiny(network__name="wnet", network__centre_embedding=True), tmp_path / "x.pt"
+    kept, whole = run(settings)
+    images = images_for(settings, bound=0)
+    assert images.streams
+    streamed, history = run(settings, images=images)
+    assert_same_weights(kept, streamed)
+    assert without_time(history) == without_time(whole)
+
+    class Killing(Recorder):
+        def validated(self, step, values):
+            assert threads_that_make_batches()
+            if step == 6:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, Killing(), checkpoint=file, images=images)
+    assert not threads_that_make_batches()
+    resumed = Recorder()
+    network, history = run(settings, resumed, checkpoint=file, images=images)
+    assert min(resumed.steps) == 7
+    assert_same_weights(network, kept)
+    assert without_time(history) == without_time(whole)
+    assert not threads_that_make_batches()
 
 
 def test_a_finished_training_is_not_continued(tmp_path):
