@@ -149,7 +149,7 @@ def _write_tiff(file: Path, pixels: np.ndarray, stack: Planes, largest: int) -> 
 
 def read_labels_of(file: Path) -> list[np.ndarray]:
     """(M, N) int32 labels of the planes of a file that `Outputs.write_labels` has written, or a StudyError."""
-    pixels, _ = read_stack(file, palette_index=True)
+    pixels, _ = read_stack(file, ids=True)
     return [as_labels(plane, file) for plane in pixels.reshape(-1, *pixels.shape[-3:])]
 
 

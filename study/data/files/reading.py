@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from study.data.files.stacks import read_stack
+from study.data.files.tags import lossy_format
 from study.errors import StudyError
 
 SUFFIXES = (".png", ".tif", ".tiff")
@@ -22,13 +23,21 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """(M, N) int32 labels; the index is the id in a palette image; see `as_labels`."""
-    return as_labels(read_pixels(path, palette_index=True), path)
+    """(M, N) int32 labels; the index is the id in a palette image; see `as_labels`.
+
+    Raises
+    ------
+    StudyError
+        As `as_labels` and `read_stack`, and if the values went through a lossy compression.
+    """
+    if lossy := lossy_format(path):
+        raise StudyError(f"{path} is compressed by {lossy}, which has changed the ids: save labels as PNG or TIFF")
+    return as_labels(read_pixels(path, ids=True), path)
 
 
-def read_pixels(path: Path, palette_index: bool = False) -> np.ndarray:
+def read_pixels(path: Path, ids: bool = False) -> np.ndarray:
     """Pixels (M, N, C) of an image file, see `read_stack`; a StudyError if it holds several planes."""
-    pixels, axes = read_stack(path, palette_index)
+    pixels, axes = read_stack(path, ids)
     if axes:
         pages = math.prod(pixels.shape[:-3])
         raise StudyError(f"{path} holds {pages} pages: save every page as an image of its own")

@@ -117,7 +117,7 @@ def _read_grey(path: Path) -> np.ndarray:
 
 def _read_colouring(mask: Path) -> np.ndarray:
     """The 8-connected components of each value in the mask's first channel: nuclei that touch have different values."""
-    colours = as_labels(read_pixels(mask, palette_index=True)[..., 0], mask)
+    colours = as_labels(read_pixels(mask, ids=True)[..., 0], mask)
     return np.asarray(label(colours, connectivity=2), np.int32)
 
 
