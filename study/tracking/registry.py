@@ -15,6 +15,7 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from study.errors import StudyError
+from study.files import given_path
 from study.tracking.store import current_store
 
 MODEL_FOLDER = "segmenter"
@@ -91,8 +92,8 @@ def fetch_model(uri: str) -> Path:
         If there is no such model, or it was not registered by `register_model`.
     """
     try:
-        if Path(uri).is_dir():
-            model = Path(uri)
+        if given_path(uri).is_dir():
+            model = given_path(uri)
         elif uri.startswith("models:/"):
             model = Path(download_artifacts(artifact_uri=uri))
         else:

@@ -15,6 +15,7 @@ from study.data.files.tags import lossy_format
 from study.errors import StudyError
 
 SUFFIXES = (".png", ".tif", ".tiff")
+IMAGE_SUFFIXES = (*SUFFIXES, ".jpg", ".jpeg")  # of images; labels in a JPEG are refused
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -55,15 +56,24 @@ def reading_hdf5(path: Path, what: str = "") -> Iterator[h5py.File]:
     """
     try:
         opened = h5py.File(path)
-    except FileNotFoundError as error:
-        raise StudyError(f"{path} does not exist: check the path") from error
     except OSError as error:
-        raise StudyError(f"cannot open {path}: replace the file, it is damaged or no HDF5 file") from error
+        raise StudyError(_why_closed(path, error)) from error
     with opened as file:
         try:
             yield file
         except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise StudyError(f"cannot read {what}{path}: replace the file, it is damaged ({error})") from error
+
+
+def _why_closed(path: Path, error: OSError) -> str:
+    """Why an HDF5 file cannot be opened, in a sentence."""
+    if isinstance(error, FileNotFoundError):
+        return f"{path} does not exist: check the path"
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read: give yourself the right to read it"
+    if isinstance(error, BlockingIOError) or "unable to lock" in str(error):
+        return f"{path} is held by another program, which may be writing it: close it there, or read a copy"
+    return f"cannot open {path}: replace the file, it is damaged or no HDF5 file"
 
 
 def read_hdf5(path: Path, name: str) -> np.ndarray:
