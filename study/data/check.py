@@ -138,9 +138,10 @@ def _tagged(records: Sequence[Record]) -> list[str]:
     tagged = [str(file) for file in sorted(files) if orientation_of(file) != 1]
     if not tagged:
         return []
+    subject = "1 file has" if len(tagged) == 1 else f"{len(tagged)} files have"
     return [
-        f"{len(tagged)} file{' has' if len(tagged) == 1 else 's have'} an orientation tag ({listed(tagged)}): their pixels are taken as they are stored, "
-        "though viewers turn them, and so may have what the labels were made with; turn the pixels, and remove the tag"
+        f"{subject} an orientation tag ({listed(tagged)}): their pixels are taken as they are stored, though viewers "
+        "turn them, and so may have what the labels were made with; turn the pixels, and remove the tag"
     ]
 
 
