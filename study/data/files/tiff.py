@@ -16,7 +16,11 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 from study.errors import StudyError
 
 _JPEG = (COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.JPEG_LOSSY)  # their decoder gives red, green and blue
-_MODES = {PHOTOMETRIC.SEPARATED: "CMYK", PHOTOMETRIC.CIELAB: "LAB", PHOTOMETRIC.YCBCR: "YCbCr"}  # as Pillow calls them
+_MODES: dict[int, str] = {
+    PHOTOMETRIC.SEPARATED: "CMYK",
+    PHOTOMETRIC.CIELAB: "LAB",
+    PHOTOMETRIC.YCBCR: "YCbCr",
+}  # as Pillow calls them
 _ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # our sentences say what is wrong
 
@@ -61,9 +65,9 @@ def read_tiff(source: Path | io.BytesIO, name: str, ids: bool) -> Stack:
 
 
 def most_pixels_of(source: Path | io.BytesIO) -> int:
-    """Pixels of all pages, as the file says before it is decoded."""
+    """Pixels of all pages, if these are as large as the first, as the file says before it is decoded."""
     with tifffile.TiffFile(source) as file:
-        return sum(page.imagewidth * page.imagelength for page in map(file.pages.get, range(len(file.pages))))
+        return len(file.pages) * file.pages.first.imagewidth * file.pages.first.imagelength
 
 
 def _check_complete(file: tifffile.TiffFile) -> None:
