@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from study import allotment
+from study.data.files.names import printable
 from study.deploy.images import Planes, find_images, passed_over, read_planes
 from study.deploy.outputs import Outputs, Tables, output_names, read_labels_of, tables_of, write_tables
 from study.errors import StudyError
@@ -250,7 +251,7 @@ class _Work:
         self.outputs.write_labels(job.name, labels, planes)
         if self.overlay:
             self.outputs.write_overlay(job.name, labels, planes)
-        return tables_of(job.file.name, labels) if self.table else None
+        return tables_of(printable(job.file.name), labels) if self.table else None
 
     def _complete(self, job: _Job) -> Tables | None:
         file = self.outputs.labels_of(job.name)
@@ -262,7 +263,7 @@ class _Work:
             if [plane.shape for plane in labels] != [image.shape[:2] for image in planes.images]:
                 raise StudyError(f"{file} is not of the size of {job.file}: remove it, or set overwrite")
             self.outputs.write_overlay(job.name, labels, planes)
-        return tables_of(job.file.name, labels) if self.table else None
+        return tables_of(printable(job.file.name), labels) if self.table else None
 
 
 def _ahead(

@@ -47,11 +47,10 @@ class ResultLookup:
         """Sentences on finished runs, and on checkpoints of trainings to do, that are skipped: their code differs."""
         sentences = []
         if self._lost:
-            count = "1 finished result is" if len(self._lost) == 1 else f"{len(self._lost)} finished results are"
-            sentences.append(f"{count} made again, since {self._lost[0]} is missing")
+            sentences.append(f"{_made_again(len(self._lost))}, since {self._lost[0]} is missing")
         if alone := [job for job in self._jobs.values() if job.digest in self._by_digest and job not in self]:
             run = self._by_digest[alone[0].digest]
-            sentences.append(f"{len(alone)} finished results are made again, since the network of run {run} is lost")
+            sentences.append(f"{_made_again(len(alone))}, since the network of run {run} is lost")
         if others := self._of_other_code():
             commits = ", ".join(dict.fromkeys(run.commit for run in others))
             sentences.append(
@@ -82,5 +81,11 @@ class ResultLookup:
 
     def _of_other_code(self) -> list[MatchingRun]:
         """A run for each result of other code, where the one of this code is not there."""
-        others = {digest: runs for digest, runs in self._runs.items() if self._jobs[digest] not in self}
+        others = {
+            digest: runs for digest, runs in self._runs.items() if self._jobs[digest].digest not in self._by_digest
+        }
         return list({run.digest: run for runs in others.values() for run in runs}.values())
+
+
+def _made_again(count: int) -> str:
+    return "1 finished result is made again" if count == 1 else f"{count} finished results are made again"

@@ -16,6 +16,11 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def printable(name: str) -> str:
+    """A name as text: what a file system keeps that is no UTF-8 becomes a replacement character."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def stem_of(path: Path) -> str:
     """The name of a file without its ending, in one Unicode form: ``cell`` of cell.png and of cell.ome.tif."""
     return composed(path.stem).removesuffix(".ome")

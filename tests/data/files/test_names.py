@@ -1,7 +1,7 @@
 import unicodedata
 from pathlib import Path
 
-from study.data.files.names import composed, in_words, stem_of
+from study.data.files.names import composed, in_words, printable, stem_of
 
 
 def test_stems():
@@ -18,3 +18,8 @@ def test_what_a_folder_holds(tmp_path):
     assert words[0] == "2 files .bmp"
     assert set(words[1:]) == {"1 file .png", "1 file without ending", "1 folder"}
     assert ".png" not in in_words(tmp_path, (".png",))
+
+
+def test_names_that_are_no_text_can_be_written():
+    assert printable("latin\udce9.png") == "latin\ufffd.png"
+    assert printable("ü.png") == "ü.png"
