@@ -72,7 +72,7 @@ def test_a_huge_network_is_compared_before_it_is_built(saved):
     """One of gigabytes."""
     folder, *_ = saved
     about = json.loads((folder / "model.json").read_text())
-    about["settings"] |= {"network.base_width": 512, "network.depth": 7}
+    about["settings"] |= {"network.base_width": 512, "network.depth": 4}
     (folder / "model.json").write_text(json.dumps(about))
     with pytest.raises(StudyError, match="are of different models"):
         load_package(folder)

@@ -247,3 +247,18 @@ def test_whoever_may_write_to_a_store_may_lock_it(store, tmp_path):
     (tmp_path / "mlflow.db.lock").unlink(missing_ok=True)
     connect()
     assert (tmp_path / "mlflow.db.lock").stat().st_mode & 0o777 == 0o664
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
+def test_a_full_disk_below_the_store_is_told(store, words):
+    def fail():
+        try:
+            raise sqlite3.OperationalError(words)
+        except sqlite3.OperationalError as error:
+            raise MlflowException("60 lines") from error
+
+    told = rf"cannot write to the MLflow store sqlite:.* \({words}\): free disk space"
+    with pytest.raises(StudyError, match=told), tracking.told_if_gone():
+        fail()
+    with pytest.raises(MlflowException), tracking.told_if_gone():
+        raise MlflowException("no column of that name") from sqlite3.OperationalError("no such column")
