@@ -140,8 +140,8 @@ def _tagged(records: Sequence[Record]) -> list[str]:
         return []
     subject = "1 file has" if len(tagged) == 1 else f"{len(tagged)} files have"
     return [
-        f"{subject} an orientation tag ({listed(tagged)}): their pixels are taken as they are stored, though some viewers "
-        "turn them, and so may have what the labels were made with; turn the pixels, and remove the tag"
+        f"{subject} an orientation tag ({listed(tagged)}): their pixels are taken as they are stored, though some "
+        "viewers turn them, and so may have what the labels were made with; turn the pixels, and remove the tag"
     ]
 
 

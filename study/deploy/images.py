@@ -77,7 +77,7 @@ def find_images(source: Path) -> list[Path]:
         files = sorted(
             file
             for file in source.iterdir()
-            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and not file.is_dir()
         )
     except FileNotFoundError as error:
         raise StudyError(f"{source} does not exist: give a folder of images, or an image") from error
