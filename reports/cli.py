@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from reports.build.names import NAMES, about_launches
+from study.files import given_path
 from study.options import exits, set_option
 from study.profiles import parse_overrides
 
@@ -26,4 +25,4 @@ def main(name: tuple[str, ...], run_ids: str, dataset: str, overrides: str, outp
     from reports.build.making import make_reports  # here, since it takes seconds, which `--help` need not wait for
 
     names = tuple(dict.fromkeys(part for names in name for part in names.split(",") if part))
-    return make_reports(names, run_ids, dataset, parse_overrides(overrides), Path(output))
+    return make_reports(names, run_ids, dataset, parse_overrides(overrides), given_path(output))

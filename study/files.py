@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import struct
 import tempfile
@@ -9,8 +10,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
+
+import psutil
 
 from study.errors import StudyError
 
@@ -51,6 +56,28 @@ def no_temporary_file(need: str, size: int, error: OSError) -> StudyError:
 def _reason(error: Exception) -> str:
     """What an error says, in one line."""
     return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
+
+
+def given_path(path: str | Path) -> Path:
+    """The whole path of a file or folder that a user has named.
+
+    `~` is the home folder. A relative path is from the working folder, or, below `mlflow run`, which changes that to
+    the folder of the project, from where `mlflow run` was called.
+    """
+    return Path(os.path.abspath((_calling_folder() or Path.cwd()) / os.path.expanduser(path)))
+
+
+@lru_cache(maxsize=1)
+def _calling_folder() -> Path | None:
+    """The working folder of the `mlflow run` that this process, or one that has started it, belongs to."""
+    try:
+        for process in psutil.Process().parents():
+            words = [Path(word).name for word in process.cmdline()]
+            if ("mlflow", "run") in pairwise(words):
+                return Path(process.cwd())
+    except (psutil.Error, OSError):  # of another user, or gone
+        return None
+    return None
 
 
 @contextmanager

@@ -1,6 +1,12 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from study.files import WriteError, check_writable, write_atomically
+import study.files
+from study.files import WriteError, check_writable, given_path, write_atomically
 
 
 def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
@@ -59,3 +65,28 @@ def test_a_folder_that_is_a_file_is_told(tmp_path):
         pass
     check_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_paths_of_a_user_are_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert given_path("a/../b") == tmp_path / "b"
+    assert given_path("~/b") == tmp_path / "home" / "b"
+    assert given_path(tmp_path / "c") == tmp_path / "c"
+
+
+def test_relative_paths_are_from_where_mlflow_run_was_called(tmp_path):
+    """A program called mlflow, with the argument run, starts a shell in another folder, as MLflow does."""
+    (tmp_path / "user").mkdir()
+    (tmp_path / "project").mkdir()
+    inner = "from study.files import given_path; print(given_path('x'))"
+    (tmp_path / "mlflow").write_text(
+        "import subprocess, sys\n"
+        f"words = [sys.executable, '-c', {inner!r}]\n"
+        f"subprocess.run(words, cwd={str(tmp_path / 'project')!r}, check=True)\n"
+    )
+    for words, folder in ((["run", "."], "user"), (["ui"], "project")):
+        command = [sys.executable, str(tmp_path / "mlflow"), *words]
+        environment = {**os.environ, "PYTHONPATH": str(Path(study.files.__file__).parents[1])}
+        shown = subprocess.run(command, cwd=tmp_path / "user", env=environment, capture_output=True, check=True)
+        assert shown.stdout.decode().strip() == str(tmp_path / folder / "x")

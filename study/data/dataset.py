@@ -57,6 +57,8 @@ class Record:
         Gives the image alone, the same as `read` does; without it, `read` serves.
     group : str
         Images of one group, such as the fields of one well, belong into one split. By default the image's own name.
+    settled : callable, optional
+        Gives a sentence on each defect that `read` settles without a word, such as masks that overlap.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Record:
     fault: str = ""
     read_image: Callable[[], np.ndarray] | None = None
     group: str = ""
+    settled: Callable[[], list[str]] | None = None
 
     def __post_init__(self):
         if not self.group:
@@ -95,8 +98,10 @@ class Record:
         image, labels = self.read()
         if image.shape[:-1] != labels.shape:
             sizes = [f"{' x '.join(map(str, shape))} px" for shape in (image.shape[:-1], labels.shape)]
+            turned = image.shape[1::-1] == labels.shape
             raise StudyError(
-                f"{self.name}: the image has {sizes[0]} but the labels have {sizes[1]}; "
+                f"{self.name}: the image has {sizes[0]} but the labels have {sizes[1]}"
+                f"{', as if one of them had been turned by a quarter' if turned else ''}; "
                 f"fix or remove the pair {' and '.join(map(str, self.files))}"
             )
         return Sample(image, labels, self.name)

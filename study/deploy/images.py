@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from study.data.files.reading import SUFFIXES, as_image
+from study.data.files.names import NOTHING, in_words
+from study.data.files.reading import IMAGE_SUFFIXES, as_image
 from study.data.files.stacks import read_stack
 from study.errors import StudyError
-
-IMAGE_SUFFIXES = (*SUFFIXES, ".jpg", ".jpeg")
+from study.files import given_path
 
 
 class Planes(NamedTuple):
@@ -50,6 +50,13 @@ def read_planes(file: Path) -> Planes:
     )
 
 
+def passed_over(source: Path) -> str:
+    """What else the folder of images holds, in words; empty where there is nothing, or `source` is a file."""
+    folder = given_path(source)
+    words = in_words(folder, IMAGE_SUFFIXES) if folder.is_dir() else NOTHING
+    return "" if words == NOTHING else words
+
+
 def find_images(source: Path) -> list[Path]:
     """The image files of a folder, sorted by name; folders in it and hidden files are skipped.
 
@@ -63,7 +70,7 @@ def find_images(source: Path) -> list[Path]:
     StudyError
         If there is no such folder or file, or no image in it.
     """
-    source = source.expanduser()
+    source = given_path(source)
     try:
         if source.is_file():
             return [source]
@@ -77,5 +84,8 @@ def find_images(source: Path) -> list[Path]:
     except OSError as error:
         raise StudyError(f"cannot list {source} ({error.strerror}): give a folder of images, or an image") from error
     if not files:
-        raise StudyError(f"{source} holds no image ({', '.join(IMAGE_SUFFIXES)}): give the folder that they are in")
+        raise StudyError(
+            f"{source} holds {in_words(source)} and no image ({', '.join(IMAGE_SUFFIXES)}): give the folder "
+            "that they are in"
+        )
     return files

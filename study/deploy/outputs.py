@@ -13,12 +13,13 @@ import tifffile
 from PIL import Image
 from skimage.measure import regionprops_table
 
+from study.data.files.names import composed
 from study.data.files.reading import as_labels
 from study.data.files.stacks import read_stack
 from study.deploy.images import Planes
 from study.errors import StudyError, unknown_name
 from study.figures import outlined
-from study.files import check_writable, write_atomically
+from study.files import check_writable, given_path, write_atomically
 
 FORMATS = ("png", "tif")
 _AXES_OF_IMAGEJ = ("", "Z", "T", "TZ")  # a stack of other axes is written as slices
@@ -39,8 +40,13 @@ def output_names(files: Sequence[Path]) -> list[str]:
     ``cell.tif`` and ``cell.png``. Capitals make no difference, since in some file systems they do not.
     """
     stems = [file.stem.removesuffix(".ome") for file in files]
-    taken = Counter(stem.casefold() for stem in stems) + Counter(file.name.casefold() for file in files)
-    return [stem if taken[stem.casefold()] == 1 else file.name for stem, file in zip(stems, files, strict=True)]
+    taken = Counter(map(_folded, stems)) + Counter(_folded(file.name) for file in files)
+    return [stem if taken[_folded(stem)] == 1 else file.name for stem, file in zip(stems, files, strict=True)]
+
+
+def _folded(name: str) -> str:
+    """The one name that a file system may take different names for."""
+    return composed(name).casefold()
 
 
 class Outputs:
@@ -66,11 +72,11 @@ class Outputs:
     def __init__(self, folder: Path, format: str, images: Sequence[Path]):
         if format not in FORMATS:
             raise unknown_name("format", format, FORMATS)
-        self.folder, self.format = folder.expanduser(), format
+        self.folder, self.format = given_path(folder), format
         self.overlays = self.folder / "overlays"
         if self.folder.resolve() in {image.resolve().parent for image in images}:
             raise StudyError(
-                f"{folder} holds the images: give another folder for the labels, such as {folder / 'labels'}"
+                f"{self.folder} holds the images: give another folder for the labels, such as {self.folder / 'labels'}"
             )
         check_writable(self.folder)
 
@@ -149,7 +155,7 @@ def _write_tiff(file: Path, pixels: np.ndarray, stack: Planes, largest: int) -> 
 
 def read_labels_of(file: Path) -> list[np.ndarray]:
     """(M, N) int32 labels of the planes of a file that `Outputs.write_labels` has written, or a StudyError."""
-    pixels, _ = read_stack(file, palette_index=True)
+    pixels, _ = read_stack(file, ids=True)
     return [as_labels(plane, file) for plane in pixels.reshape(-1, *pixels.shape[-3:])]
 
 

@@ -54,14 +54,19 @@ def load_package(folder: Path, device: str = "auto") -> Segmenter:
         raise StudyError(
             f"cannot read a model in {folder}: it needs {ABOUT} and {WEIGHTS}, as python -m study promote makes them"
         ) from error
+    if not isinstance(about, dict) or not isinstance(weights, dict):
+        raise StudyError(f"{folder / ABOUT} or {WEIGHTS} beside it is not of a model: promote the run again")
     if about.get("format") != FORMAT:
         raise StudyError(
             f"{folder / ABOUT} has format {about.get('format')}, which version {__version__} of the study does not "
             f"know: use version {about.get('study_version')}"
         )
-    settings = Settings.from_stored(about["settings"]).with_({"training.device": device})
+    channels, flat, facts = about.get("channels"), about.get("settings"), about.get("facts")
+    if channels not in (1, 3) or not isinstance(flat, dict) or not isinstance(facts, dict):
+        raise StudyError(f"{folder / ABOUT} lacks channels, settings or facts of a model: promote the run again")
+    settings = Settings.from_stored(flat).with_({"training.device": device})
     try:
-        network = rebuilt_network(weights, about["channels"], settings)
-    except RuntimeError as error:
+        network = rebuilt_network(weights, channels, settings)
+    except (RuntimeError, AttributeError) as error:
         raise StudyError(f"{WEIGHTS} and {ABOUT} in {folder} are of different models: promote the run again") from error
-    return Segmenter(network, settings, about["channels"], about["facts"])
+    return Segmenter(network, settings, channels, facts)

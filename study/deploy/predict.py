@@ -16,10 +16,11 @@ import numpy as np
 from tqdm import tqdm
 
 from study import allotment
-from study.deploy.images import Planes, find_images, read_planes
+from study.data.files.names import printable
+from study.deploy.images import Planes, find_images, passed_over, read_planes
 from study.deploy.outputs import Outputs, Tables, output_names, read_labels_of, tables_of, write_tables
 from study.errors import StudyError
-from study.files import WriteError
+from study.files import WriteError, given_path
 
 _READERS = 2  # threads
 _WORKERS = min(8, allotment.cores())  # threads for clustering and writing
@@ -93,12 +94,15 @@ def predict(
         If there is no image, or `out` cannot be written, from the start or later, as when the disk is full.
     """
     files = find_images(images)
+    if others := passed_over(images):
+        tqdm.write(f"{given_path(images)} also holds {others}, which are passed over")
     outputs = Outputs(out, format, files)
     jobs = [_Job(*pair) for pair in zip(files, output_names(files), strict=True)]
     there = set() if overwrite else {job for job in jobs if outputs.labels_of(job.name)}
     if there:
         tqdm.write(
-            f"{len(there)} of {len(jobs)} images have labels in {out} and are left alone; overwrite replaces them"
+            f"{len(there)} of {len(jobs)} images have labels in {outputs.folder} and are left alone; "
+            "overwrite replaces them"
         )
     fresh = [job for job in jobs if job not in there]
     incomplete = [job for job in jobs if job in there and (table or (overlay and not outputs.has_overlay(job.name)))]
@@ -110,7 +114,7 @@ def predict(
     if work.tables:
         write_tables(outputs.folder, [work.tables[job] for job in jobs if job in work.tables])
     segmented = sum(job not in work.failures for job in fresh)
-    tqdm.write(f"{segmented} images segmented, {len(work.failures)} failed; labels in {out}")
+    tqdm.write(f"{segmented} images segmented, {len(work.failures)} failed; labels in {outputs.folder}")
     for job in jobs:
         if job in work.failures:
             tqdm.write(work.failures[job], file=sys.stderr)
@@ -247,7 +251,7 @@ class _Work:
         self.outputs.write_labels(job.name, labels, planes)
         if self.overlay:
             self.outputs.write_overlay(job.name, labels, planes)
-        return tables_of(job.file.name, labels) if self.table else None
+        return tables_of(printable(job.file.name), labels) if self.table else None
 
     def _complete(self, job: _Job) -> Tables | None:
         file = self.outputs.labels_of(job.name)
@@ -259,7 +263,7 @@ class _Work:
             if [plane.shape for plane in labels] != [image.shape[:2] for image in planes.images]:
                 raise StudyError(f"{file} is not of the size of {job.file}: remove it, or set overwrite")
             self.outputs.write_overlay(job.name, labels, planes)
-        return tables_of(job.file.name, labels) if self.table else None
+        return tables_of(printable(job.file.name), labels) if self.table else None
 
 
 def _ahead(

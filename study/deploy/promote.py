@@ -13,6 +13,7 @@ from study.deploy.package import load_package, save_package
 from study.deploy.program import PROGRAM, save_program
 from study.deploy.segmenter import Segmenter
 from study.errors import StudyError
+from study.files import given_path
 from study.metrics import drawn_scores, headline
 from study.runs.resources import rebuilt_network
 from study.tracking import StoredRun
@@ -113,6 +114,6 @@ def load_model(uri: str, device: str = "auto") -> Segmenter:
     The store is that of `MLFLOW_TRACKING_URI`, or `mlflow.db` in the current folder. `uri` is as in
     `study.tracking.registry.fetch_model`, and `device` as in `training.device`. Errors are those of `load_package`.
     """
-    if not Path(uri).is_dir():
+    if not given_path(uri).is_dir():
         tracking.connect()
     return load_package(tracking.fetch_model(uri), device)

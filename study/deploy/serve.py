@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from PIL import Image
 
+from study.data.files.stacks import read_stack
 from study.deploy.package import load_package
 from study.deploy.segmenter import Segmenter
 from study.errors import StudyError
+
+MOST_PIXELS = 178_956_970  # of a request: a small file may say that it holds a thousand million
 
 
 class Served:
@@ -64,13 +65,13 @@ def items_of(model_input: Any) -> list[Any]:
 
 
 def decoded(item: Any) -> np.ndarray:
-    """An image from base64 text of a picture file, or from rows of pixels; a StudyError if it is neither."""
+    """An image from base64 text of a file, see `read_stack`, or from rows of pixels; a StudyError if it is neither."""
     if isinstance(item, str | bytes):
         try:
-            with Image.open(io.BytesIO(base64.b64decode(item, validate=True))) as picture:
-                return np.asarray(picture.convert("RGB") if picture.mode in ("P", "CMYK") else picture)
-        except (binascii.Error, OSError, ValueError) as error:
+            content = base64.b64decode(item, validate=True)
+        except (binascii.Error, ValueError) as error:
             raise StudyError("image is no picture file in base64: encode the bytes of a PNG") from error
+        return read_stack(content, most_pixels=MOST_PIXELS).pixels
     try:
         return np.asarray(item if isinstance(item, np.ndarray) else list(item))
     except (TypeError, ValueError) as error:

@@ -21,7 +21,7 @@ from study.data.sets.cvppp import subset_names
 from study.data.sets.cvppp_test import Plant, entries, list_plants
 from study.data.targets import relabel_sequential
 from study.errors import StudyError, unknown_name
-from study.files import check_writable, write_atomically
+from study.files import check_writable, given_path, write_atomically
 
 MOST_OBJECTS = 255  # of an image, in uint8
 _MAX_LISTED = 3  # images that a defect names
@@ -57,7 +57,7 @@ def submit(model: Callable[..., np.ndarray], images: Path, out: Path, *, subsets
         If an image is damaged or has more than 255 objects, `subsets` are not in the file, or `out` cannot be
         written. An older file is then left as it was.
     """
-    plants, out = list_plants(images), out.expanduser()
+    plants, out = list_plants(images), given_path(out)
     chosen = _chosen(plants, subsets)
     _check_name(out, plants[0].file)
     check_writable(out.parent)
@@ -94,7 +94,7 @@ def check_submission(submission: Path, images: Path) -> list[str]:
     StudyError
         If one of the files cannot be opened, or `images` is not the challenge's.
     """
-    plants, submission = list_plants(images), submission.expanduser()
+    plants, submission = list_plants(images), given_path(submission)
     names = {plant.name for plant in plants}
     found: dict[str, list[str]] = {}  # fault -> where
     unreadable = []

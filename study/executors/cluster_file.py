@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from study.errors import StudyError, first_line
+from study.files import given_path
 
 
 def read_cluster(file: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def read_cluster(file: str) -> dict[str, Any]:
     """
     if not file:
         return {}
-    path = Path(file).expanduser().resolve()
+    path = given_path(file)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

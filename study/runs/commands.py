@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from torch import nn
 from tqdm import tqdm
@@ -17,6 +16,7 @@ from study.data.content import in_two_splits
 from study.data.sets.folder import INDEX
 from study.errors import StudyError
 from study.evaluation import in_words
+from study.files import given_path
 from study.inference import maps_in_turn
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS
@@ -204,7 +204,7 @@ def _whole_folder(
     if data.name != "folder" or split != "test" or not elsewhere or chosen:
         return settings
     as_trained = replace(trained.data, name=data.name, root=data.root)
-    if (Path(data.root).expanduser() / INDEX).exists() or data_digest(as_trained) == own.get("data_digest"):
+    if (given_path(data.root) / INDEX).exists() or data_digest(as_trained) == own.get("data_digest"):
         return settings
     return settings.with_({"data.all_test": True})
 

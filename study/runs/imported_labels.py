@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from study.data.settings import Data
 from study.data.targets import relabel_sequential
 from study.errors import StudyError, unknown_name
 from study.evaluation import in_words, means
+from study.files import given_path
 from study.metrics import scores
 from study.runs.gallery import IMAGES, GalleryImage, gallery_image, keep
 from study.runs.monitor import PICTURES
@@ -73,7 +73,7 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
     experiment, dataset = tracking.connect(), opened(data)
     foreground = _foreground(foreground, dataset)
     records = dataset.records(split, "score labels on")
-    found = find_labels(Path(labels).expanduser(), records)
+    found = find_labels(given_path(labels), records)
     table, pictures, shown = _scored(found, records, foreground == "truth")
     digest = dataset.digest()
     note = (

@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from study import process, tracking
 from study.clustering import Clustering
@@ -37,6 +39,8 @@ from study.settings import Settings
 from study.tracking import Point, TrackedRun
 from study.training.loop import number_of_steps, train
 from study.tuning import paper_thresholds
+
+_KEPT = "its traceback is kept"  # note of an error
 
 
 def run_task(task: Task) -> list[Result | Failure] | Postponed:
@@ -83,25 +87,34 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
             )
             if own is not None:
                 return _result(job, own, *tracking.read_scores(own, "test"))
-        source = training.finished_run(job)
+        source, scores = training.finished_run(job)
         run = start(job)
-        with tracking.working_on(run):
-            if source is not None:
+        with tracking.working_on(run), _traceback_kept(run):
+            if scores is not None:
                 tracking.copy_run(source, run)
-                return _result(job, source, *tracking.read_scores(source, "test"))
-            try:
-                scored = _score(job, training, run)
-            except StudyError:
-                raise
-            except Exception:
-                run.log_text(traceback.format_exc(), "failure.txt")
-                raise
+                return _result(job, source, *scores)
+            scored = _score(job, training, run)
         training.finished[job.digest] = run.run_id
         return _result(job, run.run_id, *scored)
     except StudyError as error:
         return Failure(job.planned, str(error))
     except Exception as error:
-        return Failure(job.planned, f"{tracking.reason_of(error)}; its artifact failure.txt tells where")
+        where = "; its artifact failure.txt tells where" if _KEPT in getattr(error, "__notes__", ()) else ""
+        return Failure(job.planned, f"{tracking.reason_of(error)}{where}")
+
+
+@contextmanager
+def _traceback_kept(run: TrackedRun) -> Iterator[None]:
+    """Log where an error that the user cannot fix has come from; a note on the error says if it could be logged."""
+    try:
+        yield
+    except StudyError:
+        raise
+    except Exception as error:
+        with suppress(Exception):  # where the disk is full, or the store away, it cannot
+            run.log_text(traceback.format_exc(), "failure.txt")
+            error.add_note(_KEPT)
+        raise
 
 
 def start(job: Job) -> TrackedRun:
@@ -237,9 +250,21 @@ class _Training:
         self.finished: dict[str, str] = {}
         self._trained: TrainedNetwork | Exception | None = None
 
-    def finished_run(self, job: Job) -> str | None:
-        """A finished run with the same result: of this task, or of any launch where the job reuses results."""
-        return self.finished.get(job.digest) or (tracking.finished_run(job.digest) if job.reuse else None)
+    def finished_run(self, job: Job) -> tuple[str, tracking.Scores | None]:
+        """A finished run with the same result and its scores: of this task, or of any launch where results are reused.
+
+        None in place of scores where there is no such run, they cannot be read, or its network is lost.
+        """
+        source = self.finished.get(job.digest)
+        if source is None and job.reuse and self._holder() is not None:
+            source = tracking.finished_run(job.digest)
+        if source is None:
+            return "", None
+        try:
+            return source, tracking.stored_scores(source, "test")
+        except StudyError as error:
+            tqdm.write(f"{error}: they are made again")
+            return "", None
 
     @property
     def steps(self) -> int:

@@ -141,7 +141,16 @@ def rebuilt_network(weights: dict[str, Tensor], channels: int, settings: Setting
     """A trained network for images of that many channels, in evaluation mode on its device.
 
     In the memory format of the training, so that maps are the same to the last digit.
+
+    Raises
+    ------
+    RuntimeError
+        If the weights are of another network, which is found before the memory for this one is taken.
     """
+    with torch.device("meta"):
+        planned = build_network(channels, settings.network, settings.loss, settings.dims).state_dict()
+    if {name: tensor.shape for name, tensor in planned.items()} != {name: w.shape for name, w in weights.items()}:
+        raise RuntimeError("the weights are of another network")
     network = build_network(channels, settings.network, settings.loss, settings.dims)
     network.load_state_dict(weights)
     return on_device(network, choose_device(settings.training.device), settings.dims).eval()

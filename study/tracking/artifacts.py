@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 from PIL import Image
 
 from study.tracking.store import current_store
@@ -27,6 +30,21 @@ from study.tracking.store import current_store
 def list_files(run_id: str, folder: str = "") -> list[FileInfo]:
     """Files and folders directly in a folder of a run, or at the top."""
     return _repository(run_id, current_store()).list_artifacts(folder or None)
+
+
+def place_of(run_id: str, file: str) -> str:
+    """Where a file of a run is, or should be: a path, or an address where the store is not on this machine."""
+    place = MlflowClient(current_store()).get_run(run_id).info.artifact_uri or ""
+    return f"{local_file_uri_to_path(place) if is_local_uri(place) else place}/{file}"
+
+
+def has_file(run_id: str, file: str) -> bool:
+    """Whether a run keeps a file that is not empty; not where its place is gone."""
+    folder, _, _ = file.rpartition("/")
+    try:
+        return any(item.path == file and item.file_size != 0 for item in list_files(run_id, folder))
+    except (MlflowException, OSError):
+        return False
 
 
 def fetch(run_id: str, file: str, folder: str | Path) -> Path:

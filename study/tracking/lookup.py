@@ -22,7 +22,7 @@ from torch import Tensor
 from study.errors import StudyError, first_line
 from study.files import DAMAGED
 from study.settings import Settings
-from study.tracking.artifacts import fetch, list_files, read_json, read_picture, read_text
+from study.tracking.artifacts import fetch, has_file, list_files, place_of, read_json, read_picture, read_text
 from study.tracking.commit import commit_of
 from study.tracking.run import (
     ENVIRONMENT,
@@ -37,10 +37,12 @@ from study.tracking.run import (
 )
 from study.tracking.store import active_experiments, current_store
 
+SCORES = "scores_test.csv"  # artifact
+
 
 def finished_run(digest: str) -> str | None:
-    """A finished run of that digest, in any experiment of the store; None if there is none."""
-    return _finished(f"tags.digest = '{digest}'")
+    """A finished run of that digest, in any experiment of the store, whose scores are there; None if there is none."""
+    return _first_with(SCORES, f"tags.digest = '{digest}'")
 
 
 class MatchingRun(NamedTuple):
@@ -49,14 +51,20 @@ class MatchingRun(NamedTuple):
     run_id: str
     digest: str
     commit: str  # in words
+    missing: str  # the file with its scores, where that is lost; else empty
 
 
 def finished_runs(settings_digest: str) -> list[MatchingRun]:
-    """The finished runs of settings and data in any experiment of the store, the oldest first."""
-    return [
-        MatchingRun(run.info.run_id, run.data.tags["digest"], commit_of(run.data.tags))
-        for run in _search(f"tags.settings_digest = '{settings_digest}'", 1000)
-    ]
+    """Finished runs of settings and data in any experiment: one of each digest, the oldest whose scores are there."""
+    found: dict[str, MatchingRun] = {}  # by digest: a run that can be read, else the oldest
+    for run in _search(f"tags.settings_digest = '{settings_digest}'", 1000):
+        digest, run_id = run.data.tags["digest"], run.info.run_id
+        if digest in found and not found[digest].missing:
+            continue
+        missing = "" if has_file(run_id, SCORES) else place_of(run_id, SCORES)
+        if digest not in found or not missing:
+            found[digest] = MatchingRun(run_id, digest, commit_of(run.data.tags), missing)
+    return list(found.values())
 
 
 def commits_of_unknown_code(data_digest: str) -> list[str]:
@@ -79,18 +87,30 @@ def environments_in(tags: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def run_with_network(training_digest: str) -> str | None:
-    """A finished run that keeps the network of a training; None if there is none."""
-    return _finished(f"tags.training_digest = '{training_digest}' and tags.{HOLDS_NETWORK} = 'True'")
+    """A finished run that keeps the network of a training, whose file is there; None if there is none."""
+    condition = f"tags.training_digest = '{training_digest}' and tags.{HOLDS_NETWORK} = 'True'"
+    found = _first_with(NETWORK, condition)
+    return found or next((run.info.run_id for run in _search(condition, 1000) if _program_of(run.info.run_id)), None)
 
 
 def finished_launch(answer_digest: str) -> str | None:
     """The parent run of a finished launch that has given the answer of that digest; None if there is none."""
-    return _finished(f"tags.answer_digest = '{answer_digest}'")
-
-
-def _finished(condition: str) -> str | None:
-    runs = _search(condition, 1)
+    runs = _search(f"tags.answer_digest = '{answer_digest}'", 1)
     return runs[0].info.run_id if runs else None
+
+
+def _first_with(file: str, condition: str) -> str | None:
+    """The oldest finished run that keeps a file; what the store knows may be lost on the disk."""
+    return next((run.info.run_id for run in _search(condition, 1000) if has_file(run.info.run_id, file)), None)
+
+
+def _program_of(run_id: str) -> bool:
+    """Whether a run has an exported program, as older ones have in place of weights."""
+    try:
+        get_model_info(f"runs:/{run_id}/model")
+    except (MlflowException, OSError):
+        return False
+    return True
 
 
 def _search(condition: str, count: int) -> list[Run]:
@@ -160,18 +180,52 @@ def load_run(run_id: str) -> FinishedRun:
         If there is no such run, or it keeps no network that can be read.
     """
     tags = get_run(run_id).data.tags
-    holder = tags.get("network_from", run_id)
+    holder = _holder_of(run_id, tags)
     if HOLDS_NETWORK not in get_run(holder).data.tags:
         raise StudyError(
             f"run {run_id} keeps no network that can be used: finished trainings on images do, not the parent of an "
             "ablation, nor a training on volumes"
         )
     try:
-        channels, weights = _network_of(holder)
         settings = Settings.from_stored(read_json(run_id, SETTINGS))
     except (MlflowException, *DAMAGED) as error:
-        raise StudyError(f"cannot read the network that run {holder} keeps ({first_line(error)})") from error
+        raise _lost(f"the settings of run {run_id}", place_of(run_id, SETTINGS), error) from error
+    try:
+        channels, weights = _network_of(holder)
+    except (MlflowException, *DAMAGED) as error:
+        raise _lost(f"the network that run {holder} keeps", place_of(holder, NETWORK), error) from error
     return FinishedRun(settings.with_(tuned_settings(tags)), channels, weights, tags["training_digest"], holder)
+
+
+def _holder_of(run_id: str, tags: Mapping[str, str]) -> str:
+    """The run that keeps the network of a run: itself, the one that it names, or another with the same training."""
+    holder = tags.get("network_from", run_id)
+    try:
+        if holder == run_id or has_file(holder, NETWORK) or not (training := tags.get("training_digest")):
+            return holder
+    except MlflowException:
+        training = tags.get("training_digest", "")
+    if other := run_with_network(training):
+        return other
+    try:
+        MlflowClient().get_run(holder)
+    except MlflowException as error:
+        raise StudyError(
+            f"run {run_id} has its network from run {holder}, which has been deleted for good: train again"
+        ) from error
+    return holder
+
+
+def _lost(what: str, place: str, error: Exception) -> StudyError:
+    """The error that a file of a run cannot be read."""
+    if "://" in place or Path(place).exists():
+        return StudyError(f"cannot read {what}, {place}: it is damaged or lost ({first_line(error)}); train again")
+    gone = next((folder for folder in reversed(Path(place).parents) if not folder.exists()), Path(place))
+    return StudyError(f"cannot read {what}: {place} is missing{_where(gone, place)}; move it back, or train again")
+
+
+def _where(gone: Path, place: str) -> str:
+    return "" if str(gone) == place else f", since there is no folder {gone}"
 
 
 def _network_of(holder: str) -> tuple[int, dict[str, Tensor]]:

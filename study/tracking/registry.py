@@ -14,7 +14,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
-from study.errors import StudyError
+from study.errors import StudyError, first_line
+from study.files import given_path
 from study.tracking.store import current_store
 
 MODEL_FOLDER = "segmenter"
@@ -91,15 +92,32 @@ def fetch_model(uri: str) -> Path:
         If there is no such model, or it was not registered by `register_model`.
     """
     try:
-        if Path(uri).is_dir():
-            model = Path(uri)
+        if given_path(uri).is_dir():
+            model = given_path(uri)
         elif uri.startswith("models:/"):
             model = Path(download_artifacts(artifact_uri=uri))
         else:
             raise FileNotFoundError(uri)
     except (MlflowException, OSError) as error:
+        if place := _place_of(uri):
+            raise StudyError(
+                f"the files of the model {uri!r} cannot be read: they should be in {place}; move them back, or promote "
+                f"its run again ({first_line(error)})"
+            ) from error
         raise StudyError(
             f"there is no model {uri!r} in {current_store()}: take a name such as models:/NAME@best from the page "
             "Models, or register a run by python -m study promote"
         ) from error
     return model / FILES if (model / FILES).is_dir() else model
+
+
+def _place_of(uri: str) -> str:
+    """Where the files of a model should be that the store knows; empty for all others."""
+    name, at, alias = uri.removeprefix("models:/").partition("@")
+    name, _, version = (name, "", "") if at else name.rpartition("/")
+    client = MlflowClient()
+    try:
+        version = client.get_model_version_by_alias(name, alias).version if at else version
+        return client.get_model_version_download_uri(name, str(version))
+    except MlflowException:
+        return ""

@@ -15,17 +15,22 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.db.utils import _get_latest_schema_revision
 from mlflow.tracking.default_experiment import DEFAULT_EXPERIMENT_ID
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 from requests import exceptions as http
 from sqlalchemy.engine import make_url
+from tqdm import tqdm
 
 from study.errors import StudyError, first_line
+from study.files import WriteError, check_writable
 from study.process import quiet_libraries
+from study.tracking.moved import follow
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
 DEFAULT_EXPERIMENT = "pixel-embeddings"
+_REFUSALS = ("database or disk is full", "disk I/O error", "attempt to write a readonly database")  # of SQLite
 
 
 def connect() -> str:
@@ -45,15 +50,17 @@ def connect() -> str:
     StudyError
         If the store does not answer, refuses or cannot be written, or the experiment is deleted.
     """
-    store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
+    store = _with_home(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE)
     use_store(store)
     try:
         with _few_retries(), store_lock():
             _prepare_file(store)
             experiment = _experiment(MlflowClient())
         if is_local_uri(experiment.artifact_location):
-            Path(local_file_uri_to_path(experiment.artifact_location)).mkdir(parents=True, exist_ok=True)
+            _prepare_folder(experiment, Path(local_file_uri_to_path(experiment.artifact_location)))
     except Exception as error:  # each kind of store raises its own
+        if isinstance(error, StudyError) and not isinstance(error, WriteError):
+            raise
         raise StudyError(f"the MLflow store {store} {_what_is_wrong(error)}") from error
     if experiment.lifecycle_stage != "active":
         raise StudyError(
@@ -61,6 +68,26 @@ def connect() -> str:
             "MLFLOW_EXPERIMENT_NAME"
         )
     return experiment.experiment_id
+
+
+def _with_home(store: str) -> str:
+    """The address of a store, of a SQLite file with `~` written out."""
+    start, tilde, rest = store.partition(":///~/")
+    return f"{start}:///{Path.home()}/{rest}" if tilde else store
+
+
+def _prepare_folder(experiment: Experiment, folder: Path) -> None:
+    """Make the folder of an experiment's files, and see that files can be written into it.
+
+    Where the experiment has runs, and the folder above that of all experiments is gone too, it has been moved, and is
+    not made again.
+    """
+    if not folder.parent.parent.is_dir() and MlflowClient().search_runs([experiment.experiment_id], max_results=1):
+        raise StudyError(
+            f"the files of the MLflow experiment {experiment.name!r} were in {folder}, which is gone: move it back "
+            f"there, or beside the store as {folder.parent.name}, or name another experiment by MLFLOW_EXPERIMENT_NAME"
+        )
+    check_writable(folder)
 
 
 @contextmanager
@@ -82,9 +109,14 @@ def told_if_gone() -> Iterator[None]:
     """Tell in a sentence that the store has gone away while it was in use, and how to go on."""
     try:
         yield
-    except MlflowException as error:
-        if not is_gone(error):
+    except Exception as error:  # SQLAlchemy raises its own
+        if isinstance(error, StudyError) or not is_gone(error):
             raise
+        if full := _refusal_of_disk(error):
+            raise StudyError(
+                f"cannot write to the MLflow store {current_store()} ({full}): free disk space or rights, and launch "
+                "again to go on"
+            ) from error
         raise StudyError(
             f"the MLflow store {current_store()} has gone away ({first_line(error)}): start it again, and launch again "
             "to go on"
@@ -92,19 +124,33 @@ def told_if_gone() -> Iterator[None]:
 
 
 def is_gone(error: BaseException) -> bool:
-    """Whether an error is that a store does not answer any more."""
-    cause: BaseException | None = error
-    while cause is not None:
+    """Whether an error is that a store does not answer any more, or that its disk takes nothing any more."""
+    if _refusal_of_disk(error):
+        return True
+    for cause in _causes(error):
         silent = isinstance(cause, http.ConnectionError | http.Timeout)
         if silent and not isinstance(cause, http.SSLError | http.ProxyError):  # for which there was an answer
             return True
-        cause = cause.__cause__ or cause.__context__
     return False
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it came from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _refusal_of_disk(error: BaseException) -> str:
+    """What SQLite says where the disk is full, or may not be written; empty for all other errors."""
+    told = [str(cause) for cause in _causes(error) if isinstance(cause, sqlite3.OperationalError)]
+    return next((words for words in told if words in _REFUSALS), "")
 
 
 def _what_is_wrong(error: Exception) -> str:
     """Why a store cannot be used, and what fixes that."""
-    if is_gone(error):
+    if is_gone(error) and not _refusal_of_disk(error):
         return f"does not answer ({first_line(error)}): start the server, or correct MLFLOW_TRACKING_URI"
     if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
         return (
@@ -125,7 +171,8 @@ def store_lock() -> Iterator[None]:
         yield
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):
+    # whoever may write to the store must be able to lock it
+    with FileLock(f"{file}.lock", mode=file.stat().st_mode & 0o666 if file.exists() else 0o644):
         yield
 
 
@@ -141,9 +188,25 @@ def _prepare_file(store: str) -> None:
     With a write-ahead log, readers and a writer do not wait for each other.
     """
     if (file := _sqlite_file(store)) is not None:
+        if file.exists() and (sentence := _upgrade_of(file) or follow(file)):
+            tqdm.write(sentence)
         with closing(sqlite3.connect(file, timeout=60)) as base:
             base.execute("PRAGMA journal_mode = wal")
             base.execute("BEGIN IMMEDIATE")
+
+
+def _upgrade_of(file: Path) -> str:
+    """A sentence on a store that MLflow will upgrade when it opens it; empty for any other."""
+    with closing(sqlite3.connect(file, timeout=60)) as base:
+        if not base.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            return ""
+        version = base.execute("SELECT version_num FROM alembic_version").fetchone()
+    if version is None or version[0] == _get_latest_schema_revision():
+        return ""
+    return (
+        f"the store {file} was made by another version of MLflow, and is now upgraded to {mlflow.__version__}: older "
+        "versions will not open it any more"
+    )
 
 
 def _experiment(client: MlflowClient) -> Experiment:

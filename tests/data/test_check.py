@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from study.data import Dataset, Record, open_dataset
 from study.data.check import check
@@ -90,6 +93,52 @@ def test_foreground_masks_are_told():
     mask = (PIECES > 0).astype(np.int32) * 255
     report = _report([_record("a", np.arange(16), mask)], val=(_record("b", np.eye(4), mask),), test=())
     assert report.defects[-1].startswith("no image has more than one id")
+
+
+def _blobs():
+    labels = np.zeros((64, 64), np.uint8)
+    for i in range(5):
+        labels[8 + 10 * i : 16 + 10 * i, 8:40] = 40 * (i + 1)
+    return labels
+
+
+@pytest.mark.parametrize("by", ["jpeg", "interpolation"])
+def test_labels_that_were_a_picture_are_told(by):
+    picture = Image.fromarray(_blobs())
+    if by == "jpeg":
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=85)
+        picture = Image.open(file)
+    else:
+        picture = picture.rotate(10, Image.Resampling.BILINEAR).resize((96, 96), Image.Resampling.BILINEAR)
+    labels = np.array(picture).astype(np.int32)
+    report = _report([Record("a", lambda: (labels[..., None].astype(np.uint8), labels))])
+    assert "in 1 of 3 images most ids are in several pieces" in report.defects[-1]
+    kept = _blobs().astype(np.int32)
+    assert _report([Record("a", lambda: (kept[..., None].astype(np.uint8), kept))]).defects == ()
+
+
+def test_what_reading_settles_is_told():
+    record = Record("a", lambda: (PIECES[..., None].astype(np.uint8), PIECES), settled=lambda: ["masks overlap"])
+    assert _report([record]).defects == ("masks overlap",)
+
+
+def test_orientation_tags_are_told(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(PIECES.astype(np.uint8)).save(tmp_path / "a.png", exif=exif)
+    image = PIECES[..., None].astype(np.uint8)
+    (defect,) = _report([Record("a", lambda: (image, PIECES), (tmp_path / "a.png",))]).defects
+    assert defect.startswith(f"1 file has an orientation tag ({tmp_path / 'a.png'})")
+
+
+def test_turned_labels_are_told():
+    record = Record("a", lambda: (np.zeros((2, 3, 1), np.uint8), np.ones((3, 2), np.int32)))
+    assert "as if one of them had been turned by a quarter" in _report([record]).defects[0]
+
+
+def test_volumes_are_checked():
+    assert check(open_dataset(Data(name="neurites", planes=4, side=32))).defects == ()
 
 
 def test_synthetic_images_have_no_defect():

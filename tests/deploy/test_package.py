@@ -57,6 +57,27 @@ def test_damaged_or_missing_files(saved, damage):
         load_package(folder)
 
 
+@pytest.mark.parametrize(
+    "wrong", [["a list"], {"settings": None}, {"settings": 3}, {"channels": "x"}, {"facts": None}, "a text"]
+)
+def test_a_model_of_another_shape(saved, wrong):
+    folder, *_ = saved
+    about = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(about | wrong if isinstance(wrong, dict) else wrong))
+    with pytest.raises(StudyError, match="promote the run again"):
+        load_package(folder)
+
+
+def test_a_huge_network_is_compared_before_it_is_built(saved):
+    """One of gigabytes."""
+    folder, *_ = saved
+    about = json.loads((folder / "model.json").read_text())
+    about["settings"] |= {"network.base_width": 512, "network.depth": 4}
+    (folder / "model.json").write_text(json.dumps(about))
+    with pytest.raises(StudyError, match="are of different models"):
+        load_package(folder)
+
+
 def test_a_later_format_is_refused(saved):
     folder, *_ = saved
     about = json.loads((folder / "model.json").read_text())

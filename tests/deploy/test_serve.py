@@ -38,7 +38,7 @@ def registered(asked):
 
 def test_images_as_text_or_rows():
     np.testing.assert_array_equal(decoded(encoded(PIXELS)), PIXELS)
-    np.testing.assert_array_equal(decoded(encoded(PIXELS[..., 0])), PIXELS[..., 0])
+    np.testing.assert_array_equal(decoded(encoded(PIXELS[..., 0])), PIXELS[..., :1])
     np.testing.assert_array_equal(decoded(PIXELS.tolist()), PIXELS)
     np.testing.assert_array_equal(decoded(PIXELS), PIXELS)
     assert decoded(encoded(PIXELS, "JPEG")).shape == PIXELS.shape
@@ -50,8 +50,15 @@ def test_images_as_text_or_rows():
 
 @pytest.mark.parametrize("bad", ["no base64!", "aGVsbG8=", [[1, 2], [3]], 7])
 def test_what_is_no_image(bad):
-    with pytest.raises(StudyError, match=r"^image is n"):
+    with pytest.raises(StudyError, match=r"^image is n|^cannot read the image"):
         decoded(bad)
+
+
+def test_a_small_file_of_a_huge_image_is_refused():
+    file = io.BytesIO()
+    Image.new("1", (20_000, 10_000)).save(file, "PNG")
+    with pytest.raises(StudyError, match="the image has 200000000 pixels, of which"):
+        decoded(base64.b64encode(file.getvalue()))
 
 
 def test_requests_of_every_form(registered):

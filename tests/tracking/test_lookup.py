@@ -1,4 +1,6 @@
+import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ from study.tracking import (
     connect,
     copy_run,
     finished_run,
+    finished_runs,
     load_run,
     read_scores,
     run_with_network,
@@ -94,6 +97,9 @@ def test_only_runs_with_a_network_can_be_loaded(asked):
 
 def ended_run(experiment, digest, status="FINISHED", **tags):
     run = start_run(experiment, "run", "", {"digest": digest, "training_digest": f"t{digest}", **tags})
+    run.log_text("image\n", "scores_test.csv")
+    if tags.get("holds_network"):
+        run.log_text("weights", "network/weights.pt")
     if status != "RUNNING":
         run.end(status)
     return run.run_id
@@ -125,8 +131,50 @@ def test_runs_of_all_experiments_are_known_that_are_not_deleted(store):
 
 def test_a_network_that_is_not_where_its_run_says_is_told(store):
     run = start_run(connect(), "run", "", {"holds_network": True})
-    with pytest.raises(StudyError, match=f"cannot read the network that run {run.run_id} keeps"):
+    with pytest.raises(StudyError, match=rf"the settings of run {run.run_id}: .*/settings\.json is missing"):
         load_run(run.run_id)
+    run.client.log_dict(run.run_id, Settings().flat(), "settings.json")
+    with pytest.raises(StudyError, match=rf"network that run {run.run_id} keeps: .*/network/weights\.pt is missing"):
+        load_run(run.run_id)
+    run.log_text("no weights", "network/weights.pt")
+    with pytest.raises(StudyError, match=r"network/weights\.pt: it is damaged or lost"):
+        load_run(run.run_id)
+
+
+def folder_of(client, run_id):
+    return Path(client.get_run(run_id).info.artifact_uri)
+
+
+def test_what_the_store_knows_but_the_disk_has_lost_is_not_known(store):
+    experiment = connect()
+    first, second = (ended_run(experiment, "a", holds_network=True, settings_digest="s") for _ in range(2))
+    (folder_of(store, first) / "scores_test.csv").unlink()
+    (folder_of(store, first) / "network" / "weights.pt").write_bytes(b"")
+    assert finished_run("a") == run_with_network("ta") == second
+    assert [run.run_id for run in finished_runs("s")] == [second]
+    shutil.rmtree(folder_of(store, second))
+    assert finished_run("a") is None
+    assert run_with_network("ta") is None
+    (lost,) = finished_runs("s")
+    assert lost.missing == str(folder_of(store, first) / "scores_test.csv")
+    assert not folder_of(store, second).exists()
+
+
+def test_a_copy_outlives_the_run_that_it_has_its_network_from(store):
+    experiment, settings = connect(), Settings().with_({"network.base_width": 2, "network.depth": 1})
+    first, other = (start_run(experiment, "r", "", {"training_digest": "t"}, settings) for _ in range(2))
+    copy = start_run(experiment, "copy", "", {"training_digest": "t", "network_from": first.run_id}, settings)
+    network = build(3, settings)
+    for run in (first, other):
+        run.log_network(network, 3)
+        run.end("FINISHED")
+    assert load_run(copy.run_id).holder == first.run_id
+    shutil.rmtree(folder_of(store, first.run_id))
+    assert load_run(copy.run_id).holder == other.run_id
+    shutil.rmtree(folder_of(store, other.run_id))
+    store.set_tag(copy.run_id, "network_from", "gone")
+    with pytest.raises(StudyError, match="has its network from run gone, which has been deleted for good: train again"):
+        load_run(copy.run_id)
 
 
 def test_scores_are_read_as_they_were_logged(store):

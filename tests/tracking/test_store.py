@@ -1,9 +1,10 @@
 import http.server
 import json
 import os
+import shutil
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import SimpleNamespace
 
 import mlflow
@@ -14,8 +15,9 @@ from mlflow.exceptions import MlflowException
 from study import tracking
 from study.errors import StudyError
 from study.metrics import score_of
-from study.tracking import connect, share_view
+from study.tracking import connect, current_store, share_view
 from study.tracking.page_view import shared_view
+from study.tracking.store import _upgrade_of
 
 
 def test_connect_makes_the_experiment_once(store):
@@ -218,3 +220,45 @@ def test_a_server_is_waited_for_once_it_has_answered(monkeypatch):
     connect()
     assert seen == ["2"]
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_a_store_of_another_mlflow_is_upgraded_with_a_word(store, tmp_path, capsys):
+    connect()
+    assert "upgraded" not in capsys.readouterr().out
+    file = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(file)) as base, base:
+        base.execute("UPDATE alembic_version SET version_num = 'older'")
+    assert "was made by another version of MLflow, and is now upgraded" in _upgrade_of(file)
+
+
+def test_the_home_folder_in_the_address_of_a_store(empty_store, tmp_path, monkeypatch, work_in):
+    work_in(tmp_path, monkeypatch)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    shutil.copy(empty_store, tmp_path / "home" / "x.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///~/x.db")
+    connect()
+    assert current_store() == f"sqlite:///{tmp_path}/home/x.db"
+    assert not (tmp_path / "~").exists()
+
+
+def test_whoever_may_write_to_a_store_may_lock_it(store, tmp_path):
+    (tmp_path / "mlflow.db").chmod(0o664)
+    (tmp_path / "mlflow.db.lock").unlink(missing_ok=True)
+    connect()
+    assert (tmp_path / "mlflow.db.lock").stat().st_mode & 0o777 == 0o664
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
+def test_a_full_disk_below_the_store_is_told(store, words):
+    def fail():
+        try:
+            raise sqlite3.OperationalError(words)
+        except sqlite3.OperationalError as error:
+            raise MlflowException("60 lines") from error
+
+    told = rf"cannot write to the MLflow store sqlite:.* \({words}\): free disk space"
+    with pytest.raises(StudyError, match=told), tracking.told_if_gone():
+        fail()
+    with pytest.raises(MlflowException), tracking.told_if_gone():
+        raise MlflowException("no column of that name") from sqlite3.OperationalError("no such column")

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from study.data.dataset import Record, Sample
+from study.data.files.names import composed, stem_of
 from study.data.files.reading import SUFFIXES, as_labels, read_hdf5, read_labels, reading_hdf5
 from study.errors import StudyError
 
@@ -126,8 +127,8 @@ def _names_by_key(records: Sequence[Record]) -> dict[str, set[str]]:
     """
     keys: dict[str, set[str]] = {}
     for record in records:
-        folder, slash, stem = record.name.rpartition("/")
-        for own in {stem, record.files[0].stem} if record.files else {stem}:
+        folder, slash, stem = composed(record.name).rpartition("/")
+        for own in {composed(stem), stem_of(record.files[0])} if record.files else {composed(stem)}:
             for key in (f"{folder}{slash}{own}", f"/{own}"):
                 keys.setdefault(key, set()).add(record.name)
     return keys
@@ -138,8 +139,9 @@ def _image_of(path: Path, keys: Mapping[str, set[str]]) -> str | None:
 
     An image may itself be called cell_mask: endings are cut off only where the whole stem is no image's.
     """
-    for stem in (path.stem, *(path.stem.removesuffix(end) for end in ENDINGS if path.stem.endswith(end))):
-        parts = ("", *path.parts[:-1], stem)
+    own = stem_of(path)
+    for stem in (own, *(own.removesuffix(end) for end in ENDINGS if own.endswith(end))):
+        parts = ("", *map(composed, path.parts[:-1]), stem)
         for k in range(len(parts)):
             names = keys.get("/".join(parts[k:]), ())
             if len(names) == 1:

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from study.data.dataset import Record
-from study.data.files.reading import SUFFIXES, read_image, read_labels
+from study.data.files.names import in_words, stem_of
+from study.data.files.reading import IMAGE_SUFFIXES, SUFFIXES, read_image, read_labels
 from study.data.settings import Data
 from study.errors import StudyError
+from study.files import given_path
 
 Files = dict[str, list[Path]]
 
@@ -20,7 +22,7 @@ def root_of(data: Data, content: str) -> Path:
     """The data set's root folder; a StudyError if there is none, which says that it is the folder with `content`."""
     if not data.root:
         raise StudyError(f"data set {data.name} needs data_root: the folder with {content}")
-    root = Path(data.root).expanduser()
+    root = given_path(data.root)
     if not root.is_dir():
         raise StudyError(f"data_root {root} is not a folder: give the one with {content}")
     return root
@@ -34,11 +36,19 @@ def folder_in(root: Path, *names: str) -> Path:
     raise StudyError(f"{root} has no folder {' or '.join(names)}: point data_root at the folder that holds it")
 
 
-def keyed(folder: Path, key: Callable[[Path], str | None] = lambda path: path.stem) -> Files:
-    """Key -> PNG and TIFF files of a folder, both sorted; hidden files and those with key None are skipped."""
+def keyed(folder: Path, key: Callable[[Path], str | None] = stem_of) -> Files:
+    """Key -> PNG, TIFF and JPEG files of a folder, both sorted; hidden files and those with key None are skipped.
+
+    A JPEG counts only where there is nothing else of its key: it may be a preview.
+    """
     result: Files = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and (name := key(path)) is not None:
+    files = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    for path in sorted(files, key=lambda path: (path.suffix.lower() not in SUFFIXES, path)):
+        if path.name.startswith(".") or (name := key(path)) is None:
+            continue
+        if path.suffix.lower() in SUFFIXES or all(
+            other.suffix.lower() not in SUFFIXES for other in result.get(name, ())
+        ):
             result.setdefault(name, []).append(path)
     return dict(sorted(result.items()))
 
@@ -75,7 +85,7 @@ def paired(
         If not a single pair is there.
     """
     if not images.keys() & labels.keys():
-        raise StudyError(f"no image in {folders[0]} has labels of the same name in {folders[1]}: check data_root")
+        raise StudyError(_no_pair(images, labels, folders))
     records = []
     for name in sorted(images.keys() | labels.keys()) if names is None else names:
         found = images.get(name, []), labels.get(name, [])
@@ -84,6 +94,26 @@ def paired(
         read = partial(_read_both, image, label, *files)
         records.append(Record(prefix + name, read, files, fault, partial(image, *files[:1])))
     return tuple(records)
+
+
+def faulty(name: str, found: tuple[Files, Files], folders: tuple[Path, Path]) -> Record:
+    """The record of an image that is missing, doubled or without labels, which its `fault` tells."""
+    images, labels = found[0].get(name, []), found[1].get(name, [])
+    fault = _fault(name, (images, labels), folders)
+    return Record(name, partial(_read_both, read_image, read_labels), tuple(images), fault)
+
+
+def _no_pair(images: Files, labels: Files, folders: tuple[Path, Path]) -> str:
+    """Why not a single image has labels."""
+    for found, folder, what in zip((images, labels), folders, ("image", "label image"), strict=True):
+        if not found and folders[0] != folders[1]:
+            kinds = "images as PNG, TIFF or JPEG" if what == "image" else "labels as PNG or TIFF"
+            return f"{folder} holds {in_words(folder)}, and no {what} that is read here: save {kinds}"
+    examples = [paths[0].name for found in (images, labels) for paths in list(found.values())[:1]]
+    return (
+        f"no image in {folders[0]} has labels of the same name in {folders[1]} (there is {' and '.join(examples)}): "
+        "name both alike, or check data_root"
+    )
 
 
 def _read_both(image: Callable, label: Callable, *files: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,11 @@ import h5py
 import numpy as np
 
 from study.data.files.stacks import read_stack
+from study.data.files.tags import lossy_format
 from study.errors import StudyError
 
 SUFFIXES = (".png", ".tif", ".tiff")
+IMAGE_SUFFIXES = (*SUFFIXES, ".jpg", ".jpeg")  # of images; labels in a JPEG are refused
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -22,13 +24,21 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """(M, N) int32 labels; the index is the id in a palette image; see `as_labels`."""
-    return as_labels(read_pixels(path, palette_index=True), path)
+    """(M, N) int32 labels; the index is the id in a palette image; see `as_labels`.
+
+    Raises
+    ------
+    StudyError
+        As `as_labels` and `read_stack`, and if the values went through a lossy compression.
+    """
+    if lossy := lossy_format(path):
+        raise StudyError(f"{path} is compressed by {lossy}, which has changed the ids: save labels as PNG or TIFF")
+    return as_labels(read_pixels(path, ids=True), path)
 
 
-def read_pixels(path: Path, palette_index: bool = False) -> np.ndarray:
+def read_pixels(path: Path, ids: bool = False) -> np.ndarray:
     """Pixels (M, N, C) of an image file, see `read_stack`; a StudyError if it holds several planes."""
-    pixels, axes = read_stack(path, palette_index)
+    pixels, axes = read_stack(path, ids)
     if axes:
         pages = math.prod(pixels.shape[:-3])
         raise StudyError(f"{path} holds {pages} pages: save every page as an image of its own")
@@ -46,15 +56,24 @@ def reading_hdf5(path: Path, what: str = "") -> Iterator[h5py.File]:
     """
     try:
         opened = h5py.File(path)
-    except FileNotFoundError as error:
-        raise StudyError(f"{path} does not exist: check the path") from error
     except OSError as error:
-        raise StudyError(f"cannot open {path}: replace the file, it is damaged or no HDF5 file") from error
+        raise StudyError(_why_closed(path, error)) from error
     with opened as file:
         try:
             yield file
         except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise StudyError(f"cannot read {what}{path}: replace the file, it is damaged ({error})") from error
+
+
+def _why_closed(path: Path, error: OSError) -> str:
+    """Why an HDF5 file cannot be opened, in a sentence."""
+    if isinstance(error, FileNotFoundError):
+        return f"{path} does not exist: check the path"
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read: give yourself the right to read it"
+    if isinstance(error, BlockingIOError) or "unable to lock" in str(error):
+        return f"{path} is held by another program, which may be writing it: close it there, or read a copy"
+    return f"cannot open {path}: replace the file, it is damaged or no HDF5 file"
 
 
 def read_hdf5(path: Path, name: str) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from study.data.files.reading import as_labels, read_hdf5, read_hdf5_text, reading_hdf5
 from study.data.sets.cvppp import read_rgb
 from study.errors import StudyError
+from study.files import given_path
 
 TEST_FILE = "CVPPP2017_testing_images.h5"
 
@@ -60,7 +61,7 @@ def list_plants(images: Path) -> list[Plant]:
     StudyError
         If the file is missing, damaged or another, or an image is missing in it.
     """
-    images = images.expanduser()
+    images = given_path(images)
     file = images / TEST_FILE if images.is_dir() else images
     plants = [_plant(file, name) for name in entries(file) if "/" in name]
     if not plants:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, seeded_splits
-from study.data.files.pairs import folder_in, keyed, paired, root_of
-from study.data.files.reading import SUFFIXES
+from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, Record, seeded_splits
+from study.data.files.coco import coco_records
+from study.data.files.masks import of_masks
+from study.data.files.names import composed, stem_of
+from study.data.files.pairs import faulty, folder_in, keyed, paired, root_of
+from study.data.files.reading import IMAGE_SUFFIXES
 from study.data.settings import Data
 from study.errors import StudyError
 
@@ -26,7 +29,10 @@ class _Row(NamedTuple):
 
 
 def open_folder(data: Data) -> Dataset:
-    """PNG or TIFF images, grey or RGB, with labels whose values are the ids.
+    """PNG, TIFF or JPEG images, grey or RGB, with labels: PNG or TIFF, whose values are the ids.
+
+    Or a folder of masks for each image, one for each object (``masks/NAME/*.png``), or a JSON file of COCO's polygons
+    or run lengths, in the folder of labels or beside ``images``.
 
     ``index.csv`` has the column `image` (stem or file name), and `split` (train, val, test), `group`, or both; images
     that it does not name are left out. Images of equal `group` belong into one split; an image whose group is empty
@@ -39,19 +45,66 @@ def open_folder(data: Data) -> Dataset:
         in two splits.
     """
     root = root_of(data, "images/ and labels/")
-    folders = folder_in(root, "images"), folder_in(root, "labels", "masks")
-    images, labels = keyed(folders[0]), keyed(folders[1])
+    labelled = _Labelled(root)
     index, seeded = root / INDEX, SEEDED_NOTE.format(data.split_seed)
     if not index.exists():
-        return Dataset(data.name, seeded_splits(paired(images, labels, folders), data.split_seed), False, seeded)
+        return Dataset(data.name, seeded_splits(labelled.records(), data.split_seed), False, seeded)
     rows = _read_index(index)
-    records = tuple(replace(r, group=rows[r.name].group or r.name) for r in paired(images, labels, folders, rows))
-    left_out = tuple(f"{stem}: not in {index}" for stem in sorted(images.keys() | labels.keys()) if stem not in rows)
+    records = tuple(replace(r, group=rows[r.name].group or r.name) for r in labelled.records([*rows]))
+    left_out = tuple(f"{stem}: not in {index}" for stem in labelled.names if stem not in rows)
     if rows and not any(row.split for row in rows.values()):
         splits = seeded_splits(records, data.split_seed)
         return Dataset(data.name, splits, False, f"{seeded}, by the groups of {INDEX}", left_out)
     splits = {split: tuple(record for record in records if rows[record.name].split == split) for split in SPLITS}
     return Dataset(data.name, splits, False, f"the split column of {INDEX}", left_out)
+
+
+class _Labelled:
+    """The images of a folder and their labels, of whichever kind these are."""
+
+    def __init__(self, root: Path):
+        annotations = sorted(path for folder in (root, *_label_folders(root)) for path in folder.glob("*.json"))
+        self.images_in = folder_in(root, "images")
+        self.labels_in = root if annotations and not _label_folders(root) else folder_in(root, "labels", "masks")
+        self.images = keyed(self.images_in)
+        self.labels = {} if self.labels_in == root else keyed(self.labels_in)
+        self.masks = _mask_folders(self.labels_in, self.images) if not self.labels else {}
+        self.annotations = annotations if not self.labels and not self.masks else []
+        if len(self.annotations) > 1:
+            raise StudyError(f"{' and '.join(map(str, annotations))} may both hold the annotations: keep one of them")
+
+    @property
+    def names(self) -> list[str]:
+        """The stems of all images, and of label files."""
+        return sorted({*self.images, *self.labels, *self.masks})
+
+    def records(self, names: Sequence[str] | None = None) -> tuple[Record, ...]:
+        """Records of some images, in their order; of all by default."""
+        if self.annotations and self.images:
+            return tuple(coco_records(self.annotations[0], self.images, names))
+        if not self.masks:
+            return paired(self.images, self.labels, (self.images_in, self.labels_in), names)
+        return tuple(self._of_masks(name) for name in (names if names is not None else self.names))
+
+    def _of_masks(self, name: str) -> Record:
+        images, masks = self.images.get(name, []), self.masks.get(name)
+        if len(images) == 1 and masks is not None:
+            return of_masks(name, images[0], masks)
+        # a folder stands for its masks: what is missing, doubled or not there is told as it is of files
+        files = ({name: images} if images else {}), ({name: [self.labels_in / name]} if masks is not None else {})
+        return faulty(name, files, (self.images_in, self.labels_in))
+
+
+def _label_folders(root: Path) -> list[Path]:
+    return [root / name for name in ("labels", "masks") if (root / name).is_dir()]
+
+
+def _mask_folders(folder: Path, images: Mapping[str, object]) -> dict[str, list[Path]]:
+    """Stem of an image -> the masks in the folder of that name; empty unless an image has one."""
+    found = {composed(path.name): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    if not found.keys() & images.keys():
+        return {}
+    return {name: [file for files in keyed(path).values() for file in files] for name, path in found.items()}
 
 
 def _read_index(path: Path) -> dict[str, _Row]:
@@ -65,7 +118,7 @@ def _read_index(path: Path) -> dict[str, _Row]:
                 raise StudyError(f"{path} needs the columns image and split, or image and group, separated by commas")
             for row in reader:
                 name = Path(row["image"])
-                stem = name.stem if name.suffix.lower() in SUFFIXES else name.name
+                stem = stem_of(name) if name.suffix.lower() in IMAGE_SUFFIXES else composed(name.name)
                 if stem in rows:
                     raise StudyError(f"{path}, line {reader.line_num}: names {stem} again; remove one of the lines")
                 rows[stem] = _Row(reader.line_num, row.get("split", ""), row.get("group", ""))

@@ -13,6 +13,7 @@ import numpy as np
 from skimage.measure import label
 
 from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, Record, draw, seeded_splits
+from study.data.files.masks import of_masks, read_masks
 from study.data.files.pairs import folder_in, keyed, paired, root_of
 from study.data.files.reading import as_labels, read_image, read_labels, read_pixels
 from study.data.settings import Data
@@ -117,7 +118,7 @@ def _read_grey(path: Path) -> np.ndarray:
 
 def _read_colouring(mask: Path) -> np.ndarray:
     """The 8-connected components of each value in the mask's first channel: nuclei that touch have different values."""
-    colours = as_labels(read_pixels(mask, palette_index=True)[..., 0], mask)
+    colours = as_labels(read_pixels(mask, ids=True)[..., 0], mask)
     return np.asarray(label(colours, connectivity=2), np.int32)
 
 
@@ -149,18 +150,6 @@ def _dsb_record(folder: Path) -> Record:
         fault = f"{folder / 'images'} should hold one image, not {len(images)}: fix or remove {folder.name}"
     elif not (folder / "masks").is_dir():
         fault = f"{images[0]} has no folder masks next to images/: add it or remove {folder.name}"
-    read, read_one = partial(_read_masks, *images, masks=masks), partial(read_image, *images)
-    return Record(folder.name, read, (*images, *masks), fault, read_one)
-
-
-def _read_masks(image: Path, masks: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """Image and labels 1, 2, … in the order of the masks' names, of which there may be none; the first wins."""
-    pixels = read_image(image)
-    labels = np.zeros(pixels.shape[:2], np.int32)
-    for index, path in enumerate(masks, start=1):
-        mask = read_labels(path) > 0
-        if mask.shape != labels.shape:
-            sizes = "{} x {} px, its image {} x {} px".format(*mask.shape, *labels.shape)
-            raise StudyError(f"{path} has {sizes}: replace or remove the mask")
-        labels[mask & (labels == 0)] = index
-    return pixels, labels
+    if fault:
+        return Record(folder.name, partial(read_masks, folder, masks), (*images, *masks), fault)
+    return of_masks(folder.name, images[0], masks)

@@ -5,6 +5,7 @@ Of a volume, 0 is no background but unlabelled: such voxels are neither learned 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import h5py
 import numpy as np
 
 from study.data.dataset import SPLITS, Dataset, Record
-from study.data.files.reading import as_image, as_labels
+from study.data.files.pairs import root_of
+from study.data.files.reading import as_image, as_labels, reading_hdf5
 from study.data.sets.neurites import neurites
 from study.data.settings import Data
 from study.errors import StudyError
@@ -46,10 +48,7 @@ def open_volume(data: Data) -> Dataset:
     StudyError
         If a file or a dataset in it is missing, damaged or of another kind.
     """
-    if not data.root or not Path(data.root).expanduser().is_dir():
-        words = f"data_root {data.root} is not a folder" if data.root else "data set volume needs data_root"
-        raise StudyError(f"{words}: name the folder that holds train.h5 and test.h5")
-    root = Path(data.root).expanduser()
+    root = root_of(data, "train.h5 and test.h5")
     files = {split: root / f"{split}.h5" for split in SPLITS}
     planes = _cut(_shape(files["train"]), data)[0]
     if files["val"].exists():
@@ -78,19 +77,16 @@ def _sampled(seed: tuple[int, ...], shape: tuple[int, int, int]) -> Arrays:
 
 
 def _shape(path: Path) -> tuple[int, ...]:
-    with _opened(path) as file:
+    with _volume_file(path) as file:
         return _datasets(file, path)[0].shape
 
 
 def _read(path: Path, data: Data, planes: slice) -> Arrays:
     """Some planes of the volume in a file, from the part of it that is wanted."""
-    with _opened(path) as file:
+    with _volume_file(path) as file:
         both = _datasets(file, path)
         depth, height, width = _cut(both[0].shape, data)
-        try:
-            raw, labels = (dataset[:depth, :height, :width][planes] for dataset in both)
-        except OSError as error:
-            raise _damaged(path) from error
+        raw, labels = (dataset[:depth, :height, :width][planes] for dataset in both)
     tall = (-1, raw.shape[2])  # planes below each other are an image, whose rules are those of a volume
     image = as_image(raw.reshape(tall), f"{path}:{RAW}").reshape(*raw.shape, 1)
     labels = as_labels(labels.reshape(tall), f"{path}:{LABELS}").reshape(raw.shape)
@@ -103,17 +99,10 @@ def _read(path: Path, data: Data, planes: slice) -> Arrays:
     return image, labels
 
 
-def _opened(path: Path) -> h5py.File:
+def _volume_file(path: Path) -> AbstractContextManager[h5py.File]:
     if not path.exists():
         raise StudyError(f"{path} is missing: data set volume needs train.h5 and test.h5 in data_root")
-    try:
-        return h5py.File(path)
-    except OSError as error:
-        raise _damaged(path) from error
-
-
-def _damaged(path: Path) -> StudyError:
-    return StudyError(f"cannot read {path}: replace the file, it is damaged or no HDF5 file")
+    return reading_hdf5(path)
 
 
 def _datasets(file: h5py.File, path: Path) -> tuple[h5py.Dataset, ...]:

@@ -1,11 +1,15 @@
+import os
 import re
+import subprocess
+import sys
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from study.data.files.reading import as_image, as_labels, read_image, read_labels
+from study.data.files.reading import as_image, as_labels, read_image, read_labels, reading_hdf5
 from study.errors import StudyError
 
 GREY = np.array([[0, 1, 2], [250, 7, 255]], np.uint8)
@@ -180,3 +184,31 @@ def test_stacks_are_refused(tmp_path):
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
     with refused(tmp_path / "a.png", "2 pages"):
         read_labels(tmp_path / "a.png")
+
+
+def test_hdf5_that_another_program_writes_is_not_damaged(tmp_path):
+    file = tmp_path / "a.h5"
+    words = f"import h5py, sys; f = h5py.File({str(file)!r}, 'w'); print(1, flush=True); sys.stdin.read()"
+    environment = {**os.environ, "HDF5_USE_FILE_LOCKING": "TRUE"}
+    command = [sys.executable, "-c", words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        with pytest.raises(StudyError, match=r"a\.h5 is held by another program.*close it there"), reading_hdf5(file):
+            pass
+        writer.communicate()
+    with reading_hdf5(file) as opened:
+        assert len(opened) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(PermissionError(13, "no"), "may not be read"), (OSError("no signature"), "cannot open .* damaged")],
+)
+def test_hdf5_that_cannot_be_opened(tmp_path, monkeypatch, error, words):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(StudyError, match=words), reading_hdf5(tmp_path / "a.h5"):
+        pass

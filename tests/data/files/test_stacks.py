@@ -2,14 +2,13 @@ import os
 import re
 import struct
 import zlib
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from study.data.files.reading import read_image
+from study.data.files.reading import read_image, read_labels
 from study.data.files.stacks import read_stack
 from study.errors import StudyError
 
@@ -135,16 +134,110 @@ def test_compressed_pages(tmp_path, compression, dtype):
     np.testing.assert_array_equal(stack.pixels, pixels[..., None])
 
 
-@pytest.mark.skipif(find_spec("imagecodecs") is not None, reason="reads them")
-def test_deep_colours_that_another_package_unpacks(tmp_path):
+@pytest.mark.parametrize("compression", ["lzw", "zstd", "packbits", "lzma", "webp"])
+def test_colours_of_any_lossless_compression(tmp_path, compression):
+    lossless = {"compressionargs": {"lossless": True}} if compression == "webp" else {}
+    tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb", compression=compression, **lossless)
+    np.testing.assert_array_equal(read_stack(tmp_path / "a.tif").pixels, RGB)
+
+
+def test_deep_colours_that_are_compressed(tmp_path):
     """Pillow would cut them to 8 bits."""
-    tifffile.imwrite(tmp_path / "a.tif", planes(2, 3, 3, dtype=np.uint16), photometric="rgb")
+    pixels = planes(2, 3, 3, dtype=np.uint16) * 300
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", compression="lzw")
+    np.testing.assert_array_equal(read_stack(tmp_path / "a.tif").pixels, pixels)
+
+
+def test_an_unknown_compression_is_named(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, metadata=None)
     data = (tmp_path / "a.tif").read_bytes()
-    plain, lzw = (struct.pack("<HHIH", 259, 3, 1, code) for code in (1, 5))  # the tag of the compression
+    plain, other = (struct.pack("<HHIH", 259, 3, 1, code) for code in (1, 32809))  # the tag of the compression
     assert data.count(plain) == 1
-    (tmp_path / "a.tif").write_bytes(data.replace(plain, lzw))
-    with refused(tmp_path / "a.tif", "LZW.*imagecodecs"):
+    (tmp_path / "a.tif").write_bytes(data.replace(plain, other))
+    with refused(tmp_path / "a.tif", "compressed by THUNDERSCAN"):
         read_stack(tmp_path / "a.tif")
+
+
+COMPRESSIONS = ["raw", "tiff_lzw", "packbits", "tiff_adobe_deflate", "zstd"]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_where_white_is_zero_images_are_those_that_viewers_show(tmp_path, dtype, compression):
+    pixels = np.array([[0, 1, 7], [9, 200, 255]], dtype)
+    file = tmp_path / "a.tif"
+    Image.fromarray(np.iinfo(dtype).max - pixels).save(file, compression=compression, tiffinfo={262: 0})
+    with tifffile.TiffFile(file) as opened:  # Pillow turns the values of 8 bits as it writes, and not those of 16
+        assert opened.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        stored = opened.asarray()
+    np.testing.assert_array_equal(read_image(file)[..., 0], np.iinfo(dtype).max - stored)
+    np.testing.assert_array_equal(read_labels(file), stored)  # ids are no greys
+
+
+@pytest.mark.parametrize("photometric", ["miniswhite", "minisblack"])
+@pytest.mark.parametrize("compression", [None, "lzw", "zstd", "ccitt_t6", "packbits"])
+def test_masks_of_a_bit_are_those_that_viewers_show(tmp_path, photometric, compression):
+    mask = np.zeros((6, 8), bool)
+    mask[2:4, 2:5] = True
+    if compression == "ccitt_t6":
+        Image.fromarray(mask).save(tmp_path / "a.tif", compression="group4", tiffinfo={262: photometric[3] == "b"})
+    else:
+        stored = ~mask if photometric == "miniswhite" else mask
+        tifffile.imwrite(tmp_path / "a.tif", stored, photometric=photometric, compression=compression)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), mask)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[..., 0], mask)
+
+
+def test_signed_and_float_values_stay_where_white_is_zero(tmp_path):
+    for dtype in (np.int16, np.float32):
+        tifffile.imwrite(tmp_path / "a.tif", GREY.astype(dtype), photometric="miniswhite")
+        np.testing.assert_array_equal(read_stack(tmp_path / "a.tif").pixels[..., 0], GREY)
+
+
+@pytest.mark.parametrize("given", [{}, {"metadata": None}, {"compression": "zlib"}])
+@pytest.mark.parametrize("columns", [2, 3, 4])
+def test_channels_that_are_stored_last(tmp_path, columns, given):
+    """As `tifffile.imwrite` writes an (M, N, 2) array: M pages of N rows and 2 columns."""
+    file = tmp_path / "a.tif"
+    tifffile.imwrite(file, planes(9, 8, columns), photometric="minisblack", planarconfig=None, **given)
+    with refused(file, f"9 planes of 8 x {columns} px, which look like an image of {columns} channels"):
+        read_stack(file)
+
+
+def test_a_second_sample_is_a_channel_unless_it_is_alpha(tmp_path):
+    pixels = planes(9, 8, 2)
+    for kind, words in (("unspecified", "2 channels"), ("unassalpha", "")):
+        given = {"planarconfig": "contig", "photometric": "minisblack", "extrasamples": [kind]}
+        tifffile.imwrite(tmp_path / "a.tif", pixels, **given)
+        if words:
+            with refused(tmp_path / "a.tif", words):
+                read_image(tmp_path / "a.tif")
+        else:
+            np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), pixels[..., :1])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "CMYK"])
+def test_no_tag_turns_the_pixels(tmp_path, mode):
+    picture = Image.fromarray(RGB).convert(mode)
+    picture.save(tmp_path / "plain.tif")
+    picture.save(tmp_path / "tagged.tif", tiffinfo={274: 6})
+    plain, tagged = (read_image(tmp_path / f"{name}.tif") for name in ("plain", "tagged"))
+    np.testing.assert_array_equal(tagged, plain)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_bytes_are_read_like_a_file(tmp_path, suffix):
+    file = tmp_path / f"a.{suffix}"
+    Image.fromarray(RGB).save(file)
+    np.testing.assert_array_equal(read_stack(file.read_bytes()).pixels, read_stack(file).pixels)
+    with pytest.raises(StudyError, match="the image has 6 pixels, of which 5 at most"):
+        read_stack(file.read_bytes(), most_pixels=5)
+
+
+def test_a_pipe_is_no_image(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with refused(tmp_path / "a.png", "no file but a pipe"):
+        read_stack(tmp_path / "a.png")
 
 
 def test_thumbnails_and_lower_resolutions_are_passed_over(tmp_path):
@@ -278,17 +371,9 @@ def test_a_file_without_the_right_to_read_it(tmp_path):
         read_stack(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "lzw.tif"])
 def test_large_images_are_no_attack(tmp_path, monkeypatch, name):
     """For Pillow they are; its limit is lowered here."""
-    Image.fromarray(GREY).save(tmp_path / name)
+    Image.fromarray(GREY).save(tmp_path / name, **({"compression": "tiff_lzw"} if name == "lzw.tif" else {}))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
     assert read_stack(tmp_path / name).pixels.shape == (2, 3, 1)
-
-
-@pytest.mark.skipif(find_spec("imagecodecs") is not None, reason="reads them")
-def test_large_images_that_pillow_alone_could_unpack(tmp_path, monkeypatch):
-    Image.fromarray(GREY).save(tmp_path / "a.tif", compression="tiff_lzw")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
-    with refused(tmp_path / "a.tif", "LZW.*imagecodecs"):
-        read_stack(tmp_path / "a.tif")

@@ -1,6 +1,10 @@
+import json
+import unicodedata
+
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from study.errors import StudyError
 
@@ -157,7 +161,86 @@ def test_missing_folders_and_no_pairs(tmp_path, opened, write_pairs):
     with pytest.raises(StudyError, match="has no folder labels or masks"):
         opened("folder")
     (tmp_path / "labels").mkdir()
-    with pytest.raises(StudyError, match=r"no image in .*images has labels of the same name in .*labels"):
+    with pytest.raises(StudyError, match=r"labels holds nothing, and no label image that is read here: save labels"):
+        opened("folder")
+    (tmp_path / "labels" / "a.xml").touch()
+    with pytest.raises(StudyError, match=r"labels holds 1 file \.xml, and no label image that is read here"):
+        opened("folder")
+    write_pairs("b")
+    (tmp_path / "images" / "b.png").unlink()
+    words = r"no image in .*images has labels of the same name in .*labels \(there is a\.png and b\.png\)"
+    with pytest.raises(StudyError, match=words):
+        opened("folder")
+    (tmp_path / "images" / "a.png").rename(tmp_path / "images" / "a.bmp")
+    with pytest.raises(StudyError, match=r"images holds 1 file \.bmp, and no image that is read here: save images as"):
+        opened("folder")
+
+
+def test_photographs_and_ome_files_are_images(tmp_path, opened, write_pairs, image_2x3, labels_2x3):
+    write_pairs("a", "b", "c")
+    for name in "abc":
+        (tmp_path / "images" / f"{name}.png").unlink()
+    Image.fromarray(image_2x3).save(tmp_path / "images" / "a.jpg")
+    tifffile.imwrite(tmp_path / "images" / "b.ome.tif", image_2x3, photometric="rgb")
+    tifffile.imwrite(tmp_path / "images" / "c.tif", image_2x3, photometric="rgb")
+    Image.fromarray(image_2x3).save(tmp_path / "images" / "c.jpeg")  # a preview: the other keeps all values
+    _index(tmp_path, "image,split\na.jpg,train\nb.ome.tif,train\nc,train\n")
+    records = opened("folder").splits["train"]
+    assert [record.name for record in records] == ["a", "b", "c"]
+    for record in records:
+        sample = record.load()
+        assert sample.image.shape == image_2x3.shape
+        np.testing.assert_array_equal(sample.labels, labels_2x3)
+        assert record.name == "a" or (sample.image == image_2x3).all()
+
+
+def test_labels_in_a_photograph_are_refused(tmp_path, opened, write_pairs, labels_2x3):
+    write_pairs("a")
+    (tmp_path / "labels" / "a.png").unlink()
+    Image.fromarray(labels_2x3).save(tmp_path / "labels" / "a.jpg")
+    with pytest.raises(StudyError, match=r"labels/a\.jpg is compressed by JPEG, which has changed the ids"):
+        opened("folder").splits["train"][0].load()
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_names_are_the_same_in_each_unicode_form(tmp_path, opened, write_pairs, write_png, labels_2x3, listed):
+    composed, apart = (unicodedata.normalize(form, "Blüte é") for form in ("NFC", "NFD"))
+    write_pairs(apart)
+    (tmp_path / "labels" / f"{apart}.png").rename(tmp_path / "labels" / f"{composed}.png")
+    if listed:
+        _index(tmp_path, f"image,split\n{apart},train\n")
+    (record,) = opened("folder").splits["train"]
+    assert record.name == composed
+    np.testing.assert_array_equal(record.load().labels, labels_2x3)
+
+
+def test_a_folder_of_masks_for_each_image(tmp_path, opened, write_png, image_2x3):
+    for name in "ab":
+        write_png(tmp_path / "images" / f"{name}.png", image_2x3)
+    write_png(tmp_path / "masks" / "a" / "1.png", np.array([[255, 255, 0], [0, 0, 0]], np.uint8))
+    write_png(tmp_path / "masks" / "a" / "2.png", np.array([[0, 255, 0], [0, 255, 0]], np.uint8))
+    _index(tmp_path, "image,split\na,train\nb,train\n")
+    a, b = opened("folder").splits["train"]
+    np.testing.assert_array_equal(a.load().labels, [[1, 1, 0], [0, 2, 0]])
+    (defect,) = a.settled()
+    assert "overlap in 1 px" in defect
+    with pytest.raises(StudyError, match=r"images/b\.png has no labels in .*masks"):
+        b.load()
+
+
+@pytest.mark.parametrize("place", ["labels/instances.json", "annotations.json"])
+def test_annotations_of_coco(tmp_path, opened, write_png, image_2x3, place):
+    write_png(tmp_path / "images" / "a.png", image_2x3)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    shown = [[[0, 0, 2, 0, 2, 1, 0, 1]], {"size": [2, 3], "counts": [5, 1]}]
+    annotations = [{"id": i, "image_id": 7, "segmentation": each} for i, each in enumerate(shown)]
+    content = {"images": [{"id": 7, "file_name": "set/a.png"}], "annotations": annotations}
+    (tmp_path / place).write_text(json.dumps(content))
+    (record,) = opened("folder").splits["train"]
+    np.testing.assert_array_equal(record.load().labels, [[1, 1, 0], [0, 0, 2]])
+    assert record.settled() == []
+    (tmp_path / place).write_text('{"objects": []}')
+    with pytest.raises(StudyError, match=rf"{place} holds no annotations of COCO"):
         opened("folder")
 
 
