@@ -37,8 +37,6 @@ def maps_of_pixels(network: nn.Module, images: Sequence[np.ndarray], settings: S
     settings : Settings
     """
     device = next(network.parameters()).device
-    # a GPU is quicker with many, a CPU needs less memory with few
-    pixels_at_once = 2**21 if device.type == "cuda" else 2**17
     was_training = network.training
     network.eval()
     if settings.dims == 3:
@@ -46,19 +44,30 @@ def maps_of_pixels(network: nn.Module, images: Sequence[np.ndarray], settings: S
         network.train(was_training)
         return found
     maps: list[ImageMaps | None] = [None] * len(images)
-    by_shape: dict[tuple, list[int]] = {}
-    for i, image in enumerate(images):
-        by_shape.setdefault(image.shape, []).append(i)
-    for shape, indices in by_shape.items():
-        _return_freed_memory(shape)
-        size = max(1, pixels_at_once // (shape[0] * shape[1]))
-        for start in range(0, len(indices), size):
-            chunk = indices[start : start + size]
-            stack = torch.from_numpy(np.stack([images[i] for i in chunk])).to(device)
-            for i, result in zip(chunk, _predict(network, stack, settings), strict=True):
-                maps[i] = result
+    for batch in batches([image.shape for image in images], device.type):
+        _return_freed_memory(images[batch[0]].shape)
+        stack = torch.from_numpy(np.stack([images[i] for i in batch])).to(device)
+        for i, result in zip(batch, _predict(network, stack, settings), strict=True):
+            maps[i] = result
     network.train(was_training)
     return [result for result in maps if result is not None]
+
+
+def batches(shapes: Sequence[tuple[int, ...]], device: str) -> list[list[int]]:
+    """Which of the images (M, N, C) or volumes (P, M, N, C) of some shapes the network takes at once on a device.
+
+    Volumes are taken one by one.
+    """
+    # a GPU is quicker with many, a CPU needs less memory with few
+    pixels_at_once = 2**21 if device == "cuda" else 2**17
+    by_shape: dict[tuple, list[int]] = {}
+    for i, shape in enumerate(shapes):
+        by_shape.setdefault(shape, []).append(i)
+    found = []
+    for shape, indices in by_shape.items():
+        size = max(1, pixels_at_once // (shape[0] * shape[1])) if len(shape) == 3 else 1
+        found += [indices[start : start + size] for start in range(0, len(indices), size)]
+    return found
 
 
 _last: dict[str, tuple[int, ...]] = {"shape": ()}  # of the images that the network saw last

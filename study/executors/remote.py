@@ -102,7 +102,7 @@ def in_fresh_process(call: bytes, environment: Mapping[str, str], threads: int, 
                 raise CancelledError
             time.sleep(_POLL)
         if not file.exists():
-            raise WorkerDiedError(f"the training process {_ended_by(process.returncode)}")
+            raise WorkerDiedError(f"the process of the task {_ended_by(process.returncode)}")
         return file.read_bytes()
 
 
