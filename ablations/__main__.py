@@ -16,7 +16,7 @@ import click
 
 from ablations import asked_by
 from study.errors import StudyError
-from study.options import exits, reuse_option, settings_options
+from study.options import executor_options, exits, reuse_option, settings_options
 from study.profiles import Layer, Resolved, layers_of, resolve
 
 if TYPE_CHECKING:
@@ -43,12 +43,7 @@ def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> No
 @click.argument("name")
 @settings_options("")
 @click.option("--seeds", default="0", show_default=True, help="Seeds of each variant, joined by commas: 0,1,2.")
-@click.option(
-    "--executor", default="pool", show_default=True, help="inline: this process; pool: spawned processes; dask; slurm."
-)
-@click.option("--slots", default=0, show_default=True, type=click.IntRange(0), help="Trainings at a time; 0 chooses.")
-@click.option("--scheduler", default="", help="Of dask: tcp://HOST:8786, or a cluster to start: local, slurm, pbs, ….")
-@click.option("--cluster", default="", help="YAML file on the cluster to start, or on the jobs of --executor slurm.")
+@executor_options("pool", "Trainings")
 @click.option("--plan_only", default=False, type=bool, help="1: print what would be done, and do nothing.")
 @click.option("--settings", default=False, type=bool, help="1: print the settings of the control, and do nothing.")
 @reuse_option

@@ -14,6 +14,7 @@ from study.options import (
     Commands,
     data_root_option,
     dataset_option,
+    executor_options,
     exits,
     reuse_option,
     set_option,
@@ -74,16 +75,28 @@ def settings_command(system: str, **options: Any) -> None:
 @data_root_option()
 @set_option("Settings of data or clustering, joined by commas: clustering.angle=40.")
 @click.option("--allow_training_images", default=False, type=bool, help="1: score even images that the run has used.")
+@executor_options("inline", "Groups of images")
 @exits
 def evaluate_command(
-    run_id: str, split: str, dataset: str, data_root: str, overrides: str, allow_training_images: bool
+    run_id: str,
+    split: str,
+    dataset: str,
+    data_root: str,
+    overrides: str,
+    allow_training_images: bool,
+    executor: str,
+    **engine: Any,
 ) -> None:
     """Score the network of a finished run, on its own or other images, none of which it was made with."""
-    from study.runs.commands import evaluate_run
+    from study.executors import opened_executor
 
-    changes = parse_overrides(overrides)
-    changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
-    evaluate_run(run_id, split, changes, allow_training_images)
+    with opened_executor(executor, "study.runs.spread_scoring", **engine) as opened:
+        opened.start()  # while it imports what it needs, this process does
+        from study.runs.commands import evaluate_run
+
+        changes = parse_overrides(overrides)
+        changes |= {k: v for k, v in (("data.name", dataset), ("data.root", data_root)) if v}
+        evaluate_run(run_id, split, changes, allow_training_images, opened)
 
 
 @main.command("search_thresholds")
@@ -146,16 +159,35 @@ def promote_command(**options: str) -> None:
 @click.option("--table", default=False, type=bool, help="1: write tables of objects and counts, too.")
 @click.option("--overwrite", default=False, type=bool, help="1: segment images again that have labels.")
 @_device
+@executor_options("inline", "Groups of images, or tiles of large ones,")
 @exits
-def predict_command(model: str, device: str, images: Path, out: Path, **options) -> int:
+def predict_command(
+    model: str,
+    device: str,
+    images: Path,
+    out: Path,
+    executor: str,
+    slots: int,
+    scheduler: str,
+    cluster: str,
+    **options: Any,
+) -> int:
     """Segment the images of a folder by a model."""
-    from study.deploy.predict import predict
-    from study.deploy.promote import load_model
-    from study.tracking import name_given_run
+    from study.executors import Inline, opened_executor
 
-    segmenter = load_model(model, device)
-    name_given_run(f"predict: {images.name}", f"Labels of {images} by {model}, in {out}.")
-    return predict(segmenter, images, out, **options)
+    with opened_executor(executor, "study.deploy.workers", slots, scheduler, cluster) as opened:
+        opened.start()  # while it imports what it needs, this process does
+        from study.deploy.predict import predict
+        from study.deploy.promote import load_model
+        from study.deploy.workers import predict_on_workers
+        from study.tracking import name_given_run
+
+        here = isinstance(opened, Inline)
+        segmenter = load_model(model, device if here else "cpu")
+        name_given_run(f"predict: {images.name}", f"Labels of {images} by {model}, in {out}.")
+        if here:
+            return predict(segmenter, images, out, **options)
+        return predict_on_workers(segmenter, images, out, opened, device=device, **options)
 
 
 @main.command("submit")

@@ -52,24 +52,28 @@ def maps_in_turn(
         for i, pixels in enumerate(images):
             yield i, maps_of_volume(network, pixels, settings, device)
     else:
-        for chunk in _batches(images, device):
-            stack = torch.from_numpy(np.stack([images[i] for i in chunk])).to(device)
-            yield from zip(chunk, _predict(network, stack, settings), strict=True)
+        for batch in batches([image.shape for image in images], device.type):
+            _return_freed_memory(images[batch[0]].shape)
+            stack = torch.from_numpy(np.stack([images[i] for i in batch])).to(device)
+            yield from zip(batch, _predict(network, stack, settings), strict=True)
     network.train(was_training)
 
 
-def _batches(images: Sequence[np.ndarray], device: torch.device) -> Iterator[list[int]]:
-    """Indices of images of one shape, as many as the network takes at once."""
+def batches(shapes: Sequence[tuple[int, ...]], device: str) -> list[list[int]]:
+    """Which of the images (M, N, C) or volumes (P, M, N, C) of some shapes the network takes at once on a device.
+
+    Volumes are taken one by one.
+    """
     # a GPU is quicker with many, a CPU needs less memory with few
-    pixels_at_once = 2**21 if device.type == "cuda" else 2**17
+    pixels_at_once = 2**21 if device == "cuda" else 2**17
     by_shape: dict[tuple, list[int]] = {}
-    for i, image in enumerate(images):
-        by_shape.setdefault(image.shape, []).append(i)
+    for i, shape in enumerate(shapes):
+        by_shape.setdefault(shape, []).append(i)
+    found = []
     for shape, indices in by_shape.items():
-        _return_freed_memory(shape)
-        size = max(1, pixels_at_once // (shape[0] * shape[1]))
-        for start in range(0, len(indices), size):
-            yield indices[start : start + size]
+        size = max(1, pixels_at_once // (shape[0] * shape[1])) if len(shape) == 3 else 1
+        found += [indices[start : start + size] for start in range(0, len(indices), size)]
+    return found
 
 
 _last: dict[str, tuple[int, ...]] = {"shape": ()}  # of the images that the network saw last

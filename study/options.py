@@ -70,6 +70,27 @@ reuse_option = click.option(
 )
 
 
+def executor_options(default: str, words: str) -> Callable:
+    """The options `--executor`, `--slots`, `--scheduler` and `--cluster`; `words` are what is done, such as tasks."""
+    kinds = "inline: this process; pool: spawned processes; dask; slurm."
+
+    def with_options(command: Callable) -> Callable:
+        for option in (
+            click.option("--cluster", default="", help="YAML file on the cluster to start, or on the jobs of slurm."),
+            click.option(
+                "--scheduler", default="", help="Of dask: tcp://HOST:8786, or a cluster to start: local, slurm, pbs, …."
+            ),
+            click.option(
+                "--slots", default=0, show_default=True, type=click.IntRange(0), help=f"{words} at a time; 0 chooses."
+            ),
+            click.option("--executor", default=default, show_default=True, help=kinds),
+        ):
+            command = option(command)
+        return command
+
+    return with_options
+
+
 def exits(command: Callable[..., int | None]) -> Callable[..., None]:
     """Let a command end with status 1 where it gives a number of failures, and a StudyError with its sentence."""
 

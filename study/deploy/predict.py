@@ -17,16 +17,17 @@ from tqdm import tqdm
 
 from study import allotment
 from study.data.files.names import printable
-from study.deploy.images import Planes, find_images, passed_over, read_planes
-from study.deploy.outputs import Outputs, Tables, output_names, read_labels_of, tables_of, write_tables
+from study.deploy.assignment import Found, Job, TooLargeError, Wanted, predict_by
+from study.deploy.images import Planes, read_planes
+from study.deploy.outputs import Outputs, Tables, read_labels_of, tables_of
 from study.errors import StudyError
-from study.files import WriteError, given_path
+from study.files import WriteError
 
 _READERS = 2  # threads
 _WORKERS = min(8, allotment.cores())  # threads for clustering and writing
 _BYTES_AHEAD = 2**25  # of files that are read before the network wants them
 _PIXELS_AHEAD = 2**23  # whose maps wait for the clustering, and again whose labels wait to be written
-_Item = TypeVar("_Item", bound="_Job | _Plane | _Segmented")
+_Item = TypeVar("_Item", bound="Job | _Plane | _Segmented")
 _Result = TypeVar("_Result")
 
 
@@ -93,53 +94,30 @@ def predict(
     StudyError
         If there is no image, or `out` cannot be written, from the start or later, as when the disk is full.
     """
-    files = find_images(images)
-    if others := passed_over(images):
-        tqdm.write(f"{given_path(images)} also holds {others}, which are passed over")
-    outputs = Outputs(out, format, files)
-    jobs = [_Job(*pair) for pair in zip(files, output_names(files), strict=True)]
-    there = set() if overwrite else {job for job in jobs if outputs.labels_of(job.name)}
-    if there:
-        tqdm.write(
-            f"{len(there)} of {len(jobs)} images have labels in {outputs.folder} and are left alone; "
-            "overwrite replaces them"
-        )
-    fresh = [job for job in jobs if job not in there]
-    incomplete = [job for job in jobs if job in there and (table or (overlay and not outputs.has_overlay(job.name)))]
-    total = len(fresh) + len(incomplete)
-    with tqdm(total=total, desc="predict", unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
-        work = _Work(model, outputs, overlay, table, bar)
-        work.complete(incomplete)
-        work.segment(fresh)
-    if work.tables:
-        write_tables(outputs.folder, [work.tables[job] for job in jobs if job in work.tables])
-    segmented = sum(job not in work.failures for job in fresh)
-    tqdm.write(f"{segmented} images segmented, {len(work.failures)} failed; labels in {outputs.folder}")
-    for job in jobs:
-        if job in work.failures:
-            tqdm.write(work.failures[job], file=sys.stderr)
-    return len(work.failures)
+
+    def here(wanted: Wanted, bar: tqdm) -> Found:
+        return work_on(model, wanted, bar, _WORKERS)
+
+    return predict_by(here, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite)
 
 
-class _Job(NamedTuple):
-    """A file to segment, and the name of what is written for it."""
+def work_on(model: Model, wanted: Wanted, bar: tqdm, threads: int) -> Found:
+    """Segment files in this process, clustering and writing them in so many threads, and complete what lacks something.
 
-    file: Path
-    name: str
-
-    @property
-    def cost(self) -> int:
-        """Bytes on the disk."""
-        try:
-            return self.file.stat().st_size
-        except OSError:  # which reading will tell
-            return 0
+    What has labels by now is not segmented again, unless all is wanted again.
+    """
+    outputs = wanted.outputs()
+    fresh, incomplete = wanted.split(outputs)
+    work = _Work(model, outputs, wanted, bar, threads)
+    work.complete(incomplete)
+    work.segment(fresh)
+    return work.found
 
 
 class _Plane(NamedTuple):
     """The plane `index` of an image, or all of them, which are a volume."""
 
-    job: _Job
+    job: Job
     planes: Planes
     index: int | None
 
@@ -157,7 +135,7 @@ class _Plane(NamedTuple):
 class _Segmented(NamedTuple):
     """An image with the labels of all its planes."""
 
-    job: _Job
+    job: Job
     planes: Planes
     labels: list[np.ndarray]
 
@@ -170,32 +148,32 @@ class _Segmented(NamedTuple):
 class _Work:
     """Images at work; what came of them, and why some failed."""
 
-    def __init__(self, model: Model, outputs: Outputs, overlay: bool, table: bool, bar: tqdm):
-        self.model, self.outputs, self.overlay, self.table, self.bar = model, outputs, overlay, table, bar
-        self.tables: dict[_Job, Tables] = {}
-        self.failures: dict[_Job, str] = {}
+    def __init__(self, model: Model, outputs: Outputs, wanted: Wanted, bar: tqdm, threads: int):
+        self.model, self.outputs, self.bar, self.threads = model, outputs, bar, threads
+        self.overlay, self.table = wanted.overlay, wanted.table
+        self.found = Found()
 
-    def segment(self, jobs: Iterable[_Job]) -> None:
+    def segment(self, jobs: Iterable[Job]) -> None:
         """Segment images. The network runs in the thread that calls this, when it asks for the next result."""
-        with _threads(_READERS) as readers, _threads(_WORKERS) as workers:
+        with _threads(_READERS) as readers, _threads(self.threads) as workers:
             read = _ahead(jobs, lambda job: readers.submit(read_planes, job.file), _BYTES_AHEAD)
             labelled = _ahead(self._planes(read), lambda plane: self._labels(plane, workers), _PIXELS_AHEAD)
             images = self._images(labelled)
             written = _ahead(images, lambda image: workers.submit(self._write, image), _PIXELS_AHEAD)
             self._gather((image.job, future) for image, future in written)
 
-    def complete(self, jobs: Iterable[_Job]) -> None:
+    def complete(self, jobs: Iterable[Job]) -> None:
         """Make the tables and the missing pictures of images from their labels."""
-        with _threads(_WORKERS) as workers:
+        with _threads(self.threads) as workers:
             self._gather(_ahead(jobs, lambda job: workers.submit(self._complete, job), _BYTES_AHEAD))
 
-    def _planes(self, read: Iterable[tuple[_Job, Future[Planes]]]) -> Iterator[_Plane]:
+    def _planes(self, read: Iterable[tuple[Job, Future[Planes]]]) -> Iterator[_Plane]:
         for job, future in read:
             planes = self._outcome(job, future)
             if planes is None:
                 continue
             for index in [None] if self.model.volumes else range(len(planes.images)):
-                if job not in self.failures:
+                if job not in self.found.failures:
                     yield _Plane(job, planes, index)
 
     def _labels(self, plane: _Plane, workers: ThreadPoolExecutor) -> Future[np.ndarray]:
@@ -222,27 +200,31 @@ class _Work:
             if len(labels) == len(planes.images):
                 yield _Segmented(job, planes, labels)
 
-    def _gather(self, written: Iterable[tuple[_Job, Future[Tables | None]]]) -> None:
+    def _gather(self, written: Iterable[tuple[Job, Future[Tables | None]]]) -> None:
         for job, future in written:
             tables = self._outcome(job, future)
             if tables is not None:
-                self.tables[job] = tables
-            if job not in self.failures:
+                self.found.tables[job] = tables
+            if job not in self.found.failures:
                 self.bar.update()
 
-    def _outcome(self, job: _Job, future: Future[_Result]) -> _Result | None:
+    def _outcome(self, job: Job, future: Future[_Result]) -> _Result | None:
         """What came of a step for an image; None if it failed, which is noted, or had nothing to give."""
         try:
             return future.result()
         except WriteError:
             raise  # there will be no room for others either
+        except TooLargeError:
+            if job not in self.found.too_large:
+                self.found.too_large.append(job)
+            return None
         except StudyError as error:
             sentence = str(error)
         except Exception as error:  # the network and its clustering are not ours to foresee
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             sentence = f"{job.file} cannot be segmented ({reason}): leave it out, or cut it up if it is large"
-        if job not in self.failures:
-            self.failures[job] = sentence
+        if job not in self.found.failures:
+            self.found.failures[job] = sentence
             self.bar.update()
         return None
 
@@ -253,7 +235,7 @@ class _Work:
             self.outputs.write_overlay(job.name, labels, planes)
         return tables_of(printable(job.file.name), labels) if self.table else None
 
-    def _complete(self, job: _Job) -> Tables | None:
+    def _complete(self, job: Job) -> Tables | None:
         file = self.outputs.labels_of(job.name)
         if file is None:
             raise StudyError(f"the labels of {job.file} have vanished: call again to make them")

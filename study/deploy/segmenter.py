@@ -22,6 +22,7 @@ from study.segmentation import labels_of_maps
 from study.settings import Settings
 
 LARGE = 2**21  # px, from where an image that keeps its size is taken in tiles
+TILES = {"tile": 1536, "overlap": 256}  # px, see `label_in_tiles`
 HALO = 8  # px at the network's coarsest level: the radius of the receptive field of a U-Net, which is 7.5
 
 
@@ -105,27 +106,44 @@ class Segmenter:
         foreground : (M, N) bool array, optional
             Used for large images, which are clustered here.
         """
-        shape, settings = image.shape[:-1], self.settings
-        pixels = network_pixels(with_channels(image, self.channels), settings.data.image_size)
-        if self.volumes or settings.data.image_size or pixels[..., 0].size < LARGE:
-            return ImageOutput(shape, maps_of_pixels(self.network, [pixels], settings)[0])
-        clustering, multiple = self._clustering(foreground), 2**self.settings.network.depth
-        labels = label_in_tiles(
-            pixels, self._maps_of_tile, clustering, multiple=multiple, halo=HALO * multiple, foreground=foreground
-        )
-        return ImageOutput(shape, labels=labels)
+        pixels = self.pixels(image)
+        if not self.takes_tiles(image):
+            return ImageOutput(image.shape[:-1], self.maps_of_pixels(pixels))
+        clustering = self.clustering(foreground)
+        labels = label_in_tiles(pixels, self.maps_of_pixels, clustering, **self.tiling, foreground=foreground)
+        return ImageOutput(image.shape[:-1], labels=labels)
+
+    def takes_tiles(self, image: np.ndarray) -> bool:
+        """Whether an image (M, N, C) is so large that its maps are not made at once."""
+        return self.may_take_tiles and image[..., 0].size >= LARGE
+
+    @property
+    def may_take_tiles(self) -> bool:
+        """Whether images keep their size."""
+        return not self.volumes and not self.settings.data.image_size
+
+    @property
+    def tiling(self) -> dict[str, int]:
+        """How a large image is cut, by arguments of `label_in_tiles`."""
+        multiple = 2**self.settings.network.depth
+        return {"multiple": multiple, "halo": HALO * multiple, **TILES}
+
+    def pixels(self, image: np.ndarray) -> np.ndarray:
+        """What the network takes of an image (M, N, C), standardised as a whole."""
+        return network_pixels(with_channels(image, self.channels), self.settings.data.image_size)
 
     def labels(self, output: ImageOutput, foreground: np.ndarray | None = None) -> np.ndarray:
         """The clustering's part: labels at the size of the image, as when this is called."""
         if output.maps is None:
             assert output.labels is not None
             return output.labels
-        return labels_of_maps(output.maps, output.shape, self._clustering(foreground), foreground)
+        return labels_of_maps(output.maps, output.shape, self.clustering(foreground), foreground)
 
-    def _maps_of_tile(self, pixels: np.ndarray) -> ImageMaps:
+    def maps_of_pixels(self, pixels: np.ndarray) -> ImageMaps:
+        """Maps of what `pixels` gives, or of a part of it."""
         return maps_of_pixels(self.network, [pixels], self.settings)[0]
 
-    def _clustering(self, foreground: np.ndarray | None) -> Clustering:
+    def clustering(self, foreground: np.ndarray | None) -> Clustering:
         """Without a mask, a network that was scored inside of the true foreground takes that which it predicts."""
         clustering = self.settings.clustering
         if foreground is None and clustering.foreground == "truth":

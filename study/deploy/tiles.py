@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Protocol
 
 import numpy as np
 
@@ -89,55 +90,109 @@ def label_in_tiles(
     coordinates depend on all that the network sees, so that tiles differ from the whole image with any halo.
     """
     shape = pixels.shape[:2]
+    work = _OneByOne(pixels, predict)
+    return labels_by(
+        work, shape, settings, multiple=multiple, halo=halo, tile=tile, overlap=overlap, foreground=foreground
+    )
+
+
+class TileWork(Protocol):
+    """What is done for each tile of an image: the network's part, and the clustering's."""
+
+    def gather(self, parts: Sequence[Tile]) -> GatheredMaps:
+        """The maps of the image, from those of its parts."""
+        ...
+
+    def clusters(self, image: ImageInTiles, windows: Sequence[Area]) -> Callable[[Area], np.ndarray]:
+        """What gives the objects of each of some windows, which are asked for in this order."""
+        ...
+
+
+def labels_by(
+    work: TileWork,
+    shape: tuple[int, int],
+    settings: Clustering,
+    *,
+    multiple: int,
+    halo: int,
+    tile: int,
+    overlap: int,
+    foreground: np.ndarray | None = None,
+) -> np.ndarray:
+    """What `label_in_tiles` gives, by whichever way the tiles are worked on."""
     if foreground is not None and foreground.shape != shape:
-        raise ValueError(f"foreground {foreground.shape} and pixels {pixels.shape} differ in shape")
+        raise ValueError(f"foreground {foreground.shape} and image {shape} differ in shape")
     check_foreground(settings, foreground)
     if not all(shape):
         return np.zeros(shape, np.int32)
     parts = tiles_of(shape, tile, halo, multiple)
     windows = tiles_of(shape, tile, ceil(overlap / 2), settings.window_step)
-    maps = _gathered_maps(pixels, predict, parts)
+    maps = work.gather(parts)
     largest, peak = _maxima(maps, settings, tile)
     if largest <= NO_DISTANCE:
         return np.zeros(shape, np.int32)
-    image = _Image(maps, settings, foreground, largest, peak)
-    labels, count = joined_labels(shape, windows, image.clusters)
+    image = ImageInTiles(maps, settings, foreground, largest, peak)
+    labels, count = joined_labels(shape, windows, work.clusters(image, [window for _, window in windows]))
     _keep_likely(labels, count, image, windows)
     return labels
 
 
-@dataclass(frozen=True)
-class _GatheredMaps:
-    """Maps of a whole image on the disk: (M, N) objectness and (M, N, E) embedding, float16, and its metric."""
+class MapsOnDisk(Protocol):
+    """(M, N, 1 + E) float16 array of objectness and embedding, of which areas are read."""
 
-    objectness: np.ndarray
-    embedding: np.ndarray
+    def __getitem__(self, area: Area, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class GatheredMaps:
+    """Maps of a whole image on the disk, its shape (M, N), and the metric of the embedding."""
+
+    both: MapsOnDisk
+    shape: tuple[int, int]
     metric: str
 
+    def objectness(self, area: Area) -> np.ndarray:
+        """(m, n) objectness of an area, finite, in float32."""
+        return finite_map(self.both[area][..., 0])
 
-def _gathered_maps(
-    pixels: np.ndarray, predict: Callable[[np.ndarray], ImageMaps], parts: Sequence[Tile]
-) -> _GatheredMaps:
-    """Maps of all parts of an image."""
-    gathered = None
-    for part in parts:
-        maps = predict(pixels[part.window])
-        if gathered is None:  # only now E is known
-            both = array_on_disk((*pixels.shape[:2], 1 + maps.embedding.shape[2]), np.float16)
-            gathered = _GatheredMaps(both[..., 0], both[..., 1:], maps.metric)
-        gathered.objectness[part.core] = maps.objectness[part.inner]
-        gathered.embedding[part.core] = maps.embedding[part.inner]
-    assert gathered is not None  # an image has a part
-    return gathered
+    def embedding(self, area: Area) -> np.ndarray:
+        """(m, n, E) embedding of an area."""
+        return self.both[area][..., 1:]
 
 
-def _maxima(maps: _GatheredMaps, settings: Clustering, tile: int) -> tuple[np.floating, float]:
+def both_of(maps: ImageMaps, part: Tile) -> np.ndarray:
+    """(m, n, 1 + E) objectness and embedding of the core of a part, from the maps of its window."""
+    return np.concatenate([maps.objectness[part.inner][..., None], maps.embedding[part.inner]], axis=2)
+
+
+@dataclass(frozen=True)
+class _OneByOne:
+    """The tiles of an image are worked on in this process, one after the other."""
+
+    pixels: np.ndarray
+    predict: Callable[[np.ndarray], ImageMaps]
+
+    def gather(self, parts: Sequence[Tile]) -> GatheredMaps:
+        shape, both, metric = self.pixels.shape[:2], None, ""
+        for part in parts:
+            maps = self.predict(self.pixels[part.window])
+            if both is None:  # only now E is known
+                both, metric = array_on_disk((*shape, 1 + maps.embedding.shape[2]), np.float16), maps.metric
+            both[part.core] = both_of(maps, part)
+        assert both is not None  # an image has a part
+        return GatheredMaps(both, shape, metric)
+
+    def clusters(self, image: ImageInTiles, windows: Sequence[Area]) -> Callable[[Area], np.ndarray]:
+        return image.clusters
+
+
+def _maxima(maps: GatheredMaps, settings: Clustering, tile: int) -> tuple[np.floating, float]:
     """Largest objectness of the image, and after the smoothing for seeds, where the method has any."""
     seeded = isinstance(settings, SeededClustering)
     margin = ceil(_REACH * settings.seed_smoothing) if seeded else 0
     largest, peak = np.float32(0), 0.0
-    for part in tiles_of(maps.objectness.shape, tile, margin):
-        objectness = finite_map(maps.objectness[part.window])
+    for part in tiles_of(maps.shape, tile, margin):
+        objectness = maps.objectness(part.window)
         largest = max(largest, objectness.max())
         if seeded:
             peak = max(peak, float(smoothed(objectness, settings)[part.inner].max()))
@@ -145,17 +200,17 @@ def _maxima(maps: _GatheredMaps, settings: Clustering, tile: int) -> tuple[np.fl
 
 
 @dataclass(frozen=True)
-class _Image:
+class ImageInTiles:
     """Maps of an image, what is done with them, and their maxima."""
 
-    maps: _GatheredMaps
+    maps: GatheredMaps
     settings: Clustering
     foreground: np.ndarray | None
     largest: np.floating  # objectness
     peak: float  # the same after the smoothing for seeds
 
     def objectness(self, area: Area) -> np.ndarray:
-        return finite_map(self.maps.objectness[area])
+        return self.maps.objectness(area)
 
     def inside(self, area: Area, objectness: np.ndarray) -> np.ndarray:
         """Foreground of an area."""
@@ -169,10 +224,10 @@ class _Image:
             own_peak = max(float(smoothed(objectness, settings).max()), NO_DISTANCE)
             settings = replace(settings, seed_threshold=settings.seed_threshold * self.peak / own_peak)
         inside = self.inside(window, objectness)
-        return clusters(objectness, self.maps.embedding[window], settings, inside, self.maps.metric)
+        return clusters(objectness, self.maps.embedding(window), settings, inside, self.maps.metric)
 
 
-def _keep_likely(labels: np.ndarray, count: int, image: _Image, tiles: Sequence[Tile]) -> None:
+def _keep_likely(labels: np.ndarray, count: int, image: ImageInTiles, tiles: Sequence[Tile]) -> None:
     """Drop unlikely objects among the ids 1, ..., `count` and what is not in the foreground, and number the others."""
     area, total = np.zeros(count + 1, np.int64), np.zeros(count + 1)
     for core, _ in tiles:

@@ -1,4 +1,4 @@
-"""Where the trainings of a launch are done: here, in processes, on a dask cluster or in jobs of a batch system.
+"""Where trainings, and other tasks, are done: here, in processes, on a dask cluster or in jobs of a batch system.
 
 A process takes seconds to import the work. The first one of a pool is started before the launching process imports what
 that needs, so that both do it at the same time: hence torch is not imported here, nor an engine before it is chosen.
@@ -13,17 +13,27 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from study.errors import StudyError, unknown_name
-from study.executors.base import LaunchExecutor
+from study.executors.base import LaunchExecutor, WorkerDiedError
 from study.executors.inline import Inline
 from study.executors.machine import Machine
 
-__all__ = ["EXECUTORS", "Inline", "LaunchExecutor", "Machine", "execute", "opened_executor"]
+__all__ = [
+    "EXECUTORS",
+    "Inline",
+    "LaunchExecutor",
+    "Machine",
+    "WorkerDiedError",
+    "execute",
+    "execute_groups",
+    "opened_executor",
+]
 
 # one after the other in this process; in spawned processes; on a dask cluster; in jobs of SLURM
 EXECUTORS = ("inline", "pool", "dask", "slurm")
+_Item = TypeVar("_Item")
 _AGAIN = 3.0  # s after a first signal, from which on a second Ctrl-C is meant as such
 
 
@@ -31,7 +41,7 @@ _AGAIN = 3.0  # s after a first signal, from which on a second Ctrl-C is meant a
 def opened_executor(
     name: str, module: str, slots: int = 0, scheduler: str = "", cluster: str = ""
 ) -> Iterator[LaunchExecutor]:
-    """What does the trainings of a launch until the block is left: `Inline`, `Pool`, `DaskExecutor` or `SlurmExecutor`.
+    """What does the tasks of a command until the block is left: `Inline`, `Pool`, `DaskExecutor` or `SlurmExecutor`.
 
     Parameters
     ----------
@@ -40,7 +50,7 @@ def opened_executor(
     module : str
         That of the work.
     slots : int
-        Trainings at a time; 0 chooses.
+        Tasks at a time; 0 chooses.
     scheduler : str
         Of dask: its address, or the kind of cluster to start, see `study.executors.dask.open_client`.
     cluster : str
@@ -129,6 +139,30 @@ def execute(
             futures[future] = i
     for future in as_completed(futures):
         yield futures[future], _outcome(future)
+
+
+def execute_groups(
+    work: Callable[[Any], Any],
+    task_of: Callable[[Sequence[_Item]], Any],
+    groups: Sequence[Sequence[_Item]],
+    slots: int,
+    executor: LaunchExecutor,
+) -> Iterator[tuple[Sequence[_Item], Any | WorkerDiedError]]:
+    """Execute a task for each group of items; gives groups as they end, with their outcomes.
+
+    Where a worker dies, each item of its group is tried once more, in a task of its own, so that one that kills its
+    worker takes no other along; its outcome is a WorkerDiedError then. Any other error ends it all.
+    """
+    alone: list[list[_Item]] = []
+    for attempt in (groups, alone):
+        tasks = [task_of(group) for group in attempt]
+        for i, outcome in execute(work, tasks, min(slots, len(tasks)), executor):
+            if isinstance(outcome, WorkerDiedError) and attempt is not alone:
+                alone += [[item] for item in attempt[i]]
+            elif isinstance(outcome, Exception) and not isinstance(outcome, WorkerDiedError):
+                raise outcome
+            else:
+                yield attempt[i], outcome
 
 
 def _outcome(future: Future) -> Any | Exception:

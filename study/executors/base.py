@@ -8,11 +8,11 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
-from study.executors.machine import Machine, describe
+from study.executors.machine import Machine, agreed, describe
 
 
 class WorkerDiedError(Exception):
-    """A training has no outcome since what did it is gone; the text says what is known of why."""
+    """A task has no outcome since what did it is gone; the text says what is known of why."""
 
 
 class LaunchExecutor(AbstractContextManager, ABC):
@@ -40,7 +40,17 @@ class LaunchExecutor(AbstractContextManager, ABC):
         StudyError
             If there is no such device, or the code there is not that of this process.
         """
-        return describe(device)
+        return agreed(self.ask(describe, device))
+
+    def ask(self, question: Callable[[Any], Any], given: Any) -> list[Any]:
+        """What a call gives on each machine that is there, or on one that stands for all.
+
+        Raises
+        ------
+        StudyError
+            If the call raises it, or no machine can be asked.
+        """
+        return [question(given)]
 
     @abstractmethod
     def slots_for(self, trainings: int, gpus: int) -> int:

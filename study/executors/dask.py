@@ -17,7 +17,6 @@ from tqdm import tqdm
 from study.errors import StudyError, first_line, unknown_name
 from study.executors.base import Threaded, WorkerDiedError
 from study.executors.cluster_file import read_cluster
-from study.executors.machine import Machine, checked, common, describe
 from study.executors.remote import call_as_bytes, end_calls, forwarded_environment, in_fresh_process, outcome_of
 from study.process import quiet_dask
 
@@ -61,12 +60,12 @@ class DaskExecutor(Threaded):
         self._running: set[Future] = set()
         self._change = threading.Condition()
 
-    def machine(self, device: str) -> Machine:
+    def ask(self, question: Callable[[Any], Any], given: Any) -> list[Any]:
         worker = self._free_worker()
         try:
             workers = {worker, *self._workers()}
             with ThreadPoolExecutor(len(workers)) as pool:  # each takes seconds to import torch
-                found = list(pool.map(lambda each: self._on(each, describe, device), workers))
+                return list(pool.map(lambda each: self._on(each, question, given), workers))
         except ModuleNotFoundError as error:
             raise StudyError(
                 f"a worker of the dask cluster at {self.address} lacks the package {error.name}: install the study "
@@ -76,9 +75,6 @@ class DaskExecutor(Threaded):
             raise StudyError(f"a worker of the dask cluster at {self.address} cannot be used: {error}") from error
         finally:
             self._give_back(worker)
-        for machine in found:
-            checked(machine, "a dask worker")
-        return common(found)
 
     def slots_for(self, trainings: int, gpus: int) -> int:
         return max(1, min(self.slots or len(self._workers()), trainings))
@@ -92,12 +88,10 @@ class DaskExecutor(Threaded):
                 return self._on(worker, work, task)
             except _WorkerLostError as error:
                 reasons.append(str(error))
-                tqdm.write(f"{error}: another one goes on with its training")
+                tqdm.write(f"{error}: another one goes on with its task")
             finally:
                 self._give_back(worker)
-        raise WorkerDiedError(
-            f"{_ATTEMPTS} workers were lost with this training, the last one as follows: {reasons[-1]}"
-        )
+        raise WorkerDiedError(f"{_ATTEMPTS} workers were lost with this task, the last one as follows: {reasons[-1]}")
 
     def _on(self, worker: str, function: Callable, *given: Any) -> Any:
         """The result of a call on that worker."""

@@ -50,27 +50,30 @@ def describe(device: str) -> Machine:
     return Machine(socket.gethostname(), chosen.type, gpus, choose_precision("auto", chosen), code_digest())
 
 
-def checked(machine: Machine, which: str) -> Machine:
-    """The machine, `which` in words; raises a StudyError if its code is not that of this process."""
+def check_code(code: CodeDigest, machine: str) -> None:
+    """Raise a StudyError if the code of a machine is not that of this process."""
     from study.code_digest import code_digest
 
-    if machine.code != code_digest():
+    if code != code_digest():
         raise StudyError(
-            f"{which} on {machine.name} runs other code of the study than this launch: install the same version there"
+            f"a worker on {machine} runs other code of the study than this launch: install the same version there"
         )
-    return machine
 
 
-def common(machines: Sequence[Machine]) -> Machine:
+def agreed(machines: Sequence[Machine]) -> Machine:
     """What is true of all of some machines: their precision is one that is fast on each of them.
 
     Raises
     ------
     StudyError
-        If some have a GPU and others none.
+        If the code of one is not that of this process, or some have a GPU and others none.
     """
+    for machine in machines:
+        check_code(machine.code, machine.name)
     kinds = sorted({f"{machine.device} on {machine.name}" for machine in machines})
     if len({machine.device for machine in machines}) > 1:
-        raise StudyError(f"the machines that train differ ({', '.join(kinds)}): set training.device")
+        raise StudyError(
+            f"the machines of the workers differ ({', '.join(kinds)}): choose one kind by training.device, or --device"
+        )
     same = len({machine.precision for machine in machines}) == 1
     return machines[0] if same else replace(machines[0], precision="float32")

@@ -117,7 +117,7 @@ def in_fresh_process(
         finally:
             del _processes[key]
         if not file.exists():
-            raise WorkerDiedError(f"the training process {_ended_by(process.returncode)}")
+            raise WorkerDiedError(f"the process of the task {_ended_by(process.returncode)}")
         return file.read_bytes()
 
 

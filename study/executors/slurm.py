@@ -16,7 +16,6 @@ from study import allotment
 from study.errors import StudyError, first_line
 from study.executors.base import Threaded, WorkerDiedError
 from study.executors.cluster_file import read_cluster
-from study.executors.machine import Machine, checked, describe
 from study.executors.remote import call_as_bytes, done, outcome_of
 from study.process import use_threads
 
@@ -51,9 +50,9 @@ class SlurmExecutor(Threaded):
         except (RuntimeError, ValueError, TypeError, NameError, AssertionError) as error:
             raise StudyError(f"--executor slurm: no jobs can be submitted ({first_line(error)})") from error
 
-    def machine(self, device: str) -> Machine:
+    def ask(self, question: Callable[[Any], Any], given: Any) -> list[Any]:
         try:
-            return checked(self.run(describe, device), "a job")
+            return [self.run(question, given)]
         except WorkerDiedError as error:
             raise StudyError(f"--executor slurm: {error}") from error
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pandas as pd
 from torch import nn
 from tqdm import tqdm
 
@@ -16,6 +17,7 @@ from study.data.content import in_two_splits
 from study.data.sets.folder import INDEX
 from study.errors import StudyError
 from study.evaluation import in_words
+from study.executors import Inline, LaunchExecutor
 from study.files import given_path
 from study.inference import maps_in_turn
 from study.maps import ImageMaps
@@ -25,9 +27,10 @@ from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Task, about, resolved_run
 from study.runs.map_files import maps_on_disk
 from study.runs.overlap import seen_before
-from study.runs.pipeline import log_dataset, run_task, score_split
+from study.runs.pipeline import log_dataset, log_split, run_task, score_split
 from study.runs.resources import contents, data_digest, network_images, opened, rebuilt_network, resolve
 from study.runs.result_lookup import ResultLookup
+from study.runs.spread_scoring import known_images, score_by
 from study.runs.threshold_search import search_thresholds
 from study.settings import Settings
 from study.tracking import ASKED, TrackedRun
@@ -74,7 +77,13 @@ def train_one(settings: Settings, *, reuse: bool = True) -> None:
     tqdm.write(in_words(outcome.table, "test"))
 
 
-def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_training_images: bool = False) -> None:
+def evaluate_run(
+    run_id: str,
+    split: str,
+    changes: dict[str, str],
+    allow_training_images: bool = False,
+    executor: LaunchExecutor | None = None,
+) -> None:
     """Score the network of a finished run on a split, with `changes` to its settings, as a run of its own.
 
     A folder without ``index.csv`` that is not the run's own data has test images alone, and the foreground rule is
@@ -87,6 +96,8 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
         Settings of data, clustering or training, by dotted name.
     allow_training_images : bool
         Score images that the network has seen all the same, with a warning on the run.
+    executor : LaunchExecutor, optional
+        What predicts and scores; this process without one. Scores are the same.
 
     Raises
     ------
@@ -104,18 +115,56 @@ def evaluate_run(run_id: str, split: str, changes: dict[str, str], allow_trainin
     seen = seen_before(run_id, trained, own.get("data_digest", ""), settings.data, split)
     if seen and not allow_training_images:
         raise StudyError(f"{seen}: score other images, or these all the same by --allow_training_images 1")
-    process.use_threads(threads_for(settings, 1))
-    network = _network_of(trained, settings, split)
+    if executor is None or isinstance(executor, Inline):
+        score = _score_here(trained, settings, split)
+    else:
+        score = _score_by(executor, experiment, run_id, trained, settings, split)
     name = PlannedRun({"network.name": settings.network.name}, settings).name
     note = f"The network of run {run_id}, scored on {len(records)} {split} {settings.kind} of {dataset.name} "
     note += f"({dataset.split_note}). Foreground at test time: {rule}." + (f" **Warning**: {seen}." if seen else "")
     tags = {"evaluated_run": run_id, "split": split} | ({"warning": seen} if seen else {})
     tqdm.write(note)
     with _own_run(experiment, name, note, tags, settings) as run:
-        images = network_images(settings.data, split)
-        found = maps_on_disk(maps_in_turn(network, [image.pixels for image in images], settings))
-        table, _ = score_split(found, settings, run, split, 0)
+        table = score(run)
     tqdm.write(in_words(table, split))
+
+
+_Score = Callable[[TrackedRun], pd.DataFrame]  # scores a split and logs that to a run; gives the table
+
+
+def _score_here(trained: tracking.FinishedRun, settings: Settings, split: str) -> _Score:
+    """The images of a split are scored in this process, once they are known to fit."""
+    process.use_threads(threads_for(settings, 1))
+    network = _network_of(trained, settings, split)
+
+    def score(run: TrackedRun) -> pd.DataFrame:
+        pixels = [image.pixels for image in network_images(settings.data, split)]
+        found = maps_on_disk(maps_in_turn(network, pixels, settings))
+        return score_split(found, settings, run, split, 0)[0]
+
+    return score
+
+
+def _score_by(
+    executor: LaunchExecutor,
+    experiment: str,
+    run_id: str,
+    trained: tracking.FinishedRun,
+    settings: Settings,
+    split: str,
+) -> _Score:
+    """The images of a split are scored by workers, once both are known to fit."""
+    machine = executor.machine(settings.training.device)
+    if executor.elsewhere:
+        tracking.check_reachable(experiment)
+    images = known_images(settings, split, trained.channels)
+
+    def score(run: TrackedRun) -> pd.DataFrame:
+        scored = score_by(executor, machine, run_id, settings, split, images)
+        log_split(run, split, 0, *scored)
+        return scored.table
+
+    return score
 
 
 def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) -> None:

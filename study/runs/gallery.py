@@ -85,13 +85,14 @@ def _turn(embedding: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.where(labels > 0, turn, 0).astype(np.uint8)
 
 
-def log_gallery(
-    run: TrackedRun, images: Sequence[NetworkImage], maps: Sequence[ImageMaps], labels: Sequence[np.ndarray]
-) -> None:
-    """Keep the first of the test images of a run; nothing of volumes."""
+def shown_of(
+    images: Sequence[NetworkImage], maps: Sequence[ImageMaps], labels: Sequence[np.ndarray]
+) -> list[GalleryImage]:
+    """What is kept of the first of the test images; nothing of volumes."""
     shown = list(zip(images[:IMAGES], maps, labels, strict=False))
-    if shown and shown[0][0].labels.ndim == 2:
-        keep(run, [gallery_image(i.name, i.pixels, i.original, found, m) for i, m, found in shown])
+    if not shown or shown[0][0].labels.ndim != 2:
+        return []
+    return [gallery_image(i.name, i.pixels, i.original, found, m) for i, m, found in shown]
 
 
 def keep(run: TrackedRun, images: Sequence[GalleryImage]) -> None:

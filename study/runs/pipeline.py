@@ -29,7 +29,7 @@ from study.runs.affinity_pictures import log_affinity_pictures
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
 from study.runs.gallery import IMAGES as IN_GALLERY
-from study.runs.gallery import log_gallery
+from study.runs.gallery import GalleryImage, keep, shown_of
 from study.runs.job import Failure, Job, Postponed, Result, Task
 from study.runs.monitor import PICTURES, RunMonitor, log_pictures, panels, picture_names
 from study.runs.resources import channels_of, contents, data_digest, images_to_train, network_images, opened
@@ -222,11 +222,23 @@ def score_split(
         maps, images, settings.clustering, process.threads_in_use(), reference, keep=max(PICTURES, IN_GALLERY)
     )
     pictures = panels(images, maps, found.labels)
-    run.log_scores(split, found.table, pictures)
-    if split == "test":
-        log_gallery(run, images, maps, found.labels)
-    run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(found.table).items()}))
+    log_split(run, split, step, found.table, pictures, shown_of(images, maps, found.labels) if split == "test" else [])
     return found.table, pictures
+
+
+def log_split(
+    run: TrackedRun,
+    split: str,
+    step: int,
+    table: pd.DataFrame,
+    pictures: Sequence[np.ndarray],
+    shown: Sequence[GalleryImage],
+) -> None:
+    """Log what scoring a split gives: table, pictures, images that pages look at, and means."""
+    run.log_scores(split, table, pictures)
+    if shown:
+        keep(run, shown)
+    run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(table).items()}))
 
 
 class _Training:

@@ -93,14 +93,14 @@ def test_a_task_that_kills_its_workers_is_given_up(scheduler, call):
     with opened(scheduler) as executor:
         ((_, outcome),) = execute(call, [("kill_always", None)], 1, executor)
     assert isinstance(outcome, WorkerDiedError)
-    assert "3 workers were lost with this training" in str(outcome)
+    assert "3 workers were lost with this task" in str(outcome)
 
 
 def test_a_training_that_ends_by_itself_is_told_apart(scheduler, call):
     with opened(scheduler) as executor:
         ((_, outcome),) = execute(call, [("end", None)], 1, executor)
     assert isinstance(outcome, WorkerDiedError)
-    assert "the training process ended with status 7" in str(outcome)
+    assert "the process of the task ended with status 7" in str(outcome)
 
 
 def test_what_runs_is_ended_where_a_launch_is_stopped(scheduler, call):

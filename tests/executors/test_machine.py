@@ -6,7 +6,7 @@ import torch
 
 from study.code_digest import CodeDigest, code_digest
 from study.errors import StudyError
-from study.executors.machine import checked, common, describe
+from study.executors.machine import agreed, describe
 
 
 def test_this_machine(monkeypatch):
@@ -21,17 +21,15 @@ def test_this_machine(monkeypatch):
 
 def test_a_machine_with_other_code():
     machine = replace(describe("cpu"), name="node7")
-    assert checked(machine, "a dask worker") is machine
+    assert agreed([machine]) is machine
     other = replace(machine, code=CodeDigest("an older loss", "maps", "scoring"))
-    with pytest.raises(StudyError, match=r"^a dask worker on node7 runs other code of the study than this launch"):
-        checked(other, "a dask worker")
+    with pytest.raises(StudyError, match=r"^a worker on node7 runs other code of the study than this launch"):
+        agreed([machine, other])
 
 
 def test_what_is_true_of_all_machines():
     machine = replace(describe("cpu"), name="a", precision="bfloat16")
-    assert common([machine, replace(machine, name="b")]) == machine
-    assert common([machine, replace(machine, precision="float32")]).precision == "float32"
-    with pytest.raises(
-        StudyError, match=r"the machines that train differ \(cpu on a, cuda on b\): set training.device"
-    ):
-        common([machine, replace(machine, name="b", device="cuda")])
+    assert agreed([machine, replace(machine, name="b")]) == machine
+    assert agreed([machine, replace(machine, precision="float32")]).precision == "float32"
+    with pytest.raises(StudyError, match=r"the machines of the workers differ \(cpu on a, cuda on b\): choose one"):
+        agreed([machine, replace(machine, name="b", device="cuda")])

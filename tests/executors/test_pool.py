@@ -9,7 +9,7 @@ import torch
 
 from study import allotment, executors
 from study.errors import StudyError
-from study.executors import Inline, execute, opened_executor, pool
+from study.executors import Inline, WorkerDiedError, execute, execute_groups, opened_executor, pool
 from study.executors.pool import MEMORY_PER_RUN, Pool
 
 TASKS = """
@@ -24,6 +24,11 @@ def nap(seconds):
 
 def die(status):
     os._exit(status)
+
+def all_of(names):
+    if "bad" in names:
+        os._exit(7)
+    return names
 
 def meet(names):
     open(names[0], "w").close()
@@ -202,3 +207,23 @@ def test_unknown_executor():
     words = "unknown executor 'dsak': choose one of dask"
     with pytest.raises(StudyError, match=words), opened_executor("dsak", "study.errors"):
         pass
+
+
+def test_items_of_a_lost_worker_are_done_alone(call):
+    def task_of(group):
+        return "all_of", group
+
+    groups = [["a", "b"], ["c", "bad", "d"]]
+    with opened_executor("pool", call.__module__, 2) as executor:
+        found = list(execute_groups(call, task_of, groups, 2, executor))
+    assert sorted(group for group, outcome in found if outcome == group) == [["a", "b"], ["c"], ["d"]]
+    (lost,) = [outcome for group, outcome in found if group == ["bad"]]
+    assert isinstance(lost, WorkerDiedError)
+
+
+def test_any_other_error_ends_groups():
+    def fail(_):
+        raise StudyError("a fault")
+
+    with pytest.raises(StudyError, match="a fault"):
+        list(execute_groups(fail, list, [["a"]], 1, Inline()))

@@ -5,7 +5,7 @@ from study.data.batches import NetworkImage
 from study.figures import embedding_colours
 from study.maps import ImageMaps
 from study.runs import gallery
-from study.runs.gallery import GalleryImage, gallery_image, gallery_of, keep, log_gallery
+from study.runs.gallery import GalleryImage, gallery_image, gallery_of, keep, shown_of
 from study.tracking import connect, start_run
 from tests.maps import image_maps
 
@@ -71,7 +71,7 @@ def test_a_run_keeps_the_first_images(run, monkeypatch):
     monkeypatch.setattr(gallery, "IMAGES", 2)
     rng = np.random.default_rng(0)
     images = [NetworkImage(f"A1/plant{i}", rng.normal(size=(2, 4, 3)), LABELS, LABELS * (i + 1)) for i in range(3)]
-    log_gallery(run, images, [image_maps(np.ones((2, 4)), embedding())] * 3, [LABELS[::-1]] * 3)
+    keep(run, shown_of(images, [image_maps(np.ones((2, 4)), embedding())] * 3, [LABELS[::-1]] * 3))
     first, second = gallery_of(run.run_id)
     assert (first.name, second.name) == ("A1/plant0", "A1/plant1")
     np.testing.assert_array_equal(second.truth, 2 * LABELS)
@@ -94,7 +94,7 @@ def test_kept_images_are_read_as_they_were(run):
 
 def test_volumes_and_runs_of_earlier_versions_keep_none(run):
     volume = np.zeros((2, 2, 4), np.int32)
-    log_gallery(run, [NetworkImage("v", np.zeros((2, 2, 4, 1)), volume, volume)], [None], [volume])
+    assert shown_of([NetworkImage("v", np.zeros((2, 2, 4, 1)), volume, volume)], [None], [volume]) == []
     assert gallery_of(run.run_id) == []
     run.log_arrays({"other": np.zeros(1)}, "gallery_test.npz")
     assert gallery_of(run.run_id) == []

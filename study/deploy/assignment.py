@@ -1,0 +1,119 @@
+"""What a call of `predict` is asked for, and what is told and kept at its end, whoever does the work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from study.deploy.images import find_images, passed_over
+from study.deploy.outputs import Outputs, Tables, output_names, write_tables
+from study.files import given_path
+
+
+class Job(NamedTuple):
+    """A file to segment, and the name of what is written for it."""
+
+    file: Path
+    name: str
+
+    @property
+    def cost(self) -> int:
+        """Bytes on the disk."""
+        try:
+            return self.file.stat().st_size
+        except OSError:  # which reading will tell
+            return 0
+
+
+class TooLargeError(Exception):
+    """An image is left to several workers."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Files to segment, and what is to be written; see `study.deploy.predict.predict`."""
+
+    jobs: tuple[Job, ...]
+    out: Path
+    format: str
+    overlay: bool
+    table: bool
+    overwrite: bool
+
+    def outputs(self) -> Outputs:
+        """The folder that is written into; errors are those of `Outputs`."""
+        return Outputs(self.out, self.format, [job.file for job in self.jobs])
+
+    def split(self, outputs: Outputs) -> tuple[list[Job], list[Job]]:
+        """What is to be segmented, and what has labels but lacks its part of the tables, or its picture."""
+        there = set() if self.overwrite else {job for job in self.jobs if outputs.labels_of(job.name)}
+        lacking = [
+            job
+            for job in self.jobs
+            if job in there and (self.table or (self.overlay and not outputs.has_overlay(job.name)))
+        ]
+        return [job for job in self.jobs if job not in there], lacking
+
+
+@dataclass
+class Found:
+    """What came of files: their tables, sentences on those that failed, and those that are left to several workers."""
+
+    tables: dict[Job, Tables] = field(default_factory=dict)
+    failures: dict[Job, str] = field(default_factory=dict)
+    too_large: list[Job] = field(default_factory=list)
+
+    def add(self, other: Found) -> None:
+        """Take over what came of other files."""
+        self.tables |= other.tables
+        self.failures |= other.failures
+        self.too_large += other.too_large
+
+
+def predict_by(
+    work: Callable[[Wanted, tqdm], Found],
+    images: Path,
+    out: Path,
+    *,
+    format: str,
+    overlay: bool,
+    table: bool,
+    overwrite: bool,
+) -> int:
+    """Have the images of a folder segmented by `work`, which is told the files and shows its progress on a bar.
+
+    All else is as of `study.deploy.predict.predict`.
+    """
+    files = find_images(images)
+    if others := passed_over(images):
+        tqdm.write(f"{given_path(images)} also holds {others}, which are passed over")
+    jobs = [Job(*pair) for pair in zip(files, output_names(files), strict=True)]
+    asked = Wanted(tuple(jobs), out, format, overlay, table, overwrite)
+    outputs = asked.outputs()
+    fresh, incomplete = asked.split(outputs)
+    if there := len(jobs) - len(fresh):
+        tqdm.write(
+            f"{there} of {len(jobs)} images have labels in {outputs.folder} and are left alone; overwrite replaces them"
+        )
+    left = set(fresh + incomplete)
+    wanted = Wanted(tuple(job for job in jobs if job in left), out, format, overlay, table, overwrite)
+    with tqdm(total=len(left), desc="predict", unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
+        found = work(wanted, bar)
+    return _ended(found, jobs, fresh, outputs)
+
+
+def _ended(found: Found, jobs: Sequence[Job], fresh: Sequence[Job], outputs: Outputs) -> int:
+    """Write the tables and tell what was done; gives the number of failures."""
+    if found.tables:
+        write_tables(outputs.folder, [found.tables[job] for job in jobs if job in found.tables])
+    segmented = sum(job not in found.failures for job in fresh)
+    tqdm.write(f"{segmented} images segmented, {len(found.failures)} failed; labels in {outputs.folder}")
+    for job in jobs:
+        if job in found.failures:
+            tqdm.write(found.failures[job], file=sys.stderr)
+    return len(found.failures)
