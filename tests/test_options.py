@@ -135,7 +135,7 @@ def test_data_that_is_not_there(tmp_path, write_folder):
     (tmp_path / "empty").mkdir()
     assert_told(on_folder(tmp_path / "empty"), f"{tmp_path}/empty has no folder images")
     write_folder(tmp_path / "unpaired", count=0)
-    assert_told(on_folder(tmp_path / "unpaired"), "no image in", "has labels of the same name")
+    assert_told(on_folder(tmp_path / "unpaired"), "holds no image that can be read (it holds nothing)")
     assert_told((study_main, ["check_data", "--dataset", "leafs"]), "unknown data set 'leafs'")
 
 
@@ -357,7 +357,7 @@ def processes(tmp_path_factory):
         # MLflow alone would try for minutes
         ("server", "Error: the MLflow store http://127.0.0.1:9 does not answer"),
         ("ablation", "Error: unknown ablation 'lamda'"),
-        ("check", "Error: data_root none is not a folder"),
+        ("check", "Error: data_root /"),
     ],
 )
 def test_real_processes_end_with_a_sentence(processes, name, words):
@@ -365,4 +365,6 @@ def test_real_processes_end_with_a_sentence(processes, name, words):
     assert status == 1
     assert out == ""
     assert err.startswith(words)
+    if name == "check":
+        assert "/none is not a folder" in err  # the whole path, as it was understood
     assert len(err.splitlines()) == 1

@@ -85,7 +85,7 @@ def find_images(source: Path) -> list[Path]:
         raise StudyError(f"cannot list {source} ({error.strerror}): give a folder of images, or an image") from error
     if not files:
         raise StudyError(
-            f"{source} holds {in_words(source)} and no image ({', '.join(IMAGE_SUFFIXES)}): give the folder "
-            "that they are in"
+            f"{source} holds no image that can be read (it holds {in_words(source)}): give the folder of the images, "
+            f"which may be {', '.join(IMAGE_SUFFIXES)}"
         )
     return files

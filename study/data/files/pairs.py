@@ -108,7 +108,7 @@ def _no_pair(images: Files, labels: Files, folders: tuple[Path, Path]) -> str:
     for found, folder, what in zip((images, labels), folders, ("image", "label image"), strict=True):
         if not found and folders[0] != folders[1]:
             kinds = "images as PNG, TIFF or JPEG" if what == "image" else "labels as PNG or TIFF"
-            return f"{folder} holds {in_words(folder)}, and no {what} that is read here: save {kinds}"
+            return f"{folder} holds no {what} that can be read (it holds {in_words(folder)}): save {kinds}"
     examples = [paths[0].name for found in (images, labels) for paths in list(found.values())[:1]]
     return (
         f"no image in {folders[0]} has labels of the same name in {folders[1]} (there is {' and '.join(examples)}): "

@@ -161,10 +161,12 @@ def test_missing_folders_and_no_pairs(tmp_path, opened, write_pairs):
     with pytest.raises(StudyError, match="has no folder labels or masks"):
         opened("folder")
     (tmp_path / "labels").mkdir()
-    with pytest.raises(StudyError, match=r"labels holds nothing, and no label image that is read here: save labels"):
+    with pytest.raises(
+        StudyError, match=r"labels holds no label image that can be read \(it holds nothing\): save labels"
+    ):
         opened("folder")
     (tmp_path / "labels" / "a.xml").touch()
-    with pytest.raises(StudyError, match=r"labels holds 1 file \.xml, and no label image that is read here"):
+    with pytest.raises(StudyError, match=r"labels holds no label image that can be read \(it holds 1 file \.xml\)"):
         opened("folder")
     write_pairs("b")
     (tmp_path / "images" / "b.png").unlink()
@@ -172,7 +174,9 @@ def test_missing_folders_and_no_pairs(tmp_path, opened, write_pairs):
     with pytest.raises(StudyError, match=words):
         opened("folder")
     (tmp_path / "images" / "a.png").rename(tmp_path / "images" / "a.bmp")
-    with pytest.raises(StudyError, match=r"images holds 1 file \.bmp, and no image that is read here: save images as"):
+    with pytest.raises(
+        StudyError, match=r"images holds no image that can be read \(it holds 1 file \.bmp\): save images as"
+    ):
         opened("folder")
 
 
