@@ -62,7 +62,7 @@ def test_a_single_file_whatever_it_is_called(tmp_path):
 
 def test_folders_without_images(tmp_path):
     (tmp_path / "a.txt").touch()
-    with refused(tmp_path, "holds no image that can be read (it holds 1 file .txt)"):
+    with refused(tmp_path, "holds no image that can be read .it holds 1 file .txt"):
         find_images(tmp_path)
     with refused(tmp_path / "absent", "does not exist"):
         find_images(tmp_path / "absent")
