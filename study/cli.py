@@ -152,12 +152,19 @@ def promote_command(**options: str) -> None:
 
 @main.command("predict")
 @_model
-@click.option("--images", required=True, type=Path, help="Folder of images, or one image: PNG, JPEG, TIFF.")
+@click.option(
+    "--images",
+    required=True,
+    type=Path,
+    help="Folder of images, or one image: PNG, JPEG, TIFF, OME-Zarr, CZI, ND2, LIF.",
+)
 @click.option("--out", required=True, type=Path, help="Folder for the labels.")
 @click.option("--format", default="png", show_default=True, help="Format of the labels: png or tif.")
 @click.option("--overlay", default=False, type=bool, help="1: write pictures of the outlines, too.")
 @click.option("--table", default=False, type=bool, help="1: write tables of objects and counts, too.")
 @click.option("--overwrite", default=False, type=bool, help="1: segment images again that have labels.")
+@click.option("--channel", default="", help="Of files of microscopes: the name of a channel, or its number from 0.")
+@click.option("--scene", default="", help="Of files of microscopes: the name of a scene, or its number from 0.")
 @_device
 @executor_options("inline", "Groups of images, or tiles of large ones,")
 @exits
@@ -170,9 +177,12 @@ def predict_command(
     slots: int,
     scheduler: str,
     cluster: str,
+    channel: str,
+    scene: str,
     **options: Any,
 ) -> int:
     """Segment the images of a folder by a model."""
+    from study.data.files.microscopy import Part
     from study.executors import Inline, opened_executor
 
     with opened_executor(executor, "study.deploy.workers", slots, scheduler, cluster) as opened:
@@ -182,12 +192,12 @@ def predict_command(
         from study.deploy.workers import predict_on_workers
         from study.tracking import name_given_run
 
-        here = isinstance(opened, Inline)
+        here, part = isinstance(opened, Inline), Part(channel, scene)
         segmenter = load_model(model, device if here else "cpu")
         name_given_run(f"predict: {images.name}", f"Labels of {images} by {model}, in {out}.")
         if here:
-            return predict(segmenter, images, out, **options)
-        return predict_on_workers(segmenter, images, out, opened, device=device, **options)
+            return predict(segmenter, images, out, part=part, **options)
+        return predict_on_workers(segmenter, images, out, opened, device=device, part=part, **options)
 
 
 @main.command("submit")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
+from study.data.files.microscopy import Part
 from study.deploy.images import find_images, passed_over
 from study.deploy.outputs import Outputs, Tables, output_names, write_tables
 from study.files import given_path
+
+_OF_A_FOLDER = 2**30  # bytes
 
 
 class Job(NamedTuple):
@@ -23,9 +26,9 @@ class Job(NamedTuple):
 
     @property
     def cost(self) -> int:
-        """Bytes on the disk."""
+        """Bytes on the disk; a folder counts as a large file."""
         try:
-            return self.file.stat().st_size
+            return _OF_A_FOLDER if self.file.is_dir() else self.file.stat().st_size
         except OSError:  # which reading will tell
             return 0
 
@@ -44,6 +47,7 @@ class Wanted:
     overlay: bool
     table: bool
     overwrite: bool
+    part: Part
 
     def outputs(self) -> Outputs:
         """The folder that is written into; errors are those of `Outputs`."""
@@ -84,6 +88,7 @@ def predict_by(
     overlay: bool,
     table: bool,
     overwrite: bool,
+    part: Part,
 ) -> int:
     """Have the images of a folder segmented by `work`, which is told the files and shows its progress on a bar.
 
@@ -93,7 +98,7 @@ def predict_by(
     if others := passed_over(images):
         tqdm.write(f"{given_path(images)} also holds {others}, which are passed over")
     jobs = [Job(*pair) for pair in zip(files, output_names(files), strict=True)]
-    asked = Wanted(tuple(jobs), out, format, overlay, table, overwrite)
+    asked = Wanted(tuple(jobs), out, format, overlay, table, overwrite, part)
     outputs = asked.outputs()
     fresh, incomplete = asked.split(outputs)
     if there := len(jobs) - len(fresh):
@@ -101,7 +106,7 @@ def predict_by(
             f"{there} of {len(jobs)} images have labels in {outputs.folder} and are left alone; overwrite replaces them"
         )
     left = set(fresh + incomplete)
-    wanted = Wanted(tuple(job for job in jobs if job in left), out, format, overlay, table, overwrite)
+    wanted = replace(asked, jobs=tuple(job for job in jobs if job in left))
     with tqdm(total=len(left), desc="predict", unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
         found = work(wanted, bar)
     return _ended(found, jobs, fresh, outputs)

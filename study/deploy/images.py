@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from study.data.files.microscopy import SUFFIXES as OF_MICROSCOPES
+from study.data.files.microscopy import Part, read_microscopy
 from study.data.files.names import NOTHING, in_words
 from study.data.files.reading import IMAGE_SUFFIXES, as_image
 from study.data.files.stacks import read_stack
@@ -25,35 +27,44 @@ class Planes(NamedTuple):
         Of a stack, a letter for each of its dimensions, such as Z, T or TZ; empty for a single image.
     shape : tuple of int
         Of a stack, planes along each of `axes`.
+    pixel_size : (float, float, float) or None
+        Planes, rows and columns in micrometres, where the file tells it.
     """
 
     images: list[np.ndarray]
     axes: str = ""
     shape: tuple[int, ...] = ()
+    pixel_size: tuple[float, float, float] | None = None
 
 
-def read_planes(file: Path) -> Planes:
+def read_planes(file: Path, part: Part | None = None) -> Planes:
     """Read an image file of any kind: PNG, JPEG or TIFF, of 8 or 16 bits or floats, grey, RGB, with alpha, or a stack.
 
-    The whole file is held in memory.
+    Files of microscopes are read by bioio, and `part` tells their channel and scene. The whole file is held in memory.
 
     Raises
     ------
     StudyError
-        If the file cannot be read (see `study.data.files.stacks.read_stack`), or a plane is no image (see `as_image`).
+        If the file cannot be read (see `study.data.files.stacks.read_stack` and
+        `study.data.files.microscopy.read_microscopy`), or a plane is no image (see `as_image`).
     """
-    pixels, axes = read_stack(file)
+    size = None
+    if file.suffix.lower() in OF_MICROSCOPES:
+        (pixels, axes), size = read_microscopy(file, part)
+    else:
+        pixels, axes = read_stack(file)
     shape = pixels.shape[: len(axes)]
     planes = pixels.reshape(-1, *pixels.shape[-3:])
     return Planes(
-        [as_image(plane, f"{file}, plane {k}," if axes else file) for k, plane in enumerate(planes)], axes, shape
+        [as_image(plane, f"{file}, plane {k}," if axes else file) for k, plane in enumerate(planes)], axes, shape, size
     )
 
 
 def passed_over(source: Path) -> str:
     """What else the folder of images holds, in words; empty where there is nothing, or `source` is a file."""
     folder = given_path(source)
-    words = in_words(folder, IMAGE_SUFFIXES) if folder.is_dir() else NOTHING
+    is_source = folder.is_dir() and not _is_image(folder)
+    words = in_words(folder, (*IMAGE_SUFFIXES, *OF_MICROSCOPES)) if is_source else NOTHING
     return "" if words == NOTHING else words
 
 
@@ -72,13 +83,9 @@ def find_images(source: Path) -> list[Path]:
     """
     source = given_path(source)
     try:
-        if source.is_file():
+        if source.is_file() or _is_image(source):
             return [source]
-        files = sorted(
-            file
-            for file in source.iterdir()
-            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and not file.is_dir()
-        )
+        files = sorted(file for file in source.iterdir() if _is_image(file) and not file.name.startswith("."))
     except FileNotFoundError as error:
         raise StudyError(f"{source} does not exist: give a folder of images, or an image") from error
     except OSError as error:
@@ -86,6 +93,12 @@ def find_images(source: Path) -> list[Path]:
     if not files:
         raise StudyError(
             f"{source} holds no image that can be read (it holds {in_words(source)}): give the folder of the images, "
-            f"which may be {', '.join(IMAGE_SUFFIXES)}"
+            f"which may be {', '.join((*IMAGE_SUFFIXES, *OF_MICROSCOPES))}"
         )
     return files
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a path is that of an image; a Zarr is a folder."""
+    ending = path.suffix.lower()
+    return ending == ".zarr" if path.is_dir() else ending in (*IMAGE_SUFFIXES, *OF_MICROSCOPES)

@@ -142,6 +142,10 @@ def _existing(folder: Path, name: str) -> Path | None:
 def _write_tiff(file: Path, pixels: np.ndarray, stack: Planes, largest: int) -> None:
     axes, sizes = (stack.axes, stack.shape) if stack.axes in _AXES_OF_IMAGEJ else ("Z", (len(pixels),))
     axes, pixels = axes + "YXS"[: pixels.ndim - 1], pixels.reshape(*sizes, *pixels.shape[1:])
+    size, resolution = {}, None
+    if stack.pixel_size is not None:
+        depth, height, width = stack.pixel_size
+        size, resolution = {"unit": "um", "spacing": depth}, (1 / width, 1 / height)
     tifffile.imwrite(
         file,
         pixels,
@@ -149,7 +153,8 @@ def _write_tiff(file: Path, pixels: np.ndarray, stack: Planes, largest: int) -> 
         compression="zlib",
         metadata=None,
         # `imagej=True` would refuse int32, which ImageJ itself reads
-        description=tifffile.imagej_description(pixels.shape, axes=axes, min=0, max=largest),
+        description=tifffile.imagej_description(pixels.shape, axes=axes, min=0, max=largest, **size),
+        resolution=resolution,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from study import allotment
+from study.data.files.microscopy import Part
 from study.data.files.names import printable
 from study.deploy.assignment import Found, Job, TooLargeError, Wanted, predict_by
 from study.deploy.images import Planes, read_planes
@@ -57,6 +58,7 @@ def predict(
     overlay: bool = False,
     table: bool = False,
     overwrite: bool = False,
+    part: Part | None = None,
 ) -> int:
     """Segment the images of a folder and write their labels.
 
@@ -82,6 +84,8 @@ def predict(
         Write ``objects.csv`` and ``counts.csv``, too, see `Tables`.
     overwrite : bool
         Segment images again that have labels.
+    part : Part, optional
+        Channel and scene of the files of microscopes.
 
     Returns
     -------
@@ -98,7 +102,8 @@ def predict(
     def here(wanted: Wanted, bar: tqdm) -> Found:
         return work_on(model, wanted, bar, _WORKERS)
 
-    return predict_by(here, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite)
+    part = part or Part()
+    return predict_by(here, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite, part=part)
 
 
 def work_on(model: Model, wanted: Wanted, bar: tqdm, threads: int) -> Found:
@@ -150,13 +155,13 @@ class _Work:
 
     def __init__(self, model: Model, outputs: Outputs, wanted: Wanted, bar: tqdm, threads: int):
         self.model, self.outputs, self.bar, self.threads = model, outputs, bar, threads
-        self.overlay, self.table = wanted.overlay, wanted.table
+        self.overlay, self.table, self.part = wanted.overlay, wanted.table, wanted.part
         self.found = Found()
 
     def segment(self, jobs: Iterable[Job]) -> None:
         """Segment images. The network runs in the thread that calls this, when it asks for the next result."""
         with _threads(_READERS) as readers, _threads(self.threads) as workers:
-            read = _ahead(jobs, lambda job: readers.submit(read_planes, job.file), _BYTES_AHEAD)
+            read = _ahead(jobs, lambda job: readers.submit(read_planes, job.file, self.part), _BYTES_AHEAD)
             labelled = _ahead(self._planes(read), lambda plane: self._labels(plane, workers), _PIXELS_AHEAD)
             images = self._images(labelled)
             written = _ahead(images, lambda image: workers.submit(self._write, image), _PIXELS_AHEAD)
@@ -241,7 +246,7 @@ class _Work:
             raise StudyError(f"the labels of {job.file} have vanished: call again to make them")
         labels = read_labels_of(file)
         if self.overlay and not self.outputs.has_overlay(job.name):
-            planes = read_planes(job.file)
+            planes = read_planes(job.file, self.part)
             if [plane.shape for plane in labels] != [image.shape[:2] for image in planes.images]:
                 raise StudyError(f"{file} is not of the size of {job.file}: remove it, or set overwrite")
             self.outputs.write_overlay(job.name, labels, planes)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from study import allotment, process
 from study.code_digest import code_digest
+from study.data.files.microscopy import Part
 from study.deploy import segmenter
 from study.deploy.assignment import Found, Job, TooLargeError, Wanted, predict_by
 from study.deploy.crew import Crew, Setup, Surroundings, look
@@ -45,6 +46,7 @@ def predict_on_workers(
     overlay: bool = False,
     table: bool = False,
     overwrite: bool = False,
+    part: Part | None = None,
 ) -> int:
     """What `study.deploy.predict.predict` does, over the workers of an executor; labels and tables are the same.
 
@@ -74,7 +76,8 @@ def predict_on_workers(
         return found
 
     images = images.expanduser().resolve()
-    return predict_by(work, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite)
+    part = part or Part()
+    return predict_by(work, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite, part=part)
 
 
 def _work(model: Segmenter, wanted: Wanted, bar: tqdm, executor: LaunchExecutor, device: str) -> Found:

@@ -19,7 +19,7 @@ def refused(path, words):
 
 def test_a_single_image(tmp_path):
     Image.fromarray(GREY).save(tmp_path / "a.png")
-    images, axes, shape = read_planes(tmp_path / "a.png")
+    images, axes, shape, _ = read_planes(tmp_path / "a.png")
     assert (axes, shape) == ("", ())
     np.testing.assert_array_equal(images, GREY[None, ..., None])
 
@@ -27,7 +27,7 @@ def test_a_single_image(tmp_path):
 def test_planes_come_in_the_order_of_the_axes(tmp_path):
     pixels = np.arange(2 * 3 * 4 * 5, dtype=np.uint16).reshape(2, 3, 4, 5)
     tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, metadata={"axes": "TZYX"})
-    images, axes, shape = read_planes(tmp_path / "a.tif")
+    images, axes, shape, _ = read_planes(tmp_path / "a.tif")
     assert (axes, shape) == ("TZ", (2, 3))
     np.testing.assert_array_equal(images, pixels.reshape(6, 4, 5, 1))
 

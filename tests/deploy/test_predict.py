@@ -8,12 +8,14 @@ import pytest
 import tifffile
 from PIL import Image
 
+from study.data.files.microscopy import Part
 from study.data.files.reading import read_labels
 from study.deploy import predict as module
 from study.deploy.images import read_planes
 from study.deploy.predict import predict
 from study.errors import StudyError
 from tests.deploy.stand_in import FOUND, TWO, Threshold, names
+from tests.zarrs import write_zarr
 
 
 @pytest.fixture
@@ -40,6 +42,30 @@ def test_a_stack_becomes_a_stack(folder):
         np.testing.assert_array_equal(file.asarray()[[0, 1, 3]], [FOUND, 0 * FOUND, FOUND])
     counts = pd.read_csv(folder / "out" / "counts.csv")
     assert counts.to_dict("list") == {"image": ["a.tif"] * 4, "plane": [0, 1, 2, 3], "objects": [2, 0, 2, 2]}
+
+
+def test_the_channel_of_a_zarr_keeps_its_size(folder):
+    pixels = np.stack([np.stack([0 * TWO, 0 * TWO]), np.stack([TWO, 0 * TWO])])
+    write_zarr(folder / "a.ome.zarr", pixels, "czyx", channels=["actin", "DNA"])
+    assert predict(Threshold(), folder, folder / "out", format="tif", part=Part("DNA")) == 0
+    assert names(folder / "out") == ["a.tif"]
+    with tifffile.TiffFile(folder / "out" / "a.tif") as file:
+        assert file.series[0].axes == "ZYX"
+        np.testing.assert_array_equal(file.asarray(), [FOUND, 0 * FOUND])
+        assert (file.imagej_metadata["unit"], file.imagej_metadata["spacing"]) == ("um", 2.0)
+        across, of = file.pages[0].tags["XResolution"].value
+        assert across / of == 4.0  # pixels per micrometre
+
+
+def test_files_of_microscopes_that_fail_leave_the_others_alone(folder, capsys):
+    (folder / "a.lif").write_bytes(b"nothing")
+    write_zarr(folder / "b.zarr", np.stack([TWO, TWO]), "cyx", channels=["actin", "DNA"])
+    Image.fromarray(TWO).save(folder / "c.png")
+    assert predict(Threshold(), folder, folder / "out") == 2
+    assert names(folder / "out") == ["c.png"]
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"cannot read {folder}/a.lif: replace the file")
+    assert second == f"{folder}/b.zarr has the channels actin, DNA: choose one by --channel"
 
 
 def test_a_plane_that_fails_fails_the_stack_alone(folder, capsys):
@@ -181,13 +207,13 @@ def test_a_stop_leaves_whole_files_only(folder):
 
     for k in range(20):
         Image.fromarray(TWO).save(folder / f"{k:02d}.png")
+    before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
         predict(Stopped(), folder, folder / "out", overlay=True, table=True)
     assert not [name for name in names(folder / "out") if name.endswith(".partial")]
     for file in (folder / "out").glob("*.png"):
         np.testing.assert_array_equal(read_labels(file), FOUND)
-    threads = [thread.name for thread in threading.enumerate() if "ThreadPoolExecutor" in thread.name]
-    assert threads == []
+    assert not [thread for thread in threading.enumerate() if "Executor" in thread.name and thread not in before]
     assert predict(Threshold(), folder, folder / "out") == 0
     assert len(list((folder / "out").glob("*.png"))) == 20
 
@@ -209,7 +235,7 @@ def test_few_images_wait(folder, monkeypatch):
             return super().labels(maps)
 
     real = module.read_planes
-    monkeypatch.setattr(module, "read_planes", lambda file: read.append(file) or real(file))
+    monkeypatch.setattr(module, "read_planes", lambda *given: read.append(given) or real(*given))
     for k in range(30):
         Image.fromarray(TWO).save(folder / f"{k:02d}.png")
     predict(Slow(), folder, folder / "out")
@@ -239,9 +265,9 @@ def test_all_steps_go_on_side_by_side(folder, monkeypatch):
             wait("maps", int(maps.image.min()) + 1)
             return super().labels(maps)
 
-    def read(file):
+    def read(file, part):
         reached["read", int(file.stem)].set()
-        return read_planes(file)
+        return read_planes(file, part)
 
     def write(self, name, labels, planes):
         wait("maps", int(name) + 2)
