@@ -27,9 +27,10 @@ from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Task, about, resolved_run
 from study.runs.map_files import maps_on_disk
 from study.runs.overlap import seen_before
-from study.runs.pipeline import log_dataset, log_split, run_task, score_split
+from study.runs.pipeline import log_dataset, run_task
 from study.runs.resources import contents, data_digest, network_images, opened, rebuilt_network, resolve
 from study.runs.result_lookup import ResultLookup
+from study.runs.scoring import log_split, score_split
 from study.runs.spread_scoring import known_images, score_by
 from study.runs.threshold_search import search_thresholds
 from study.settings import Settings

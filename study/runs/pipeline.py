@@ -20,7 +20,6 @@ from study.data.batches import NetworkImage
 from study.data.content import IMAGES, as_csv
 from study.device import choose_device
 from study.errors import StudyError
-from study.evaluation import evaluate, means
 from study.inference import maps_in_turn
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS, score_of
@@ -28,11 +27,10 @@ from study.paper import origin_tags, paper_settings
 from study.runs.affinity_pictures import log_affinity_pictures
 from study.runs.cache import TrainingCache
 from study.runs.environment import environment
-from study.runs.gallery import IMAGES as IN_GALLERY
-from study.runs.gallery import GalleryImage, keep, shown_of
 from study.runs.job import Failure, Job, Postponed, Result, Task
-from study.runs.monitor import PICTURES, RunMonitor, log_pictures, panels, picture_names
+from study.runs.monitor import RunMonitor, log_pictures, picture_names
 from study.runs.resources import channels_of, contents, data_digest, images_to_train, network_images, opened
+from study.runs.scoring import score_split
 from study.runs.threshold_search import search_thresholds
 from study.runs.trained import TrainedNetwork
 from study.settings import Settings
@@ -203,42 +201,6 @@ def _with_thresholds(
     # no other images are at hand here
     found = search_thresholds(maps, training.images("val"), settings, run, file, objectives)
     return found, paper_thresholds(settings.clustering, paper_settings(settings).clustering)
-
-
-def score_split(
-    maps: Sequence[ImageMaps],
-    settings: Settings,
-    run: TrackedRun,
-    split: str,
-    step: int,
-    reference: Clustering | None = None,
-) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """Cluster and score the images of a split, as `evaluate` does, and log table, pictures and means.
-
-    Table and pictures are given back.
-    """
-    images = network_images(settings.data, split)
-    found = evaluate(
-        maps, images, settings.clustering, process.threads_in_use(), reference, keep=max(PICTURES, IN_GALLERY)
-    )
-    pictures = panels(images, maps, found.labels)
-    log_split(run, split, step, found.table, pictures, shown_of(images, maps, found.labels) if split == "test" else [])
-    return found.table, pictures
-
-
-def log_split(
-    run: TrackedRun,
-    split: str,
-    step: int,
-    table: pd.DataFrame,
-    pictures: Sequence[np.ndarray],
-    shown: Sequence[GalleryImage],
-) -> None:
-    """Log what scoring a split gives: table, pictures, images that pages look at, and means."""
-    run.log_scores(split, table, pictures)
-    if shown:
-        keep(run, shown)
-    run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(table).items()}))
 
 
 class _Training:

@@ -65,7 +65,7 @@ class ScoredImage(NamedTuple):
 
 
 class ScoredSplit(NamedTuple):
-    """Table, pictures and images that pages look at, as `study.runs.pipeline.log_split` takes them."""
+    """Table, pictures and images that pages look at, as `study.runs.scoring.log_split` takes them."""
 
     table: pd.DataFrame
     pictures: list[np.ndarray]

@@ -17,7 +17,7 @@ from study.evaluation import evaluate, means
 from study.inference import predict_maps
 from study.paper import origin_tags, paper_settings
 from study.profiles import load_settings
-from study.runs import pipeline
+from study.runs import pipeline, scoring
 from study.runs.cache import TrainingCache
 from study.runs.job import Failure, Job, PlannedRun, Result, Task, resolved_run
 from study.runs.pipeline import run_task
@@ -217,14 +217,14 @@ def test_a_training_that_fails_is_tried_once_for_all_its_runs(store, monkeypatch
 
 
 def test_a_clustering_that_fails_leaves_the_other_runs_of_its_training_alone(store, unexported, monkeypatch):
-    evaluate = pipeline.evaluate
+    evaluate = scoring.evaluate
 
     def breaking(maps, images, settings, *further, **more):
         if settings.angle == 40:
             raise StudyError("fix this")
         return evaluate(maps, images, settings, *further, **more)
 
-    monkeypatch.setattr(pipeline, "evaluate", breaking)
+    monkeypatch.setattr(scoring, "evaluate", breaking)
     failure, result = run_on(smoke("clustering.angle=40"), smoke())
     assert failure.reason == "fix this"
     assert isinstance(result, Result)
