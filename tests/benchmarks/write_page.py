@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "predict": [],
     "growth": [],
     "engines": [],
+    "store": [],
 }
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "scikit-learn", "bioimage-cpp", "optuna", "mlflow")
 PEERS = ("stardist", "cellpose")

@@ -105,7 +105,7 @@ def test_calls_are_ended_by_their_keys():
     assert "a" not in remote._processes or remote._processes["a"].poll() is not None
     for thread in threads:
         thread.join()
-    assert ended == {"a": "the training process was ended by signal 15", "b": "by itself"}
+    assert ended == {"a": "the process of the task was ended by signal 15", "b": "by itself"}
     assert not remote._processes
 
 

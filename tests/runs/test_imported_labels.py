@@ -205,7 +205,7 @@ def test_defects_of_files_are_told_before_a_run_is_started(store, tmp_path, defe
     [
         (("--name", " "), "--name is empty: give the name of the software"),
         (("--labels", ""), "--labels is empty: give the folder"),
-        (("--labels", "nowhere"), "--labels: nowhere is neither a folder nor an HDF5 file"),
+        (("--labels", "nowhere"), "nowhere is neither a folder nor an HDF5 file"),
         (("--labels", "empty"), "empty holds no label image"),
         (("--split", "tset"), "unknown split 'tset': choose one of test, train, val"),
         (("--dataset", "leafs"), "unknown data set 'leafs'"),

@@ -164,7 +164,9 @@ def test_a_second_launch_makes_no_page_anew(real, work_in, monkeypatch):
     ended = CliRunner().invoke(main, ["--run_ids", parent])
     assert ended.exit_code == 0, ended.output
     names = ("wnet_figures", "wnet_tables")
-    assert sorted(ended.output.splitlines()) == [f"{n}: outputs/reports/{n}/{n}.html is unchanged" for n in names]
+    assert sorted(ended.output.splitlines()) == [
+        f"{n}: {folder}/outputs/reports/{n}/{n}.html is unchanged" for n in names
+    ]
     assert {page: page.stat().st_mtime_ns for page in pages} == pages
 
 
