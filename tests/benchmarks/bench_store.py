@@ -5,7 +5,7 @@ under other digests until there are so many, all of the same data. Each command 
 in a store of that one launch and in the full one, by the clock and of the CPU (without that of a database server), and
 the ratios.
 Run: python tests/benchmarks/bench_store.py --runs 10000
-With PostgreSQL: python tests/benchmarks/bench_store.py --store postgresql://user@host/an_empty_database
+On a PostgreSQL server of its own, where that is installed: python tests/benchmarks/bench_store.py --store postgresql
 """
 
 import argparse
@@ -16,13 +16,15 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy
 from mlflow import MlflowClient
 
+ROOT = Path(__file__).parents[2]
 SMALL = "network.base_width=2,network.depth=1,data.image_size=32,data.images=2,training.steps=50,tuning.trials=0"
 TINY = "network.base_width=2,network.depth=1,data.image_size=32,data.images=2,training.steps=2,tuning.trials=0"
 OF_A_RUN = ("runs", "tags", "params", "metrics", "latest_metrics")  # tables of MLflow with a row or more for each run
@@ -88,18 +90,30 @@ def table_of_the_page(store: str) -> np.ndarray:
     return now() - started
 
 
+@contextmanager
+def opened(store: str, folder: Path) -> Iterator[str]:
+    """The address of an empty store."""
+    if store != "postgresql":
+        yield f"sqlite:///{folder}/mlflow.db"
+        return
+    sys.path.append(str(ROOT))
+    from tests.servers import postgres
+
+    with postgres() as address:
+        yield address
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", default=10_000, type=int)
-    parser.add_argument("--store", default="", help="an empty store; by default a SQLite file of its own")
+    parser.add_argument("--store", default="sqlite", help="sqlite or postgresql")
     parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
     given = parser.parse_args(arguments)
     runs, settings = (30, TINY) if given.tiny else (given.runs, SMALL)
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, opened(given.store, Path(place)) as store:
         folder = Path(place)
-        store = given.store or f"sqlite:///{folder}/mlflow.db"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        environment |= {"MLFLOW_TRACKING_URI": store, "PYTHONPATH": str(Path(__file__).parents[2])}
+        environment |= {"MLFLOW_TRACKING_URI": store, "PYTHONPATH": str(ROOT)}
         question = "cells" if given.tiny else "lambda"  # of two runs, and of twelve
         launch = ["ablations", question, "--profile", "smoke", "--set", settings, "--report", "0"]
         command(folder, environment, *launch)
@@ -119,9 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         before, started = measured(), time.perf_counter()
         count = fill(store, runs)
         filled, after = time.perf_counter() - started, measured()
-        kind = store.partition(":")[0]
-        size = f", {(folder / 'mlflow.db').stat().st_size / 2**20:.0f} MiB" if not given.store else ""
-        print(f"{kind}, {count} runs{size} (filled in {filled:.0f} s); s by the clock, and of the CPU")
+        file = folder / "mlflow.db"
+        size = f", {file.stat().st_size / 2**20:.0f} MiB" if file.exists() else ""
+        print(f"{given.store}, {count} runs{size} (filled in {filled:.0f} s); s by the clock, and of the CPU")
         print(f"{'':24}{'one launch':>20}{'full':>20}{'ratio':>20}")
         for what in before:
             cells = (before[what], after[what], after[what] / before[what])
