@@ -78,7 +78,7 @@ class RunMonitor:
     name : str
         On the terminal.
     checkpoint : Path, optional
-        File that is kept in the store at each validation; none where only this machine goes on with the training.
+        File that is kept in the store each time it is written; none where only this machine goes on with the training.
     shown : bool
         Whether the terminal shows it; a launch shows all its trainings by itself.
     """
@@ -121,7 +121,7 @@ class RunMonitor:
     def resumed(self, history: History) -> None:
         """Log what the interrupted training had found until its checkpoint."""
         self.waiting += [Point(step, values) for step, values in history.points()]
-        self.bar.update(history.validations[-1]["step"])
+        self.bar.update(max(values["step"] for values in (*history.curve, *history.validations)))
 
     def step(self, step: int, values: dict[str, float]) -> None:
         """Note the losses for the next validation, and show them on the terminal."""
@@ -149,10 +149,13 @@ class RunMonitor:
         self.run.log_metrics(*self.waiting, Point(step, values))
         self.waiting = []
         log_pictures(self.run, self.names, self.panels, step)
-        if self.checkpoint is not None:
-            keep_checkpoint(self.run, self.checkpoint, step)
         if self.dead:
             message = "the distance head is dead: its map is zero on all validation images, so that no seed is found; "
             message += "lower training.learning_rate or set network.leaky_distance_gradient=true"
             self.run.set_tags({"warning": message})
             self.bar.write(f"warning: {message}")
+
+    def saved(self, step: int) -> None:
+        """Keep the checkpoint in the store, where another machine may go on from it."""
+        if self.checkpoint is not None:
+            keep_checkpoint(self.run, self.checkpoint, step)

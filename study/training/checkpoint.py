@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from study.training.meter import Reading
 
 BEST_BY = ("val/sbd", 1)
 LOGGED = 50  # how often over a training its losses are read
+SAVE_EVERY = 600.0  # s between two checkpoints, where validations are rarer: jobs of batch systems have time limits
 
 
 @dataclass
@@ -82,6 +84,7 @@ class TrainingState:
         self.network, self.optimizer, self.path = network, optimizer, path
         self.keep_best, self.best_by = keep_best, best_by
         self.step, self.history = 0, History()
+        self._saved = time.monotonic()
         self.best: dict[str, Tensor] = {}
         self.best_score = -math.inf
 
@@ -107,9 +110,13 @@ class TrainingState:
         torch.set_rng_state(state["random"].cpu())
         torch.cuda.set_rng_state_all([generator.cpu() for generator in state["random_cuda"]])
 
+    def is_due(self) -> bool:
+        """Whether the last checkpoint is so old that it is time for another one."""
+        return self.path is not None and time.monotonic() - self._saved > SAVE_EVERY
+
     def save(self, step: int) -> None:
         """Write the checkpoint after that many steps; a StudyError if it cannot be written."""
-        self.step = step
+        self.step, self._saved = step, time.monotonic()
         if self.path is not None:
             with write_atomically(self.path) as partial:
                 torch.save(self.state_dict(), partial)

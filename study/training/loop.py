@@ -38,6 +38,9 @@ class Monitor(Protocol):
     def validated(self, step: int, values: dict[str, float]) -> None:
         """Validation scores after `step` steps."""
 
+    def saved(self, step: int) -> None:
+        """The checkpoint is now the one after `step` steps."""
+
 
 def train(
     images: TrainingImages | TrainingVolumes,
@@ -57,8 +60,8 @@ def train(
     validate : callable
         Network -> scores of validation images, that of `best_by` among them.
     checkpoint : path, optional
-        File that keeps the state, written at each validation. If it exists, the training goes on from there, and ends
-        with the same weights as one that was not interrupted.
+        File that keeps the state, written at each validation, and between two when ten minutes have passed. If it
+        exists, the training goes on from there, and ends with the same weights as one that was not interrupted.
     best_by : (str, int)
         See `TrainingState`.
 
@@ -102,6 +105,10 @@ def train(
                 scores = validate(network)
                 state.validated(step + 1, scores)
                 monitor.validated(step + 1, scores)
+                monitor.saved(step + 1)
+            elif state.is_due():
+                state.save(step + 1)
+                monitor.saved(step + 1)
             meter.restart(step + 1)
     if state.keep_best:
         network.load_state_dict(state.best)

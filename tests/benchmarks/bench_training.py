@@ -43,6 +43,8 @@ class Silent:
 
     def validated(self, step: int, values: dict[str, float]) -> None: ...
 
+    def saved(self, step: int) -> None: ...
+
 
 def seconds(task: Callable[[], object], times: int, device: torch.device) -> float:
     """Time of a call, by the clock of the device; `times` of them are made in a row."""

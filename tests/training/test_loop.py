@@ -19,7 +19,7 @@ class Recorder:
     """A monitor that keeps what it is told."""
 
     def __init__(self):
-        self.steps, self.validations = {}, {}
+        self.steps, self.validations, self.checkpoints = {}, {}, []
         self.untrained = self.taken_up = None
 
     def started(self, network):
@@ -34,6 +34,9 @@ class Recorder:
 
     def validated(self, step, values):
         self.validations[step] = values
+
+    def saved(self, step):
+        self.checkpoints.append(step)
 
 
 def pictures(count=4, size=16):
@@ -226,6 +229,29 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(more, where, tmp_p
     assert_same_weights(network, undisturbed)
     assert without_time(history) == without_time(whole)
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_where_validations_are_rare_checkpoints_are_written_between_them(tmp_path, monkeypatch):
+    """So that a training goes on that is slower than the time limit of its job."""
+    settings, file = tiny(network__name="unet", training__validations=1), tmp_path / "x.pt"
+    kept, whole = run(settings)
+    monkeypatch.setattr("study.training.checkpoint.SAVE_EVERY", 0.0)
+
+    class Killing(Recorder):
+        def step(self, step, values):
+            if step == 6:
+                raise KeyboardInterrupt
+
+    killed = Killing()
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, killed, checkpoint=file)
+    assert killed.checkpoints == [1, 2, 3, 4, 5]
+    resumed = Recorder()
+    network, history = run(settings, resumed, checkpoint=file)
+    assert min(resumed.steps) == 6
+    assert resumed.checkpoints == [6, 7, 8, 9, 10, 11, 12]
+    assert_same_weights(network, kept)
+    assert without_time(history) == without_time(whole)
 
 
 def threads_that_make_batches():
