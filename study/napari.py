@@ -1,6 +1,7 @@
-"""What the plugin for napari does; its manifest is `napari.yaml`."""
+"""What the plugin for napari does; its manifest is `napari.yaml`.
 
-from __future__ import annotations
+napari makes the widget from the annotations of `segment`, which are therefore no texts but for its own types.
+"""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,16 +14,16 @@ from study.deploy.segmenter import Segmenter
 from study.errors import StudyError
 
 if TYPE_CHECKING:
-    import napari.layers
-    import napari.types
+    import napari.layers  # pyright: ignore[reportMissingImports]
+    import napari.types  # pyright: ignore[reportMissingImports]
 
 _MODEL = {"mode": "d", "label": "model: a folder, or models:/NAME@best"}
 _DEVICE = {"choices": ["auto", "cpu", "cuda"]}
 
 
 def segment(
-    image: napari.layers.Image, model: Annotated[Path, _MODEL], device: Annotated[str, _DEVICE] = "auto"
-) -> napari.types.LayerDataTuple:
+    image: "napari.layers.Image", model: Annotated[Path, _MODEL], device: Annotated[str, _DEVICE] = "auto"
+) -> "napari.types.LayerDataTuple":
     """Segment an image layer; the labels become a layer in its place.
 
     Where it has more dimensions than the model takes, each plane, or volume, of the first ones is segmented by itself.

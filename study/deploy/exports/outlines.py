@@ -48,8 +48,8 @@ def outlines(labels: np.ndarray) -> Iterator[Outline]:
 
 def _pieces(mask: np.ndarray, row: int, column: int) -> list[list[Ring]]:
     """Pieces of the object of a mask whose first pixel is in this row and column of the image."""
-    pieces, count = ndimage.label(mask)
-    found: list[list[Ring]] = [[] for _ in range(count)]
+    pieces = np.asarray(ndimage.label(mask)[0])  # type: ignore[index]
+    found: list[list[Ring]] = [[] for _ in range(pieces.max())]
     for start, ring in _rings(mask):
         piece = found[pieces[start] - 1]
         for simple in _without_touching(ring):
