@@ -61,7 +61,7 @@ def test_the_pages_tell_what_a_model_is(asked):
         f"colour images scaled to {settings.data.image_size} px; profile smoke",
     ):
         assert words in version.description
-    logged = asked.client.get_logged_model(version.model_id)
+    logged = asked.client.get_logged_model(version.source.removeprefix("models:/"))
     assert logged.name == title.replace(".", ",")
     assert logged.params["clustering.angle"] == f"{clustering.angle:g}"
     assert "trained on synthetic-leaves" in asked.client.get_registered_model("told").description
