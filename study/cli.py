@@ -162,6 +162,7 @@ def promote_command(**options: str) -> None:
 @click.option("--format", default="png", show_default=True, help="Format of the labels: png or tif.")
 @click.option("--overlay", default=False, type=bool, help="1: write pictures of the outlines, too.")
 @click.option("--table", default=False, type=bool, help="1: write tables of objects and counts, too.")
+@click.option("--also", default="", help="Files for other tools, joined by commas: rois (for Fiji), geojson, coco.")
 @click.option("--overwrite", default=False, type=bool, help="1: segment images again that have labels.")
 @click.option("--channel", default="", help="Of files of microscopes: the name of a channel, or its number from 0.")
 @click.option("--scene", default="", help="Of files of microscopes: the name of a scene, or its number from 0.")

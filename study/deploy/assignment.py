@@ -11,9 +11,10 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from study.data.files.microscopy import Part
+from study.deploy.exports import COCO, COCO_FILE, CocoImage, exports_named, write_coco
 from study.deploy.images import find_images, passed_over
 from study.deploy.outputs import Outputs, Tables, output_names, write_tables
-from study.files import given_path
+from study.files import given_path, write_atomically
 
 _OF_A_FOLDER = 2**30  # bytes
 
@@ -48,33 +49,42 @@ class Wanted:
     table: bool
     overwrite: bool
     part: Part
+    also: tuple[str, ...]
 
     def outputs(self) -> Outputs:
         """The folder that is written into; errors are those of `Outputs`."""
-        return Outputs(self.out, self.format, [job.file for job in self.jobs])
+        return Outputs(self.out, self.format, [job.file for job in self.jobs], self.also)
 
     def split(self, outputs: Outputs) -> tuple[list[Job], list[Job]]:
         """What is to be segmented, and what has labels but lacks its part of the tables, or its picture."""
         there = set() if self.overwrite else {job for job in self.jobs if outputs.labels_of(job.name)}
         lacking = [
-            job
-            for job in self.jobs
-            if job in there and (self.table or (self.overlay and not outputs.has_overlay(job.name)))
+            job for job in self.jobs if job in there and (self.has_summary or self._lacks_files(outputs, job.name))
         ]
         return [job for job in self.jobs if job not in there], lacking
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether something is written at the end that all images are part of."""
+        return self.table or COCO in self.also
+
+    def _lacks_files(self, outputs: Outputs, name: str) -> bool:
+        return (self.overlay and not outputs.has_overlay(name)) or outputs.lacks_exports(name)
 
 
 @dataclass
 class Found:
-    """What came of files: their tables, sentences on those that failed, and those that are left to several workers."""
+    """What came of files: what of them is written at the end, why some failed, which are left to several workers."""
 
     tables: dict[Job, Tables] = field(default_factory=dict)
+    coco: dict[Job, list[CocoImage]] = field(default_factory=dict)
     failures: dict[Job, str] = field(default_factory=dict)
     too_large: list[Job] = field(default_factory=list)
 
     def add(self, other: Found) -> None:
         """Take over what came of other files."""
         self.tables |= other.tables
+        self.coco |= other.coco
         self.failures |= other.failures
         self.too_large += other.too_large
 
@@ -89,6 +99,7 @@ def predict_by(
     table: bool,
     overwrite: bool,
     part: Part,
+    also: str,
 ) -> int:
     """Have the images of a folder segmented by `work`, which is told the files and shows its progress on a bar.
 
@@ -98,7 +109,7 @@ def predict_by(
     if others := passed_over(images):
         tqdm.write(f"{given_path(images)} also holds {others}, which are passed over")
     jobs = [Job(*pair) for pair in zip(files, output_names(files), strict=True)]
-    asked = Wanted(tuple(jobs), out, format, overlay, table, overwrite, part)
+    asked = Wanted(tuple(jobs), out, format, overlay, table, overwrite, part, exports_named(also))
     outputs = asked.outputs()
     fresh, incomplete = asked.split(outputs)
     if there := len(jobs) - len(fresh):
@@ -113,9 +124,12 @@ def predict_by(
 
 
 def _ended(found: Found, jobs: Sequence[Job], fresh: Sequence[Job], outputs: Outputs) -> int:
-    """Write the tables and tell what was done; gives the number of failures."""
+    """Write what all images are part of, and tell what was done; gives the number of failures."""
     if found.tables:
         write_tables(outputs.folder, [found.tables[job] for job in jobs if job in found.tables])
+    if found.coco:
+        with write_atomically(outputs.folder / COCO_FILE) as partial:
+            write_coco(partial, [image for job in jobs for image in found.coco.get(job, [])])
     segmented = sum(job not in found.failures for job in fresh)
     tqdm.write(f"{segmented} images segmented, {len(found.failures)} failed; labels in {outputs.folder}")
     for job in jobs:

@@ -10,6 +10,7 @@ import numpy as np
 from study.data.files.microscopy import SUFFIXES as OF_MICROSCOPES
 from study.data.files.microscopy import Part, read_microscopy
 from study.data.files.names import NOTHING, in_words
+from study.data.files.pixel_size import pixel_size_of
 from study.data.files.reading import IMAGE_SUFFIXES, as_image
 from study.data.files.stacks import read_stack
 from study.errors import StudyError
@@ -24,7 +25,7 @@ class Planes(NamedTuple):
     images : list of (M, N, C) arrays
         As of `study.data.files.reading.as_image`: C is 1 or 3, uint8, uint16 or float32. One, or the planes of a stack.
     axes : str
-        Of a stack, a letter for each of its dimensions, such as Z, T or TZ; empty for a single image.
+        Of a stack, a letter for each of its dimensions, such as Z, T or TZ, T before Z; empty for a single image.
     shape : tuple of int
         Of a stack, planes along each of `axes`.
     pixel_size : (float, float, float) or None
@@ -35,6 +36,11 @@ class Planes(NamedTuple):
     axes: str = ""
     shape: tuple[int, ...] = ()
     pixel_size: tuple[float, float, float] | None = None
+
+    @property
+    def depth(self) -> int:
+        """Planes of a volume: all, or those of a time point."""
+        return self.shape[1] if self.axes == "TZ" else len(self.images)
 
 
 def read_planes(file: Path, part: Part | None = None) -> Planes:
@@ -48,11 +54,13 @@ def read_planes(file: Path, part: Part | None = None) -> Planes:
         If the file cannot be read (see `study.data.files.stacks.read_stack` and
         `study.data.files.microscopy.read_microscopy`), or a plane is no image (see `as_image`).
     """
-    size = None
     if file.suffix.lower() in OF_MICROSCOPES:
         (pixels, axes), size = read_microscopy(file, part)
     else:
         pixels, axes = read_stack(file)
+        size = pixel_size_of(file)
+    if axes == "ZT":
+        pixels, axes = pixels.swapaxes(0, 1), "TZ"
     shape = pixels.shape[: len(axes)]
     planes = pixels.reshape(-1, *pixels.shape[-3:])
     return Planes(

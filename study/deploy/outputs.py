@@ -16,6 +16,7 @@ from skimage.measure import regionprops_table
 from study.data.files.names import composed
 from study.data.files.reading import as_labels
 from study.data.files.stacks import read_stack
+from study.deploy.exports import EXPORTS
 from study.deploy.images import Planes
 from study.errors import StudyError, unknown_name
 from study.figures import outlined
@@ -50,7 +51,7 @@ def _folded(name: str) -> str:
 
 
 class Outputs:
-    """The folder that labels are written into, with a folder of pictures in it.
+    """The folder that labels are written into, with folders of pictures and of exports in it.
 
     A file gets its name when it is whole: what is stopped before leaves none, or one that ends in ``.partial``.
 
@@ -62,6 +63,8 @@ class Outputs:
         One of `FORMATS`. A stack, and labels above 65 535, become TIFF all the same.
     images : sequence of Path
         What is read. None of it may be in `folder`, where labels could take its name.
+    exports : sequence of str
+        Keys of `EXPORTS` that are written, too; others are passed over.
 
     Raises
     ------
@@ -69,11 +72,12 @@ class Outputs:
         If the format is unknown, or the folder holds the images or cannot be written.
     """
 
-    def __init__(self, folder: Path, format: str, images: Sequence[Path]):
+    def __init__(self, folder: Path, format: str, images: Sequence[Path], exports: Sequence[str] = ()):
         if format not in FORMATS:
             raise unknown_name("format", format, FORMATS)
         self.folder, self.format = given_path(folder), format
         self.overlays = self.folder / "overlays"
+        self.exports = [name for name in exports if name in EXPORTS]
         if self.folder.resolve() in {image.resolve().parent for image in images}:
             raise StudyError(
                 f"{self.folder} holds the images: give another folder for the labels, such as {self.folder / 'labels'}"
@@ -88,8 +92,12 @@ class Outputs:
         """Whether there is a picture of an image."""
         return _existing(self.overlays, name) is not None
 
+    def lacks_exports(self, name: str) -> bool:
+        """Whether one of the exports of an image is missing."""
+        return any(not self._export(kind, name).exists() for kind in self.exports)
+
     def write_labels(self, name: str, labels: Sequence[np.ndarray], planes: Planes) -> None:
-        """Write the labels of an image, in place of those that are there and of their picture.
+        """Write the labels of an image, in place of those that are there, and of their picture and exports.
 
         16 bits where the ids allow it, else int32. TIFF is compressed, and described in the way of ImageJ, so that
         slices and frames are those of the image, and greys go from 0 to the largest id.
@@ -122,6 +130,18 @@ class Outputs:
         pixels = np.stack([outlined(image, plane) for image, plane in zip(planes.images, labels, strict=True)])
         self._write(self.overlays, name, pixels, planes if planes.axes else None, 255)
 
+    def write_exports(self, name: str, labels: Sequence[np.ndarray], planes: Planes) -> None:
+        """Write the exports of an image, each into the folder of its name.
+
+        Parameters and errors are those of `write_labels`.
+        """
+        for kind in self.exports:
+            with write_atomically(self._export(kind, name)) as partial:
+                EXPORTS[kind].write(partial, labels, planes)
+
+    def _export(self, kind: str, name: str) -> Path:
+        return self.folder / kind / f"{name}.{EXPORTS[kind].ending}"
+
     def _write(self, folder: Path, name: str, pixels: np.ndarray, stack: Planes | None, largest: int) -> None:
         """Write pixels (planes, M, N) or (planes, M, N, 3) as a TIFF with the axes of `stack`, else as a PNG."""
         file = folder / f"{name}.{'png' if stack is None else 'tif'}"
@@ -133,6 +153,9 @@ class Outputs:
             for outdated in (folder, self.overlays):  # of the other format, too, and pictures of other labels
                 for ending in FORMATS:
                     (outdated / f"{name}.{ending}").unlink(missing_ok=True)
+            if folder == self.folder:
+                for kind in EXPORTS:
+                    self._export(kind, name).unlink(missing_ok=True)
 
 
 def _existing(folder: Path, name: str) -> Path | None:

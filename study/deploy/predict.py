@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -19,8 +14,10 @@ from study import allotment
 from study.data.files.microscopy import Part
 from study.data.files.names import printable
 from study.deploy.assignment import Found, Job, TooLargeError, Wanted, predict_by
+from study.deploy.exports import COCO, CocoImage, coco_images
 from study.deploy.images import Planes, read_planes
 from study.deploy.outputs import Outputs, Tables, read_labels_of, tables_of
+from study.deploy.pipeline import ahead, low_threads
 from study.errors import StudyError
 from study.files import WriteError
 
@@ -28,7 +25,6 @@ _READERS = 2  # threads
 _WORKERS = min(8, allotment.cores())  # threads for clustering and writing
 _BYTES_AHEAD = 2**25  # of files that are read before the network wants them
 _PIXELS_AHEAD = 2**23  # whose maps wait for the clustering, and again whose labels wait to be written
-_Item = TypeVar("_Item", bound="Job | _Plane | _Segmented")
 _Result = TypeVar("_Result")
 
 
@@ -59,6 +55,7 @@ def predict(
     table: bool = False,
     overwrite: bool = False,
     part: Part | None = None,
+    also: str = "",
 ) -> int:
     """Segment the images of a folder and write their labels.
 
@@ -86,6 +83,8 @@ def predict(
         Segment images again that have labels.
     part : Part, optional
         Channel and scene of the files of microscopes.
+    also : str
+        Files for other tools, joined by commas, see `study.deploy.exports`: ``rois``, ``geojson`` and ``coco``.
 
     Returns
     -------
@@ -103,7 +102,9 @@ def predict(
         return work_on(model, wanted, bar, _WORKERS)
 
     part = part or Part()
-    return predict_by(here, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite, part=part)
+    return predict_by(
+        here, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite, part=part, also=also
+    )
 
 
 def work_on(model: Model, wanted: Wanted, bar: tqdm, threads: int) -> Found:
@@ -120,11 +121,12 @@ def work_on(model: Model, wanted: Wanted, bar: tqdm, threads: int) -> Found:
 
 
 class _Plane(NamedTuple):
-    """The plane `index` of an image, or all of them, which are a volume."""
+    """The plane `first` of an image, or the volume of so many planes from there."""
 
     job: Job
     planes: Planes
-    index: int | None
+    first: int
+    depth: int  # 0 for a plane
 
     @property
     def cost(self) -> int:
@@ -133,8 +135,9 @@ class _Plane(NamedTuple):
 
     @property
     def pixels(self) -> np.ndarray:
-        """(M, N, C) plane, or (P, M, N, C) volume where `index` is None."""
-        return np.stack(self.planes.images) if self.index is None else self.planes.images[self.index]
+        """(M, N, C) plane, or (P, M, N, C) volume."""
+        images = self.planes.images
+        return np.stack(images[self.first : self.first + self.depth]) if self.depth else images[self.first]
 
 
 class _Segmented(NamedTuple):
@@ -150,36 +153,43 @@ class _Segmented(NamedTuple):
         return sum(labels.size for labels in self.labels)
 
 
+class _Summary(NamedTuple):
+    """What of an image is written at the end, as far as it is wanted."""
+
+    tables: Tables | None
+    coco: list[CocoImage] | None
+
+
 class _Work:
     """Images at work; what came of them, and why some failed."""
 
     def __init__(self, model: Model, outputs: Outputs, wanted: Wanted, bar: tqdm, threads: int):
-        self.model, self.outputs, self.bar, self.threads = model, outputs, bar, threads
-        self.overlay, self.table, self.part = wanted.overlay, wanted.table, wanted.part
+        self.model, self.outputs, self.wanted, self.bar, self.threads = model, outputs, wanted, bar, threads
         self.found = Found()
 
     def segment(self, jobs: Iterable[Job]) -> None:
         """Segment images. The network runs in the thread that calls this, when it asks for the next result."""
-        with _threads(_READERS) as readers, _threads(self.threads) as workers:
-            read = _ahead(jobs, lambda job: readers.submit(read_planes, job.file, self.part), _BYTES_AHEAD)
-            labelled = _ahead(self._planes(read), lambda plane: self._labels(plane, workers), _PIXELS_AHEAD)
+        with low_threads(_READERS) as readers, low_threads(self.threads) as workers:
+            read = ahead(jobs, lambda job: readers.submit(read_planes, job.file, self.wanted.part), _BYTES_AHEAD)
+            labelled = ahead(self._planes(read), lambda plane: self._labels(plane, workers), _PIXELS_AHEAD)
             images = self._images(labelled)
-            written = _ahead(images, lambda image: workers.submit(self._write, image), _PIXELS_AHEAD)
+            written = ahead(images, lambda image: workers.submit(self._write, image), _PIXELS_AHEAD)
             self._gather((image.job, future) for image, future in written)
 
     def complete(self, jobs: Iterable[Job]) -> None:
         """Make the tables and the missing pictures of images from their labels."""
-        with _threads(self.threads) as workers:
-            self._gather(_ahead(jobs, lambda job: workers.submit(self._complete, job), _BYTES_AHEAD))
+        with low_threads(self.threads) as workers:
+            self._gather(ahead(jobs, lambda job: workers.submit(self._complete, job), _BYTES_AHEAD))
 
     def _planes(self, read: Iterable[tuple[Job, Future[Planes]]]) -> Iterator[_Plane]:
         for job, future in read:
             planes = self._outcome(job, future)
             if planes is None:
                 continue
-            for index in [None] if self.model.volumes else range(len(planes.images)):
+            depth = planes.depth if self.model.volumes else 0
+            for first in range(0, len(planes.images), depth or 1):
                 if job not in self.found.failures:
-                    yield _Plane(job, planes, index)
+                    yield _Plane(job, planes, first, depth)
 
     def _labels(self, plane: _Plane, workers: ThreadPoolExecutor) -> Future[np.ndarray]:
         """Run the network, and have its maps clustered."""
@@ -196,8 +206,8 @@ class _Work:
     def _images(self, labelled: Iterable[tuple[_Plane, Future[np.ndarray]]]) -> Iterator[_Segmented]:
         """Images all of whose planes have labels; the planes of an image come in a row."""
         labels: list[np.ndarray] = []
-        for (job, planes, index), future in labelled:
-            if not index:
+        for (job, planes, first, _), future in labelled:
+            if not first:
                 labels = []
             found = self._outcome(job, future)
             if found is not None:
@@ -205,11 +215,13 @@ class _Work:
             if len(labels) == len(planes.images):
                 yield _Segmented(job, planes, labels)
 
-    def _gather(self, written: Iterable[tuple[Job, Future[Tables | None]]]) -> None:
+    def _gather(self, written: Iterable[tuple[Job, Future[_Summary]]]) -> None:
         for job, future in written:
-            tables = self._outcome(job, future)
-            if tables is not None:
-                self.found.tables[job] = tables
+            summary = self._outcome(job, future)
+            if summary is not None and summary.tables is not None:
+                self.found.tables[job] = summary.tables
+            if summary is not None and summary.coco is not None:
+                self.found.coco[job] = summary.coco
             if job not in self.found.failures:
                 self.bar.update()
 
@@ -233,58 +245,32 @@ class _Work:
             self.bar.update()
         return None
 
-    def _write(self, image: _Segmented) -> Tables | None:
+    def _write(self, image: _Segmented) -> _Summary:
         job, planes, labels = image
         self.outputs.write_labels(job.name, labels, planes)
-        if self.overlay:
+        if self.wanted.overlay:
             self.outputs.write_overlay(job.name, labels, planes)
-        return tables_of(printable(job.file.name), labels) if self.table else None
+        self.outputs.write_exports(job.name, labels, planes)
+        return self._summary(job, labels)
 
-    def _complete(self, job: Job) -> Tables | None:
+    def _summary(self, job: Job, labels: list[np.ndarray]) -> _Summary:
+        image = printable(job.file.name)
+        return _Summary(
+            tables_of(image, labels) if self.wanted.table else None,
+            coco_images(image, labels) if COCO in self.wanted.also else None,
+        )
+
+    def _complete(self, job: Job) -> _Summary:
         file = self.outputs.labels_of(job.name)
         if file is None:
             raise StudyError(f"the labels of {job.file} have vanished: call again to make them")
         labels = read_labels_of(file)
-        if self.overlay and not self.outputs.has_overlay(job.name):
-            planes = read_planes(job.file, self.part)
+        no_overlay = self.wanted.overlay and not self.outputs.has_overlay(job.name)
+        if no_overlay or self.outputs.lacks_exports(job.name):
+            planes = read_planes(job.file, self.wanted.part)
             if [plane.shape for plane in labels] != [image.shape[:2] for image in planes.images]:
                 raise StudyError(f"{file} is not of the size of {job.file}: remove it, or set overwrite")
-            self.outputs.write_overlay(job.name, labels, planes)
-        return tables_of(printable(job.file.name), labels) if self.table else None
-
-
-def _ahead(
-    items: Iterable[_Item], submit: Callable[[_Item], Future[_Result]], limit: int
-) -> Iterator[tuple[_Item, Future[_Result]]]:
-    """Each item with its future, in their order; later ones are at work, with a `cost` of at most `limit` in all."""
-    waiting: deque[tuple[_Item, Future[_Result]]] = deque()
-    load = 0
-    for item in items:
-        while waiting and load + item.cost > limit:
-            load -= waiting[0][0].cost
-            yield waiting.popleft()
-        waiting.append((item, submit(item)))
-        load += item.cost
-        if len(waiting) > 1 and waiting[0][1].done():  # rather than when the limit is reached
-            load -= waiting[0][0].cost
-            yield waiting.popleft()
-    yield from waiting
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool whose waiting tasks are dropped when the block is left, as on Ctrl-C; those at work come to their end."""
-    pool = ThreadPoolExecutor(count, initializer=_give_way)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _give_way() -> None:
-    """Let this thread work where the network's threads leave a core idle; each of those waits for the slowest.
-
-    Only Linux has a priority for each thread.
-    """
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+            if no_overlay:
+                self.outputs.write_overlay(job.name, labels, planes)
+            self.outputs.write_exports(job.name, labels, planes)
+        return self._summary(job, labels)

@@ -9,12 +9,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from study import tracking
+from study.deploy.card import about_model, shown_metrics
 from study.deploy.package import load_package, save_package
 from study.deploy.program import PROGRAM, save_program
 from study.deploy.segmenter import Segmenter
 from study.errors import StudyError
 from study.files import given_path
-from study.metrics import drawn_scores, headline
+from study.metrics import headline
 from study.runs.resources import rebuilt_network
 from study.tracking import StoredRun
 
@@ -47,12 +48,9 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> None:
     name = name or re.sub(r"[^\w-]+", "-", f"pixel-embedding-{trained.settings.data.name}")
     facts = {key: run.tags[key] for key in ("dataset", "data_digest", "system", "study_version") if key in run.tags}
     facts |= {"run_id": run.run_id, "training_digest": trained.training_digest}
-    facts |= {name: f"{run.metrics[name]:.4f}" for name in _shown(run)}
+    facts |= {name: f"{run.metrics[name]:.4f}" for name in shown_metrics(run)}
     uri = f"models:/{name}@{alias}"
-    note = (
-        f"{run.name} on {trained.settings.data.name}: network, {trained.settings.clustering.method} clustering and its "
-        f"thresholds. Labels of a folder of images: `python -m study predict --model {uri} --images DIR --out DIR`"
-    )
+    about = about_model(run, trained.settings, trained.channels, uri, facts)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / tracking.MODEL_FOLDER
         settings = trained.settings
@@ -61,7 +59,7 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> None:
         save_package(folder, trained.weights, settings, trained.channels, facts)
         network = rebuilt_network(trained.weights, trained.channels, settings)
         save_program(folder / PROGRAM, network, settings, trained.channels)
-        version = tracking.register_model(folder, run.run_id, name, alias, note, facts)
+        version = tracking.register_model(folder, run.run_id, name, alias, about)
     by = headline(run.metrics, "val/")
     value = run.metrics.get(f"val/{by.key}")
     score = "" if value is None else f", validation {by.label} {value:{by.form}}"
@@ -99,13 +97,6 @@ def best_run(ablation: str) -> StoredRun:
     if not runs:
         raise StudyError(f"no run of the newest launch of {ablation} has finished with validation scores")
     return max(runs, key=lambda run: by.sign * run.metrics[f"val/{by.key}"])
-
-
-def _shown(run: StoredRun) -> list[str]:
-    """The metrics of a run that its model carries along."""
-    scores = drawn_scores({name.partition("/")[2] for name in run.metrics})
-    names = [f"{split}/{score.key}" for split in ("val", "test") for score in scores]
-    return [name for name in names if name in run.metrics]
 
 
 def load_model(uri: str, device: str = "auto") -> Segmenter:

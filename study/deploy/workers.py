@@ -47,6 +47,7 @@ def predict_on_workers(
     table: bool = False,
     overwrite: bool = False,
     part: Part | None = None,
+    also: str = "",
 ) -> int:
     """What `study.deploy.predict.predict` does, over the workers of an executor; labels and tables are the same.
 
@@ -77,7 +78,9 @@ def predict_on_workers(
 
     images = images.expanduser().resolve()
     part = part or Part()
-    return predict_by(work, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite, part=part)
+    return predict_by(
+        work, images, out, format=format, overlay=overlay, table=table, overwrite=overwrite, part=part, also=also
+    )
 
 
 def _work(model: Segmenter, wanted: Wanted, bar: tqdm, executor: LaunchExecutor, device: str) -> Found:

@@ -39,7 +39,7 @@ from study.tracking.reading import (
     stored_text,
     training_of,
 )
-from study.tracking.registry import MODEL_FOLDER, fetch_model, register_model
+from study.tracking.registry import MODEL_FOLDER, About, fetch_model, register_model
 from study.tracking.run import (
     ASKED,
     ENVIRONMENT,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import mlflow
-import torch
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
@@ -16,6 +18,7 @@ from mlflow.types.schema import AnyType
 
 from study.errors import StudyError, first_line
 from study.files import given_path
+from study.tracking.requirements import CODE, requirements
 from study.tracking.store import current_store
 
 MODEL_FOLDER = "segmenter"
@@ -23,8 +26,33 @@ FILES = Path("data") / MODEL_FOLDER  # where MLflow puts a folder of that name
 _SERVED_BY = "study.deploy.serve"  # module that MLflow loads the files with, in place of a pickled object
 
 
-def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, tags: dict[str, str]) -> int:
+class About(NamedTuple):
+    """What the pages of MLflow tell of a model.
+
+    Attributes
+    ----------
+    title : str
+        Name among the models of an experiment, where each version has a row.
+    family : str
+        Description of all versions, in Markdown; kept where there is one already.
+    note : str
+        Description of the version, in Markdown.
+    tags, params : mapping of str
+        Of the version, and of its row.
+    """
+
+    title: str
+    family: str
+    note: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+
+
+def register_model(folder: Path, run_id: str, name: str, alias: str, about: About) -> int:
     """Register the files of a folder as the next version of the model `name`; gives the version.
+
+    With them go the code of the study and the list of the packages that it needs, so that MLflow can load and serve the
+    model where the study is not installed.
 
     Parameters
     ----------
@@ -35,10 +63,7 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, 
     name : str
     alias : str
         Moved here from any version that has it.
-    note : str
-        Description of the version on its page, in Markdown.
-    tags : dict
-        Of the version.
+    about : About
 
     Raises
     ------
@@ -51,27 +76,30 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, note: str, 
     client = MlflowClient()
     try:
         experiment_id = client.get_run(run_id).info.experiment_id
-        logged = client.create_logged_model(experiment_id, name=MODEL_FOLDER, source_run_id=run_id)
+        title = re.sub(r"[/:%\"']", "-", about.title).replace(".", ",")  # characters that MLflow refuses
+        logged = client.create_logged_model(experiment_id, title, run_id, dict(about.tags), dict(about.params))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow's, of its own type hints
             info = Model.log(
                 artifact_path=None,
                 flavor=mlflow.pyfunc,
-                name=MODEL_FOLDER,
+                name=title,
                 model_id=logged.model_id,
                 run_id=run_id,
                 registered_model_name=name,
                 loader_module=_SERVED_BY,
                 data_path=str(folder),
                 signature=signature,
-                # the study itself is installed next to it
-                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+                code_paths=[str(CODE)],
+                pip_requirements=requirements(),
             )
         version = info.registered_model_version
         assert version is not None  # as a name was given
         client.set_registered_model_alias(name, alias, str(version))
-        client.update_model_version(name, str(version), note)
-        for key, value in tags.items():
+        client.update_model_version(name, str(version), about.note)
+        if not client.get_registered_model(name).description:
+            client.update_registered_model(name, about.family)
+        for key, value in about.tags.items():
             client.set_model_version_tag(name, str(version), key, value)
     except MlflowException as error:
         raise StudyError(f"{current_store()} refuses to register {name!r} as {alias!r}: {error.message}") from error

@@ -1,13 +1,18 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from mlflow.artifacts import download_artifacts
 
+from study.code_digest import SCORING, code_digest, digest_of
 from study.deploy.program import PROGRAM
 from study.deploy.promote import best_run, load_model, promote
 from study.errors import StudyError
 from study.runs.commands import search_run
 from study.runs.resources import opened
 from study.tracking import Point, connect, fetch_model, load_run, read_scores, start_run
+from study.tracking.requirements import requirements
 
 NAME = "pixel-embedding-synthetic-leaves"
 
@@ -38,6 +43,44 @@ def test_a_run_becomes_a_model(asked, capsys):
     with torch.no_grad():
         maps = model.network.cpu()(images)
     torch.testing.assert_close(program(images), torch.cat([maps.distance, maps.embedding], dim=1))
+
+
+def test_the_pages_tell_what_a_model_is(asked):
+    run = asked.client.get_run(asked.children["unet"].info.run_id)
+    promote(run.info.run_id, "", "told", "best")
+    version = asked.client.get_model_version_by_alias("told", "best")
+    title = f"{run.info.run_name} on synthetic-leaves"
+    settings = load_run(run.info.run_id).settings
+    clustering = settings.clustering
+    for words in (
+        f"**{title}**: network, angular clustering",
+        f"test images: SBD {run.data.metrics['test/sbd']:.3f}",
+        "thresholds, found on validation images: ",
+        f"angle {clustering.angle:g}",
+        "inside of the true foreground",
+        f"colour images scaled to {settings.data.image_size} px; profile smoke",
+    ):
+        assert words in version.description
+    logged = asked.client.get_logged_model(version.source.removeprefix("models:/"))
+    assert logged.name == title.replace(".", ",")
+    assert logged.params["clustering.angle"] == f"{clustering.angle:g}"
+    assert "trained on synthetic-leaves" in asked.client.get_registered_model("told").description
+
+
+def test_the_description_of_a_model_is_kept(asked):
+    promote(asked.children["unet"].info.run_id, "", "described", "best")
+    asked.client.update_registered_model("described", "for the greenhouse")
+    promote(asked.children["unet"].info.run_id, "", "described", "best")
+    assert asked.client.get_registered_model("described").description == "for the greenhouse"
+
+
+def test_a_model_carries_its_code_and_packages(asked):
+    promote(asked.children["unet"].info.run_id, "", "packed", "best")
+    folder = Path(download_artifacts("models:/packed@best"))
+    assert (folder / "requirements.txt").read_text().split() == requirements()
+    code = folder / "code" / "study"
+    assert digest_of(SCORING, code) == code_digest().scoring
+    assert not list(code.rglob("__pycache__"))
 
 
 def test_a_model_finds_the_test_labels_of_its_run(asked):

@@ -8,6 +8,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import venv
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -77,6 +79,49 @@ def test_requests_of_every_form(registered):
         model.predict(pd.DataFrame({"image": ["no"]}))
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Starts a Python that has the packages of this one, but not the study, in a folder without it."""
+    place = tmp_path_factory.mktemp("alone")
+    venv.create(place / "venv")
+    python = place / "venv" / "bin" / "python"
+    (packages,) = (place / "venv" / "lib").glob("*/site-packages")
+    # as a path, in which links to other folders, such as that to the study, have no effect
+    (packages / "packages.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    script = python.with_name("uvicorn")  # by which MLflow serves
+    script.write_text(f"#!{python}\nimport uvicorn\nuvicorn.main()\n")
+    script.chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
+
+    def start(*arguments, store="", **options):
+        own = environment | ({"MLFLOW_TRACKING_URI": store} if store else {})
+        return subprocess.Popen([python, *arguments], cwd=place, env=own, **options)
+
+    return start
+
+
+USER = """
+import importlib.util, json, sys
+for name in ("study", "ablations", "reports"):
+    assert importlib.util.find_spec(name) is None, f"{name} can be imported"
+import mlflow
+model = mlflow.pyfunc.load_model(sys.argv[1])
+import study
+print(json.dumps([study.__file__, model.predict(json.loads(sys.argv[2]))[0]["labels"]]))
+"""
+
+
+def test_a_model_needs_no_study(registered, alone, tmp_path):
+    """Its folder, wherever it is, holds the code."""
+    folder = Path(mlflow.artifacts.download_artifacts(URI, dst_path=str(tmp_path)))
+    request = json.dumps({"image": encoded(PIXELS)})
+    user = alone("-W", "ignore", "-c", USER, str(folder), request, stdout=subprocess.PIPE, text=True)
+    code, labels = json.loads(user.communicate(timeout=120)[0].splitlines()[-1])
+    assert Path(code).is_relative_to(folder)
+    assert labels == load_model(URI)(PIXELS).tolist()
+
+
 def ask(port, body):
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
@@ -85,14 +130,15 @@ def ask(port, body):
         return json.load(answer)["predictions"]
 
 
-def test_the_server_answers(registered, tmp_path):
+def test_the_server_answers(registered, alone, tmp_path):
+    """One that has not the study."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", URI, "--env-manager", "local", "-p", str(port)]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
+    command = ["-m", "mlflow", "models", "serve", "-m", URI, "--env-manager", "local", "-p", str(port)]
     with (tmp_path / "log").open("w+") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        store = mlflow.get_tracking_uri()
+        server = alone(*command, store=store, stdout=log, stderr=log, start_new_session=True)
         try:
             for _ in range(240):
                 try:

@@ -89,12 +89,13 @@ def by(executor, model, folder, out, **options):
 
 
 def assert_as_inline(executor, model, folder, out, capsys):
-    assert predict(model, folder, out / "wanted", overlay=True, table=True) == 1
+    also = "geojson,coco"
+    assert predict(model, folder, out / "wanted", overlay=True, table=True, also=also) == 1
     wanted = capsys.readouterr()
-    assert by(executor, model, folder, out / "found") == 1
+    assert by(executor, model, folder, out / "found", also=also) == 1
     assert contents(out / "found") == contents(out / "wanted")
     assert [text.replace("found", "wanted") for text in capsys.readouterr()] == list(wanted)
-    assert len(names(out / "found")) == 2 + 2 * 7
+    assert len(names(out / "found")) == 3 + 3 * 7  # of all images; of each
 
 
 @pytest.fixture
