@@ -39,11 +39,12 @@ def outcome_of(command):
 
 
 def assert_told(command, *words, status=1):
-    """The command ends with its status and a single line that holds the words."""
+    """The command ends with its status and a single line that holds the words, and maybe a list of names below it."""
     found = outcome_of(command)
     assert isinstance(found.exception, SystemExit), found.exception
     assert found.exit_code == status
-    (line,) = found.stderr.splitlines()
+    line, *more = found.stderr.splitlines()
+    assert all(names.startswith("  ") and len(names) <= 100 for names in more)  # a long list of names
     assert line.startswith("Error: ")
     for word in words:
         assert word in line
@@ -129,7 +130,7 @@ def test_the_check_of_many_defects_returns_1(tmp_path, write_folder):
 
 def test_data_that_is_not_there(tmp_path, write_folder):
     for command in (train, ablate):
-        assert_told(command("--dataset", "leafs"), "unknown data set 'leafs': choose one of bbbc006")
+        assert_told(command("--dataset", "leafs"), "unknown data set 'leafs', did you mean synthetic-leaves? Choose one of bbbc006")
         assert_told(command("--dataset", "cvppp2017"), "data set cvppp2017 needs data_root", "A1/")
         assert_told(on_folder(tmp_path / "none", command), f"data_root {tmp_path}/none is not a folder")
     (tmp_path / "empty").mkdir()
@@ -144,7 +145,7 @@ def test_data_that_is_not_there(tmp_path, write_folder):
     [
         (
             "network.widht=3",
-            "unknown setting 'network.widht': choose one of network.",
+            "unknown setting 'network.widht', did you mean network.",
         ),
         ("clustering.angle=270", "setting clustering.angle must be at least 0.1 and at most 180, not 270"),
         ("training.steps=many", "setting training.steps must be a whole number, not 'many'"),
@@ -163,7 +164,7 @@ def test_names_that_are_unknown():
     assert_told(train("--profile", "fast"), "unknown profile 'fast': choose one of full, quick, smoke")
     assert_told(train("--preset", "mine"), "unknown preset 'mine': choose one of code, paper")
     assert_told(ablate("--executor", "threads"), "unknown executor 'threads': choose one of dask, inline, pool")
-    assert_told((ablations_main, ["lamda"]), "unknown ablation 'lamda': choose one of", "lambda")
+    assert_told((ablations_main, ["lamda"]), "unknown ablation 'lamda', did you mean lambda? Choose one of these:")
 
 
 @pytest.mark.parametrize("command", [train(), ablate()])
@@ -183,7 +184,7 @@ def test_the_profile_of_the_papers_has_another_name_than_the_preset(command):
 def test_commands_that_are_spelled_otherwise_name_the_right_one(before, now):
     found = outcome_of((study_main, [before, "--run_id", "x"]))
     assert found.exit_code == 2
-    assert found.stderr.splitlines()[-1].startswith(f"Error: unknown command {before!r}: choose one of {now}, ")
+    assert found.stderr.splitlines()[-1].startswith(f"Error: unknown command {before!r}, did you mean {now}")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ def test_runs_that_cannot_be_evaluated(asked):
     child = asked.children["unet"]
     assert_told((study_main, ["evaluate", "--run_id", "abc"]), "there is no run 'abc' in sqlite:///")
     assert_told(evaluate(asked.parent), "keeps no network")
-    assert_told(evaluate(child, "--split", "tset"), "unknown split 'tset': choose one of test, train, val")
+    assert_told(evaluate(child, "--split", "tset"), "unknown split 'tset', did you mean test? Choose one of test, train, val")
     assert_told(evaluate(child, "--set", "network.depth=3"), "network.depth belongs to the trained network")
     assert_told(evaluate(child, "--dataset", "folder"), "data set folder needs data_root")
     assert outcome_of((study_main, ["evaluate"])).exit_code == 2

@@ -189,7 +189,7 @@ def test_what_cannot_be_searched(objectives, changes, words, asked):
 
 
 def test_unknown_split_and_run(asked):
-    with pytest.raises(StudyError, match="unknown split 'tset': choose one of test, train, val"):
+    with pytest.raises(StudyError, match=r"unknown split 'tset', did you mean test\? Choose one of test, train, val"):
         evaluate_run(asked.children["unet"].info.run_id, "tset", {})
     with pytest.raises(StudyError, match="there is no run 'tset'"):
         evaluate_run("tset", "test", {})
