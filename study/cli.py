@@ -54,7 +54,12 @@ def train_command(seed: int, reuse: bool, **options: Any) -> None:
     """Train one network, score it and log both to MLflow."""
     from study.runs.commands import train_one
 
-    train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
+    run_id = train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
+    program = click.get_current_context().find_root().info_name  # as the user has called it
+    click.echo(
+        f"make a model of it for `predict`: {program} promote --run_id {run_id}\n"
+        f"score it on other images: {program} evaluate --run_id {run_id} --dataset folder --data_root FOLDER"
+    )
 
 
 @main.command("settings")

@@ -45,8 +45,8 @@ def threads_for(settings: Settings, slots: int) -> int:
     return settings.training.threads or max(1, allotment.cores() // slots)
 
 
-def train_one(settings: Settings, *, reuse: bool = True) -> None:
-    """Train, score and log a single run in this process.
+def train_one(settings: Settings, *, reuse: bool = True) -> str:
+    """Train, score and log a single run in this process, and tell where to look at it; gives its id.
 
     Without `reuse`, no result of earlier runs is taken, and none of their checkpoints resumed.
 
@@ -76,6 +76,8 @@ def train_one(settings: Settings, *, reuse: bool = True) -> None:
     if isinstance(outcome, Failure):
         raise StudyError(outcome.reason)
     tqdm.write(in_words(outcome.table, "test"))
+    tqdm.write(tracking.how_to_open(outcome.run_id))
+    return outcome.run_id
 
 
 def evaluate_run(
@@ -127,7 +129,7 @@ def evaluate_run(
     tqdm.write(note)
     with _own_run(experiment, name, note, tags, settings) as run:
         table = score(run)
-    tqdm.write(in_words(table, split))
+    tqdm.write(f"{in_words(table, split)}\n{tracking.how_to_open(run.run_id)}")
 
 
 _Score = Callable[[TrackedRun], pd.DataFrame]  # scores a split and logs that to a run; gives the table
@@ -206,7 +208,7 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
             )
     changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
     tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
-    tqdm.write(in_words(table, "test"))
+    tqdm.write(f"{in_words(table, 'test')}\n{tracking.how_to_open(run.run_id)}")
 
 
 @contextmanager

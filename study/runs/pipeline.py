@@ -84,16 +84,16 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
                 job.experiment_id, job.digest, str(job.tags.get("variant", ""))
             )
             if own is not None:
-                return _result(job, own, *tracking.read_scores(own, "test"))
+                return _result(job, own, own, *tracking.read_scores(own, "test"))
         source, scores = training.finished_run(job)
         run = start(job)
         with tracking.working_on(run), _traceback_kept(run):
             if scores is not None:
                 tracking.copy_run(source, run)
-                return _result(job, source, *scores)
+                return _result(job, run.run_id, source, *scores)
             scored = _score(job, training, run)
         training.finished[job.digest] = run.run_id
-        return _result(job, run.run_id, *scored)
+        return _result(job, run.run_id, run.run_id, *scored)
     except StudyError as error:
         return Failure(job.planned, str(error))
     except Exception as error:
@@ -138,10 +138,10 @@ def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> No
     run.set_tags({"data_digest": digest})
 
 
-def _result(job: Job, run_id: str, table: pd.DataFrame, pictures: list[np.ndarray]) -> Result:
-    """The result of a job, whose scores the run `run_id` has."""
-    environments = tracking.environments_of(run_id)
-    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, environments)
+def _result(job: Job, run_id: str, source: str, table: pd.DataFrame, pictures: list[np.ndarray]) -> Result:
+    """The result of a job, which the run `run_id` shows; its scores were made in the run `source`."""
+    environments = tracking.environments_of(source)
+    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, environments, run_id)
 
 
 def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame, list[np.ndarray]]:

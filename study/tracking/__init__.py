@@ -52,4 +52,13 @@ from study.tracking.run import (
     tuned_settings,
     working_on,
 )
-from study.tracking.store import check_reachable, connect, current_store, is_gone, share_view, told_if_gone, use_store
+from study.tracking.store import (
+    check_reachable,
+    connect,
+    current_store,
+    how_to_open,
+    is_gone,
+    share_view,
+    told_if_gone,
+    use_store,
+)
