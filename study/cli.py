@@ -12,6 +12,7 @@ import click
 
 from study.options import (
     Commands,
+    among,
     data_root_option,
     dataset_option,
     executor_options,
@@ -23,7 +24,13 @@ from study.options import (
 from study.profiles import layers_of, load_settings, parse_overrides
 from study.systems import SYSTEMS
 
-_system = click.option("--system", default="wnet", show_default=True, help=f"What is trained: {', '.join(SYSTEMS)}.")
+_system = click.option(
+    "--system",
+    default="wnet",
+    show_default=True,
+    help=f"What is trained: {', '.join(SYSTEMS)}.",
+    shell_complete=among(SYSTEMS),
+)
 _run_id = click.option("--run_id", required=True, help="Id of a finished run, from the MLflow page.")
 _split = click.option("--split", default="test", show_default=True, help="Which images: train, val or test.")
 _model = click.option(

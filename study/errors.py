@@ -17,11 +17,14 @@ class StudyError(Exception):
     """
 
 
-def unknown_name(kind: str, name: str, known: Iterable[object]) -> StudyError:
-    """A StudyError for a name that is none of `known`: up to three similar names, then all by the alphabet."""
+def unknown_name(kind: str, name: str, known: Iterable[object], also: Iterable[str] = ()) -> StudyError:
+    """A StudyError for a name that is none of `known`: up to three similar names, then all by the alphabet.
+
+    Names of `also` are told where they are similar, and are not listed.
+    """
     names = sorted(map(str, known))
-    likeness = {other: _likeness(str(name), other) for other in names}
-    similar = sorted((other for other in names if likeness[other] >= 0.6), key=lambda other: -likeness[other])[:3]
+    likeness = {other: _likeness(str(name), other) for other in (*names, *also)}
+    similar = sorted((other for other in likeness if likeness[other] >= 0.6), key=lambda other: -likeness[other])[:3]
     guess = f", did you mean {' or '.join(similar)}? Choose" if similar else ": choose"
     return StudyError(f"unknown {kind} {name!r}{guess} one of {listed(names)}")
 
@@ -41,7 +44,7 @@ def listed(names: Iterable[str]) -> str:
 def _likeness(name: str, other: str) -> float:
     """From 0 to 1; a name may also be like a part of the other, such as `angle` of `clustering.angle`."""
     name, other = name.casefold(), other.casefold()
-    parts = {part for separators in (r"[.]", r"[._-]") for part in re.split(separators, other)} - {other}
+    parts = {part for separators in (r"[. ]", r"[. _-]") for part in re.split(separators, other)} - {other}
     ratios = {part: difflib.SequenceMatcher(None, part, name).ratio() for part in (other, *parts)}
     return max(ratio if part == other else 0.95 * ratio for part, ratio in ratios.items())
 

@@ -150,7 +150,9 @@ def test_the_image_alone():
 
 
 def test_unknown_key_lists_the_known():
-    with pytest.raises(StudyError, match=r"unknown data set 'cells', did you mean synthetic-cells\? Choose one of bbbc006") as error:
+    with pytest.raises(
+        StudyError, match=r"unknown data set 'cells', did you mean synthetic-cells\? Choose one of bbbc006"
+    ) as error:
         open_dataset(Data(name="cells"))
     assert {*str(error.value).partition("Choose one of ")[2].split(", ")} == DATASETS.keys()
 
