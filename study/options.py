@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -115,6 +116,14 @@ def executor_options(default: str, words: str) -> Callable:
     return with_options
 
 
+def _tell_given_run(fault: str) -> None:
+    """Let the run that `mlflow run` has made for this program say why it fails, where nothing else has taken it."""
+    if "MLFLOW_RUN_ID" in os.environ:
+        from study.tracking import tell_given_run  # which takes seconds to import
+
+        tell_given_run(fault)
+
+
 def exits(command: Callable[..., int | None]) -> Callable[..., None]:
     """Let a command end with status 1 where it gives a number of failures, and a StudyError with its sentence."""
 
@@ -123,6 +132,7 @@ def exits(command: Callable[..., int | None]) -> Callable[..., None]:
         try:
             failed = command(*args, **kwargs)
         except StudyError as error:
+            _tell_given_run(str(error))
             raise click.ClickException(str(error)) from None
         except KeyboardInterrupt:
             click.echo("stopped", err=True)

@@ -278,6 +278,21 @@ def test_runs_that_cannot_be_evaluated(asked):
     assert outcome_of((study_main, ["evaluate"])).exit_code == 2
 
 
+def test_the_run_of_mlflow_run_says_why_it_fails(store, monkeypatch):
+    given = store.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    assert_told(train("--dataset", "leafs"), "unknown data set 'leafs'")
+    tags = store.get_run(given).data.tags
+    assert tags["failure"].startswith("unknown data set 'leafs', did you mean synthetic-leaves?")
+    assert tags["mlflow.note.content"] == tags["failure"]
+    assert "MLFLOW_RUN_ID" not in os.environ
+    monkeypatch.setenv("MLFLOW_RUN_ID", "none")  # of another store
+    assert_told(train("--dataset", "leafs"), "unknown data set 'leafs'")
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
+    assert_told(train("--dataset", "leafs"), "unknown data set 'leafs'")
+
+
 def test_stopping_by_the_keyboard(monkeypatch):
     def stopped(*_, **__):
         raise KeyboardInterrupt
