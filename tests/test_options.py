@@ -274,6 +274,8 @@ def test_runs_that_cannot_be_evaluated(asked):
         evaluate(child, "--split", "tset"), "unknown split 'tset', did you mean test? Choose one of test, train, val"
     )
     assert_told(evaluate(child, "--set", "network.depth=3"), "network.depth belongs to the trained network")
+    misspelt = "unknown setting 'clusterin.angle', did you mean clustering.angle"
+    assert_told(evaluate(child, "--set", "clusterin.angle=3"), misspelt)
     assert_told(evaluate(child, "--dataset", "folder"), "data set folder needs data_root")
     assert outcome_of((study_main, ["evaluate"])).exit_code == 2
 

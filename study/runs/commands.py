@@ -15,7 +15,7 @@ from study.data import Dataset
 from study.data.batches import check_channels
 from study.data.content import in_two_splits
 from study.data.sets.folder import INDEX
-from study.errors import StudyError
+from study.errors import StudyError, unknown_name
 from study.evaluation import in_words
 from study.executors import Inline, LaunchExecutor
 from study.files import given_path
@@ -33,7 +33,7 @@ from study.runs.result_lookup import ResultLookup
 from study.runs.scoring import log_split, score_split
 from study.runs.spread_scoring import known_images, score_by
 from study.runs.threshold_search import search_thresholds
-from study.settings import Settings
+from study.settings import Settings, all_names
 from study.tracking import ASKED, TrackedRun
 from study.tuning import check_objectives, paper_thresholds
 
@@ -240,8 +240,11 @@ def _searched_data(run_id: str, settings: Settings, own: Mapping[str, str]) -> D
 
 def _changed(trained: tracking.FinishedRun, changes: dict[str, str], *allowed: str) -> Settings:
     """The settings of a finished run with `changes` to some of them, or groups of them."""
+    known = [name for name in all_names() if name in allowed or name.split(".")[0] in allowed]
     for name in changes:
         if name not in allowed and name.split(".")[0] not in allowed:
+            if name not in all_names():
+                raise unknown_name("setting", name, known)
             raise StudyError(f"{name} belongs to the trained network: only {', '.join(allowed)} can be set")
     return trained.settings.with_(changes)
 
