@@ -18,9 +18,9 @@ def run_seconds(tag: str, value: str) -> list[float]:
     condition = f"tags.`{tag}` = '{value}' and attributes.status = 'FINISHED'"
     newest_first = ["attributes.start_time DESC"]
     found = MlflowClient().search_runs(active_experiments(), condition, max_results=_NEWEST, order_by=newest_first)
-    return [_seconds(run) for run in found if run.info.end_time]
+    return [_seconds(run) for run in found]
 
 
 def _seconds(run: Run) -> float:
-    took = (run.info.end_time - run.info.start_time) / 1000
+    took = ((run.info.end_time or 0) - run.info.start_time) / 1000
     return max(took, run.data.metrics.get("perf/training_seconds", 0.0))
