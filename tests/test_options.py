@@ -187,7 +187,7 @@ def test_the_profile_of_the_papers_has_another_name_than_the_preset(command):
 def test_commands_that_are_spelled_otherwise_name_the_right_one(before, now):
     found = outcome_of((study_main, [before, "--run_id", "x"]))
     assert found.exit_code == 2
-    assert found.stderr.splitlines()[-1].startswith(f"Error: unknown command {before!r}, did you mean {now}")
+    assert f"\nError: unknown command {before!r}, did you mean {now}" in found.stderr
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_later_layers_win():
         ("network.norm=layer", "choose one of batch, group, none"),
         (
             "clustering.method=kmeans",
-            "did you mean mean-shift? Choose one of affinity-watershed, angular, components, components-wat",
+            "did you mean mean-shift? Choose one of these:",
         ),
         ("clustering.method=mutex-watershed,clustering.range=1", "at least 2"),
         ("clustering.method=mean-shift,clustering.bandwidth=3", "at most 2"),
