@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # with these come torch and MLflow, which the command imports
     from study.ablation.design import Ablation
 
 ALL = "all"  # what a user types for the questions that have a place in it
+WORDS_OF_ALL = "the questions of the W-Net paper, in its order; what several of them need is trained once"
 
 
 def find_questions() -> dict[str, ModuleType]:

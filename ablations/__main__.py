@@ -1,4 +1,4 @@
-"""`python -m ablations NAME`: run one ablation, or all. Only the command: nobody imports from it.
+"""`python -m ablations NAME`: run one ablation, or all. Only the command: no other module of the study imports it.
 
 It imports what it works with when it is called: `--help` needs neither torch nor MLflow, and the processes of a pool,
 which import this module too, need other things.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ablations import asked_by
+from ablations import ALL, WORDS_OF_ALL, asked_by
+from ablations._listed import listed_questions
 from study.errors import StudyError
-from study.options import executor_options, exits, reuse_option, settings_options
+from study.options import Commands, executor_options, exits, reuse_option, settings_options
 from study.profiles import Layer, Resolved, layers_of, resolve
 
 if TYPE_CHECKING:
@@ -33,14 +35,51 @@ def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> No
         from study.cli import main as study
 
         try:
-            click.echo(mlproject(main, study.commands, report), nl=False)
+            click.echo(mlproject(run_question, study.commands, report), nl=False)
         except StudyError as error:
             raise click.ClickException(str(error)) from None
         ctx.exit()
 
 
+class Questions(Commands):
+    """A command for each question, with the options that all of them have."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the questions, and the one for several of them."""
+        return [*listed_questions(), ALL]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command that asks a question; None where there is none of that name."""
+        if name == ALL:
+            asked = ", ".join(one.name for one in listed_questions().values() if one.order_in_all is not None)
+            return _command_of(name, f"Ask {WORDS_OF_ALL}: {asked}.", f"Ask {WORDS_OF_ALL}.")
+        if (listed := listed_questions().get(name)) is not None:
+            return _command_of(name, listed.help().replace("\n\n", "\n\n\b\n"), listed.line)
+        try:
+            (ablation,) = asked_by(name)
+        except StudyError as error:
+            raise click.ClickException(str(error)) from None
+        return _command_of(name, ablation.question)
+
+
+def _command_of(name: str, words: str, line: str | None = None) -> click.Command:
+    assert run_question.callback is not None
+    asked = partial(run_question.callback, name)
+    return click.Command(name, params=run_question.params, callback=asked, help=words, short_help=line)
+
+
+@click.command(cls=Questions, options_metavar="", subcommand_metavar="NAME [OPTIONS]")
+@click.option(
+    "--mlproject", is_flag=True, is_eager=True, expose_value=False, callback=_print_mlproject, help="Print MLproject."
+)
+def main() -> None:
+    """Ask a question by training all its variants, and log the answer to MLflow.
+
+    NAME --help tells what is varied, the control, and the cost.
+    """
+
+
 @click.command()
-@click.argument("name")
 @settings_options("")
 @click.option("--seeds", default="0", show_default=True, help="Seeds of each variant, joined by commas: 0,1,2.")
 @executor_options("pool", "Trainings")
@@ -48,11 +87,8 @@ def _print_mlproject(ctx: click.Context, _: click.Parameter, wanted: bool) -> No
 @click.option("--settings", default=False, type=bool, help="1: print the settings of the control, and do nothing.")
 @reuse_option
 @click.option("--report", default=True, show_default=True, type=bool, help="0: make no pages of tables and figures.")
-@click.option(
-    "--mlproject", is_flag=True, is_eager=True, expose_value=False, callback=_print_mlproject, help="Print MLproject."
-)
 @exits
-def main(
+def run_question(
     name: str,
     seeds: str,
     executor: str,

@@ -8,15 +8,14 @@ from collections.abc import Mapping
 
 import click
 
-from ablations import ALL, find_questions
+from ablations import ALL, WORDS_OF_ALL, find_questions
 from study.errors import StudyError
 
 MAIN = "lambda"  # the question of the entry point `main`
-_WORDS_OF_ALL = "the questions of the W-Net paper, in its order; what several of them need is trained once"
 
 
 def mlproject(ablate: click.Command, commands: Mapping[str, click.Command], report: click.Command) -> str:
-    """The text of MLproject, from the commands `python -m ablations`, `python -m study` (by name), `python -m reports`.
+    """The text of MLproject, from the commands of a question, of `python -m study` (by name), and `python -m reports`.
 
     Raises StudyError if two entry points have the same name.
     """
@@ -26,7 +25,7 @@ def mlproject(ablate: click.Command, commands: Mapping[str, click.Command], repo
     for name, module in questions.items():
         words = (module.__doc__ or module.ABLATION.question).partition("\n")[0]
         points.append((module.ABLATION.entry_point, words, f"ablations {name}", ablate))
-    points.append((f"ablate_{ALL}", _WORDS_OF_ALL, f"ablations {ALL}", ablate))
+    points.append((f"ablate_{ALL}", WORDS_OF_ALL, f"ablations {ALL}", ablate))
     points.append(("report", _first_sentence(report), "reports {name}", report))
     for name, count in Counter(name for name, *_ in points).items():
         if count > 1:

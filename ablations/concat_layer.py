@@ -8,16 +8,26 @@ Run:      mlflow run . -e ablate_concat_layer
 from pathlib import Path
 
 from study.ablation.design import Ablation
-from study.networks import CONCAT_LAYERS
+
+# `study.networks.CONCAT_LAYERS`, in the order of Table 1, written out: torch, which comes with it, takes seconds
+_LAYERS = {
+    "none": "unet",
+    "coordinate": "unet",
+    "distmap": "wnet",
+    "dfeat.8": "wnet",
+    "dfeat.32": "wnet",
+    "efeat.32": "wnet",
+    "dfeat.16+efeat.16": "wnet",
+}
 
 ABLATION = Ablation(
     name="concat_layer",
     question="What should the first U-Net forward to the second?",
-    varied={"network.concat_layer": list(CONCAT_LAYERS)},  # in the order of Table 1
+    varied={"network.concat_layer": list(_LAYERS)},
     control={"network.concat_layer": "dfeat.32"},
     # without a first U-Net there is nothing to forward
     dependent_settings={
-        ("network.concat_layer", layer): {"network.name": network} for layer, network in CONCAT_LAYERS.items()
+        ("network.concat_layer", layer): {"network.name": network} for layer, network in _LAYERS.items()
     },
     printed=Path(__file__).parent / "printed" / "wnet_table1.csv",
     pictures={"embeddings": [{"network.concat_layer": "none"}, {"network.concat_layer": "dfeat.32"}]},

@@ -12,6 +12,7 @@ import click
 
 from study.options import (
     Commands,
+    among,
     data_root_option,
     dataset_option,
     executor_options,
@@ -23,7 +24,13 @@ from study.options import (
 from study.profiles import layers_of, load_settings, parse_overrides
 from study.systems import SYSTEMS
 
-_system = click.option("--system", default="wnet", show_default=True, help=f"What is trained: {', '.join(SYSTEMS)}.")
+_system = click.option(
+    "--system",
+    default="wnet",
+    show_default=True,
+    help=f"What is trained: {', '.join(SYSTEMS)}.",
+    shell_complete=among(SYSTEMS),
+)
 _run_id = click.option("--run_id", required=True, help="Id of a finished run, from the MLflow page.")
 _split = click.option("--split", default="test", show_default=True, help="Which images: train, val or test.")
 _model = click.option(
@@ -54,7 +61,12 @@ def train_command(seed: int, reuse: bool, **options: Any) -> None:
     """Train one network, score it and log both to MLflow."""
     from study.runs.commands import train_one
 
-    train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
+    run_id = train_one(load_settings(**options).with_({"seed": seed}), reuse=reuse)
+    program = click.get_current_context().find_root().info_name  # as the user has called it
+    click.echo(
+        f"make a model of it for `predict`: {program} promote --run_id {run_id}\n"
+        f"score it on other images: {program} evaluate --run_id {run_id} --dataset folder --data_root FOLDER"
+    )
 
 
 @main.command("settings")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -20,9 +21,19 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if not args[0].startswith("-") and args[0] not in self.commands:
-            raise click.UsageError(str(unknown_name("command", args[0], self.commands)), ctx)
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            names = self.list_commands(ctx)
+            groups = {name: found for name in names if isinstance(found := self.get_command(ctx, name), click.Group)}
+            below = [f"{name} {command}" for name, group in groups.items() for command in group.list_commands(ctx)]
+            raise click.UsageError(str(unknown_name("command", args[0], names, below)), ctx)
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its whole first sentence, which click would cut."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, found.get_short_help_str(limit=1000)) for name, found in commands if found is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def _profile(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -31,9 +42,14 @@ def _profile(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
+def among(names: Iterable[str]) -> Callable:
+    """What a shell offers for the value of an option: those names that begin as it does."""
+    return lambda _context, _option, begun: [name for name in names if name.startswith(begun)]
+
+
 def dataset_option(words: str = "Data set", **more: Any) -> Callable:
     """The option `--dataset`, whose values are the keys of `DATASETS`; `more` goes to `click.option`."""
-    return click.option("--dataset", help=f"{words}: {', '.join(DATASETS)}.", **more)
+    return click.option("--dataset", help=f"{words}: {', '.join(DATASETS)}.", shell_complete=among(DATASETS), **more)
 
 
 def data_root_option(parameter: str = "data_root", words: str = "Folder of the data set.") -> Callable:
@@ -54,8 +70,17 @@ def settings_options(dataset: str) -> Callable:
     def with_options(command: Callable) -> Callable:
         for option in (
             set_option("Single settings, joined by commas: loss.inter_weight=10,network.embedding_dim=16."),
-            click.option("--preset", default="paper", show_default=True, help=preset_words),
-            click.option("--profile", default="quick", show_default=True, callback=_profile, help=profile_words),
+            click.option(
+                "--preset", default="paper", show_default=True, help=preset_words, shell_complete=among(PRESETS)
+            ),
+            click.option(
+                "--profile",
+                default="quick",
+                show_default=True,
+                callback=_profile,
+                help=profile_words,
+                shell_complete=among(PROFILES),
+            ),
             data_root_option("root"),
             dataset_option(default=dataset, show_default=True if dataset else "that of the question"),
         ):
@@ -91,6 +116,14 @@ def executor_options(default: str, words: str) -> Callable:
     return with_options
 
 
+def _tell_given_run(fault: str) -> None:
+    """Let the run that `mlflow run` has made for this program say why it fails, where nothing else has taken it."""
+    if "MLFLOW_RUN_ID" in os.environ:
+        from study.tracking import tell_given_run  # which takes seconds to import
+
+        tell_given_run(fault)
+
+
 def exits(command: Callable[..., int | None]) -> Callable[..., None]:
     """Let a command end with status 1 where it gives a number of failures, and a StudyError with its sentence."""
 
@@ -99,6 +132,7 @@ def exits(command: Callable[..., int | None]) -> Callable[..., None]:
         try:
             failed = command(*args, **kwargs)
         except StudyError as error:
+            _tell_given_run(str(error))
             raise click.ClickException(str(error)) from None
         except KeyboardInterrupt:
             click.echo("stopped", err=True)

@@ -56,7 +56,7 @@ ALL = {"training", "maps", "scoring"}
         ("figures/scores.py", "import numpy", "import math\nimport numpy", set()),
         ("tracking/run.py", "import json", "import json\nimport math", set()),
         ("version.py", '"0.1.0"', '"0.2.0"', set()),
-        ("errors.py", "choose one of", "take one of", set()),
+        ("errors.py", "did you mean", "is it", set()),
     ],
 )
 def test_what_an_edit_changes(file, old, new, redone, copied, tmp_path):

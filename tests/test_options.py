@@ -39,11 +39,12 @@ def outcome_of(command):
 
 
 def assert_told(command, *words, status=1):
-    """The command ends with its status and a single line that holds the words."""
+    """The command ends with its status and a single line that holds the words, and maybe a list of names below it."""
     found = outcome_of(command)
     assert isinstance(found.exception, SystemExit), found.exception
     assert found.exit_code == status
-    (line,) = found.stderr.splitlines()
+    line, *more = found.stderr.splitlines()
+    assert all(names.startswith("  ") and len(names) <= 100 for names in more)  # a long list of names
     assert line.startswith("Error: ")
     for word in words:
         assert word in line
@@ -129,7 +130,10 @@ def test_the_check_of_many_defects_returns_1(tmp_path, write_folder):
 
 def test_data_that_is_not_there(tmp_path, write_folder):
     for command in (train, ablate):
-        assert_told(command("--dataset", "leafs"), "unknown data set 'leafs': choose one of bbbc006")
+        assert_told(
+            command("--dataset", "leafs"),
+            "unknown data set 'leafs', did you mean synthetic-leaves? Choose one of bbbc006",
+        )
         assert_told(command("--dataset", "cvppp2017"), "data set cvppp2017 needs data_root", "A1/")
         assert_told(on_folder(tmp_path / "none", command), f"data_root {tmp_path}/none is not a folder")
     (tmp_path / "empty").mkdir()
@@ -144,7 +148,7 @@ def test_data_that_is_not_there(tmp_path, write_folder):
     [
         (
             "network.widht=3",
-            "unknown setting 'network.widht': choose one of network.",
+            "unknown setting 'network.widht', did you mean network.",
         ),
         ("clustering.angle=270", "setting clustering.angle must be at least 0.1 and at most 180, not 270"),
         ("training.steps=many", "setting training.steps must be a whole number, not 'many'"),
@@ -163,7 +167,7 @@ def test_names_that_are_unknown():
     assert_told(train("--profile", "fast"), "unknown profile 'fast': choose one of full, quick, smoke")
     assert_told(train("--preset", "mine"), "unknown preset 'mine': choose one of code, paper")
     assert_told(ablate("--executor", "threads"), "unknown executor 'threads': choose one of dask, inline, pool")
-    assert_told((ablations_main, ["lamda"]), "unknown ablation 'lamda': choose one of", "lambda")
+    assert_told((ablations_main, ["lamda"]), "unknown ablation 'lamda', did you mean lambda? Choose one of these:")
 
 
 @pytest.mark.parametrize("command", [train(), ablate()])
@@ -183,12 +187,17 @@ def test_the_profile_of_the_papers_has_another_name_than_the_preset(command):
 def test_commands_that_are_spelled_otherwise_name_the_right_one(before, now):
     found = outcome_of((study_main, [before, "--run_id", "x"]))
     assert found.exit_code == 2
-    assert found.stderr.splitlines()[-1].startswith(f"Error: unknown command {before!r}: choose one of {now}, ")
+    assert f"\nError: unknown command {before!r}, did you mean {now}" in found.stderr
 
 
 @pytest.mark.parametrize(
     "command",
-    [(study_main, ["train"]), (study_main, ["import_labels"]), (ablations_main, []), (study_main, ["evaluate"])],
+    [
+        (study_main, ["train"]),
+        (study_main, ["import_labels"]),
+        (ablations_main, ["lambda"]),
+        (study_main, ["evaluate"]),
+    ],
 )
 def test_the_help_lists_the_data_sets(command):
     told = " ".join(outcome_of((command[0], [*command[1], "--help"])).output.split())
@@ -261,10 +270,29 @@ def test_runs_that_cannot_be_evaluated(asked):
     child = asked.children["unet"]
     assert_told((study_main, ["evaluate", "--run_id", "abc"]), "there is no run 'abc' in sqlite:///")
     assert_told(evaluate(asked.parent), "keeps no network")
-    assert_told(evaluate(child, "--split", "tset"), "unknown split 'tset': choose one of test, train, val")
+    assert_told(
+        evaluate(child, "--split", "tset"), "unknown split 'tset', did you mean test? Choose one of test, train, val"
+    )
     assert_told(evaluate(child, "--set", "network.depth=3"), "network.depth belongs to the trained network")
+    misspelt = "unknown setting 'clusterin.angle', did you mean clustering.angle"
+    assert_told(evaluate(child, "--set", "clusterin.angle=3"), misspelt)
     assert_told(evaluate(child, "--dataset", "folder"), "data set folder needs data_root")
     assert outcome_of((study_main, ["evaluate"])).exit_code == 2
+
+
+def test_the_run_of_mlflow_run_says_why_it_fails(store, monkeypatch):
+    given = store.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    assert_told(train("--dataset", "leafs"), "unknown data set 'leafs'")
+    tags = store.get_run(given).data.tags
+    assert tags["failure"].startswith("unknown data set 'leafs', did you mean synthetic-leaves?")
+    assert tags["mlflow.note.content"] == tags["failure"]
+    assert "MLFLOW_RUN_ID" not in os.environ
+    monkeypatch.setenv("MLFLOW_RUN_ID", "none")  # of another store
+    assert_told(train("--dataset", "leafs"), "unknown data set 'leafs'")
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
+    assert_told(train("--dataset", "leafs"), "unknown data set 'leafs'")
 
 
 def test_stopping_by_the_keyboard(monkeypatch):
@@ -367,4 +395,5 @@ def test_real_processes_end_with_a_sentence(processes, name, words):
     assert err.startswith(words)
     if name == "check":
         assert "/none is not a folder" in err  # the whole path, as it was understood
-    assert len(err.splitlines()) == 1
+    _, *names = err.splitlines()
+    assert all(line.startswith("  ") for line in names)

@@ -134,7 +134,7 @@ def test_later_layers_win():
         ("network.norm=layer", "choose one of batch, group, none"),
         (
             "clustering.method=kmeans",
-            "choose one of mean-shift, affinity-watershed, angular, components, components-watershed, growing, hdbscan",
+            "did you mean mean-shift? Choose one of these:",
         ),
         ("clustering.method=mutex-watershed,clustering.range=1", "at least 2"),
         ("clustering.method=mean-shift,clustering.bandwidth=3", "at most 2"),
@@ -176,7 +176,7 @@ def test_a_wrong_override_is_refused_with_its_name(overrides, words):
     with pytest.raises(StudyError) as error:
         load_settings(overrides=overrides)
     assert words in str(error.value)
-    assert "\n" not in str(error.value)
+    assert all(len(line) <= 300 for line in str(error.value).splitlines())
 
 
 @pytest.mark.parametrize("name", RENAMED)
@@ -288,7 +288,9 @@ def test_an_override_of_the_network_leaves_the_systems_layer_out():
 
 
 def test_unknown_profile_preset_and_system():
-    with pytest.raises(StudyError, match="unknown system 'w-net': choose one of wnet, unet, affinity-learning"):
+    with pytest.raises(
+        StudyError, match=r"unknown system 'w-net', did you mean wnet or unet\? Choose one of affinity-learning"
+    ):
         load_settings(system="w-net")
     with pytest.raises(StudyError, match="unknown profile 'fast': choose one of full, quick, smoke"):
         load_settings(profile="fast")

@@ -10,7 +10,9 @@ import study
 from study.cli import main as study_main
 
 HEAVY = {"torch", "mlflow", "pandas", "seaborn", "sklearn", "matplotlib"}
-HELP = [["study"], ["ablations"], ["reports"], *(["study", name] for name in study_main.commands)]
+HELP = [["study"], ["ablations"], ["reports"], ["pixel_embedding"], *(["study", name] for name in study_main.commands)]
+HELP += [["ablations", "lambda"], ["ablations", "concat_layer"], ["ablations", "all"]]
+HELP += [["pixel_embedding", *name.split()] for name in ("ablate", "ablate lambda", "data", "data check", "report")]
 PROGRAM = """
 import runpy, sys
 from contextlib import suppress

@@ -15,7 +15,7 @@ from nbformat import read as read_notebook
 from papermill.exceptions import PapermillExecutionError
 
 from reports.build.kernel import NAME, Kernel
-from study.errors import StudyError
+from study.errors import StudyError, unknown_name
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -34,7 +34,7 @@ def checked_parameters(template: Path, given: Mapping[str, str]) -> dict[str, ob
     checked: dict[str, object] = {}
     for name, value in given.items():
         if name not in known:
-            raise StudyError(f"unknown parameter {name!r} of the notebook {template.stem}: it takes {', '.join(known)}")
+            raise unknown_name(f"parameter of the notebook {template.stem}", name, known)
         kind = type(known[name])
         try:
             checked[name] = kind(value)

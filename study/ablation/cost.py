@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -20,56 +23,104 @@ from study.settings import Settings
 from study.training.loop import number_of_steps
 
 _TIMED_STEPS = 2
+# by how much the shortest and the longest of some times may be off: of runs of the same kind, which share the machine
+# with other work or not; of timed steps, which know nothing of validations, the search of thresholds and scores either
+_OFF_BY_RUNS, _OFF_BY_STEPS = (0.9, 1.1), (0.8, 1.4)
+
+
+class Time(NamedTuple):
+    """Seconds that a training will take, at least and at most; all are 0 where nothing is known."""
+
+    seconds: float
+    least: float
+    most: float
 
 
 @dataclass(frozen=True)
 class Cost:
     """Of some trainings; both are estimates."""
 
-    seconds: tuple[float, ...]  # of the steps of each training
+    times: tuple[Time, ...]  # of each training
     bytes: float  # of networks and maps that stay on disk
+    runs: int = 0  # earlier ones that some times are known from
+    by_steps: bool = True  # whether some times are from timed steps
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """What each training will take."""
+        return tuple(time.seconds for time in self.times)
 
     def in_words(self, slots: int, device: str) -> str:
         """How many trainings there are, and what they take so many at a time on a kind of device."""
-        count = len(self.seconds)
+        count = len(self.times)
         if not count:
             return "no training to do"
         disk = f"{self.bytes / 2**30:.2g} GiB of disk"
         trainings = f"{count} training{'s' * (count > 1)} to do, {slots} at a time on {device}"
         if not any(self.seconds):
             return f"{trainings}, {disk}; how long they take is known when the first has ended"
-        time = duration(wall_time(self.seconds, slots))
-        return f"{trainings}: about {time} of training by a timed step of each network, {disk}"
+        about, least, most = (duration(wall_time(seconds, slots)) for seconds in zip(*self.times, strict=True))
+        unit = most[most.rindex(" ") :]
+        expected = f", expect {least.removesuffix(unit)} to {most}" if least != most else ""
+        return f"{trainings}: about {about} by {self._known_from()}{expected}; {disk}"
+
+    def _known_from(self) -> str:
+        """What the estimate is taken from, in words."""
+        if not self.runs:
+            return "a timed step of each network"
+        of_runs = f"{self.runs} earlier run{'s' * (self.runs > 1)} of the same network, budget and images"
+        return f"{of_runs}, and timed steps of the others" if self.by_steps else of_runs
 
 
-def cost_of(trainings: Sequence[Settings], dataset: Dataset, threads: int = 0, *, timed: bool = True) -> Cost:
-    """Cost of trainings on a data set, from a few steps of one network of each kind on images of noise.
+def cost_of(
+    trainings: Sequence[Settings],
+    dataset: Dataset,
+    threads: int = 0,
+    *,
+    timed: bool = True,
+    known: Sequence[Sequence[float]] = (),
+) -> Cost:
+    """Cost of trainings on a data set, from earlier runs, or a few steps of one network of each kind on noise.
 
-    Each training has so many CPU threads; 0: as many as this process. Without `timed` nothing is known of their time.
-    The first training image stands for all; raises StudyError if there is a training to do and no such image.
+    Each training has so many CPU threads; 0: as many as this process. `known` are the seconds of earlier runs like
+    each training; where there are none, without `timed`, nothing is known of its time. The first training image stands
+    for all; raises StudyError if there is a training to do and no such image.
     """
     if not trainings:
         return Cost((), 0)
     shape = dataset.records("train", "train on")[0].load().image.shape
-    kinds: dict[tuple, tuple[float, int]] = {}
-    seconds, disk = [], 0.0
-    for settings in trainings:
+    networks: dict[tuple, nn.Module] = {}
+    steps: dict[tuple, list[float]] = {}
+    times, disk = [], 0.0
+    for settings, earlier in zip(trainings, known or [()] * len(trainings), strict=True):
         kind = (settings.network.name, settings.training.batch_size)
-        if kind not in kinds:
-            network = build_network(shape[-1], settings.network, settings.loss, settings.dims)
+        if kind not in networks:
+            networks[kind] = build_network(shape[-1], settings.network, settings.loss, settings.dims)
+        if timed and not earlier and kind not in steps:
             with with_threads(threads):
-                per_step = _seconds_per_step(network, settings, shape) if timed else 0.0
-            kinds[kind] = per_step, sum(weight.numel() for weight in network.parameters())
-        per_step, parameters = kinds[kind]
-        seconds.append(per_step * number_of_steps(settings.training, len(dataset.splits["train"])))
-        resized = (settings.data.image_size,) * 2 if settings.dims == 2 and settings.data.image_size else shape[:-1]
-        kept = len(dataset.splits["val"]) + len(dataset.splits["test"])
-        disk += 2 * 4 * parameters + kept * math.prod(resized) * 2 * settings.map_channels
-    return Cost(tuple(seconds), disk)
+                steps[kind] = _step_times(networks[kind], settings, shape)
+        number = number_of_steps(settings.training, len(dataset.splits["train"]))
+        times.append(_time(earlier, _OFF_BY_RUNS) if earlier else _time(steps.get(kind, [0.0]), _OFF_BY_STEPS, number))
+        disk += _bytes_kept(settings, dataset, shape, networks[kind])
+    return Cost(tuple(times), disk, sum(map(len, set(map(tuple, known)))), bool(steps))
 
 
-def _seconds_per_step(network: nn.Module, settings: Settings, shape: tuple[int, ...]) -> float:
-    """Time of a training step of a network on images of that shape."""
+def _time(seconds: Sequence[float], off_by: tuple[float, float], count: int = 1) -> Time:
+    """Time of so many of what took some seconds before."""
+    least, most = off_by
+    return Time(*(count * value for value in (median(seconds), least * min(seconds), most * max(seconds))))
+
+
+def _bytes_kept(settings: Settings, dataset: Dataset, shape: tuple[int, ...], network: nn.Module) -> float:
+    """What stays on disk of a training: the network twice, and the maps of the images that are scored."""
+    resized = (settings.data.image_size,) * 2 if settings.dims == 2 and settings.data.image_size else shape[:-1]
+    kept = len(dataset.splits["val"]) + len(dataset.splits["test"])
+    parameters = sum(weight.numel() for weight in network.parameters())
+    return 2 * 4 * parameters + kept * math.prod(resized) * 2 * settings.map_channels
+
+
+def _step_times(network: nn.Module, settings: Settings, shape: tuple[int, ...]) -> list[float]:
+    """Seconds of a few training steps of a network on images of that shape."""
     device, divisor = choose_device(settings.training.device), 2**settings.network.depth
     side = settings.data.crop_size or (settings.data.image_size if settings.dims == 2 else 0)
     sides = [side, side] if side else [-(-n // divisor) * divisor for n in shape[-3:-1]]
@@ -82,14 +133,13 @@ def _seconds_per_step(network: nn.Module, settings: Settings, shape: tuple[int, 
     labels = torch.zeros(images[:, 0].shape, dtype=torch.int64, device=device)
     neighbours = torch.zeros((len(images), 1, 1), dtype=torch.bool, device=device)
     batch = Batch(images, labels.float(), labels, neighbours)
-    started = 0.0
-    for step in range(1 + _TIMED_STEPS):
-        if step == 1:  # the first sets up more than the others
-            started = _now(device)
+    looks = []
+    for _ in range(1 + _TIMED_STEPS):
         with autocast(settings.training.precision, device):
             output = network(images)
         settings.loss.terms(output, batch)["loss"].backward()
-    return (_now(device) - started) / _TIMED_STEPS * settings.training.batch_size / timed
+        looks.append(_now(device))  # after the first step, which sets up more than the others, and after each other
+    return [(after - before) * settings.training.batch_size / timed for before, after in itertools.pairwise(looks)]
 
 
 def _now(device: torch.device) -> float:

@@ -19,17 +19,20 @@ from study.ablation.question import Question, plan_question
 from study.data import Dataset
 from study.data.content import in_two_splits
 from study.data.settings import Data
+from study.device import choose_device
 from study.errors import StudyError, first_line
 from study.executors import Inline, LaunchExecutor, execute
 from study.executors.base import WorkerDiedError
 from study.metrics import headline, summary_scores
 from study.origin import as_markdown
 from study.runs.commands import threads_for
+from study.runs.environment import environment
 from study.runs.job import Failure, Job, Postponed, Result, Task, variant_name
 from study.runs.monitor import picture_names
 from study.runs.pipeline import log_dataset, run_task
 from study.runs.resources import contents, opened
 from study.runs.result_lookup import ResultLookup
+from study.runs.workload import WORKLOAD, workload
 from study.tracking.page_view import shared_view
 from study.training.loop import number_of_steps
 
@@ -185,7 +188,13 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
 def _cost_of(jobs: Sequence[Job], dataset: Dataset, slots: int, *, here: bool) -> Cost:
     """Cost of the trainings of jobs, so many at a time; their time is known only where they are done here."""
     settings = [job.planned.settings for job in jobs]
-    return cost_of(settings, dataset, threads_for(settings[0], slots) if settings else 0, timed=here)
+    threads = threads_for(settings[0], slots) if settings else 0
+    if not here or not settings:
+        return cost_of(settings, dataset, threads, timed=False)
+    where = environment(choose_device(settings[0].training.device))
+    workloads = [workload(job, where, threads) for job in jobs]
+    earlier = {value: tracking.run_seconds(WORKLOAD, value) for value in dict.fromkeys(workloads)}
+    return cost_of(settings, dataset, threads, known=[earlier[value] for value in workloads])
 
 
 def _execute_jobs(

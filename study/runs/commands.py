@@ -15,7 +15,7 @@ from study.data import Dataset
 from study.data.batches import check_channels
 from study.data.content import in_two_splits
 from study.data.sets.folder import INDEX
-from study.errors import StudyError
+from study.errors import StudyError, unknown_name
 from study.evaluation import in_words
 from study.executors import Inline, LaunchExecutor
 from study.files import given_path
@@ -33,7 +33,7 @@ from study.runs.result_lookup import ResultLookup
 from study.runs.scoring import log_split, score_split
 from study.runs.spread_scoring import known_images, score_by
 from study.runs.threshold_search import search_thresholds
-from study.settings import Settings
+from study.settings import Settings, all_names
 from study.tracking import ASKED, TrackedRun
 from study.tuning import check_objectives, paper_thresholds
 
@@ -45,8 +45,8 @@ def threads_for(settings: Settings, slots: int) -> int:
     return settings.training.threads or max(1, allotment.cores() // slots)
 
 
-def train_one(settings: Settings, *, reuse: bool = True) -> None:
-    """Train, score and log a single run in this process.
+def train_one(settings: Settings, *, reuse: bool = True) -> str:
+    """Train, score and log a single run in this process, and tell where to look at it; gives its id.
 
     Without `reuse`, no result of earlier runs is taken, and none of their checkpoints resumed.
 
@@ -76,6 +76,8 @@ def train_one(settings: Settings, *, reuse: bool = True) -> None:
     if isinstance(outcome, Failure):
         raise StudyError(outcome.reason)
     tqdm.write(in_words(outcome.table, "test"))
+    tqdm.write(tracking.how_to_open(outcome.run_id))
+    return outcome.run_id
 
 
 def evaluate_run(
@@ -127,7 +129,7 @@ def evaluate_run(
     tqdm.write(note)
     with _own_run(experiment, name, note, tags, settings) as run:
         table = score(run)
-    tqdm.write(in_words(table, split))
+    tqdm.write(f"{in_words(table, split)}\n{tracking.how_to_open(run.run_id)}")
 
 
 _Score = Callable[[TrackedRun], pd.DataFrame]  # scores a split and logs that to a run; gives the table
@@ -206,7 +208,7 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
             )
     changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
     tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
-    tqdm.write(in_words(table, "test"))
+    tqdm.write(f"{in_words(table, 'test')}\n{tracking.how_to_open(run.run_id)}")
 
 
 @contextmanager
@@ -238,8 +240,11 @@ def _searched_data(run_id: str, settings: Settings, own: Mapping[str, str]) -> D
 
 def _changed(trained: tracking.FinishedRun, changes: dict[str, str], *allowed: str) -> Settings:
     """The settings of a finished run with `changes` to some of them, or groups of them."""
+    known = [name for name in all_names() if name in allowed or name.split(".")[0] in allowed]
     for name in changes:
         if name not in allowed and name.split(".")[0] not in allowed:
+            if name not in all_names():
+                raise unknown_name("setting", name, known)
             raise StudyError(f"{name} belongs to the trained network: only {', '.join(allowed)} can be set")
     return trained.settings.with_(changes)
 

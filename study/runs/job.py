@@ -43,6 +43,7 @@ class Result:
     panels: list[np.ndarray]  # (M, N, 3) uint8 pictures of the first test images
     # device and libraries that its scores, and its training, were computed with, see `study.runs.environment`
     environments: tuple[str, ...] = ()
+    run_id: str = ""  # the run of this launch that shows it
 
 
 def variant_name(variant: dict[str, Any]) -> str:

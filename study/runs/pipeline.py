@@ -33,6 +33,7 @@ from study.runs.resources import channels_of, contents, data_digest, images_to_t
 from study.runs.scoring import score_split
 from study.runs.threshold_search import search_thresholds
 from study.runs.trained import TrainedNetwork
+from study.runs.workload import WORKLOAD, workload
 from study.settings import Settings
 from study.tracking import Point, TrackedRun
 from study.training.loop import number_of_steps, train
@@ -84,16 +85,16 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
                 job.experiment_id, job.digest, str(job.tags.get("variant", ""))
             )
             if own is not None:
-                return _result(job, own, *tracking.read_scores(own, "test"))
+                return _result(job, own, own, *tracking.read_scores(own, "test"))
         source, scores = training.finished_run(job)
         run = start(job)
         with tracking.working_on(run), _traceback_kept(run):
             if scores is not None:
                 tracking.copy_run(source, run)
-                return _result(job, source, *scores)
+                return _result(job, run.run_id, source, *scores)
             scored = _score(job, training, run)
         training.finished[job.digest] = run.run_id
-        return _result(job, run.run_id, *scored)
+        return _result(job, run.run_id, run.run_id, *scored)
     except StudyError as error:
         return Failure(job.planned, str(error))
     except Exception as error:
@@ -138,10 +139,10 @@ def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> No
     run.set_tags({"data_digest": digest})
 
 
-def _result(job: Job, run_id: str, table: pd.DataFrame, pictures: list[np.ndarray]) -> Result:
-    """The result of a job, whose scores the run `run_id` has."""
-    environments = tracking.environments_of(run_id)
-    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, environments)
+def _result(job: Job, run_id: str, source: str, table: pd.DataFrame, pictures: list[np.ndarray]) -> Result:
+    """The result of a job, which the run `run_id` shows; its scores were made in the run `source`."""
+    environments = tracking.environments_of(source)
+    return Result(job.planned.variant, job.planned.settings.seed, table, pictures, environments, run_id)
 
 
 def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame, list[np.ndarray]]:
@@ -153,7 +154,7 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     trained = training.network(run)
     run.progress = "trained; searching thresholds, scoring"
     holds_network = not trained.holder
-    last_step = _log_training(trained, run) if holds_network else _name_holder(trained, run)
+    last_step = _log_training(job, trained, run) if holds_network else _name_holder(trained, run)
     maps = training.maps("val", trained, run)
     settings, reference = _with_thresholds(job.planned.settings, maps, training, run)
     _, pictures = score_split(maps, settings, run, "val", last_step)
@@ -173,10 +174,13 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     return scored
 
 
-def _log_training(trained: TrainedNetwork, run: TrackedRun) -> int:
+def _log_training(job: Job, trained: TrainedNetwork, run: TrackedRun) -> int:
     """Log curves and costs of a training to the run that will hold its network; gives its last step."""
     history = trained.history
-    if trained.shown_by != run.run_id:  # but by a run that did not get to its end
+    if trained.shown_by == run.run_id:
+        where = environment(choose_device(job.planned.settings.training.device))
+        run.set_tags({WORKLOAD: workload(job, where, process.threads_in_use())})
+    else:  # shown by a run that did not get to its end
         run.log_metrics(*(Point(*point) for point in history.points()))
     parameters = sum(weight.numel() for weight in trained.network.parameters())
     run.log_metrics(Point(0, {"perf/training_seconds": history.seconds, "perf/parameters": parameters}))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
+from mlflow.exceptions import MlflowException
 
+from study.errors import StudyError
 from study.process import take_given_run
+from study.tracking.store import connect
 
 _OF_PROJECT = ("mlflow.project.", "mlflow.source.", "mlflow.git")  # begins of the tags that `mlflow run` sets
 
@@ -14,6 +19,16 @@ def name_given_run(name: str, note: str) -> None:
     """Name and describe it, where there is one, and take it."""
     if (given := take_given_run()) is not None:
         _describe(given, name, note)
+
+
+def tell_given_run(fault: str) -> None:
+    """Let it say why the program fails, where there is one that nothing else has taken, and the store answers."""
+    if (given := take_given_run()) is None:
+        return
+    with suppress(StudyError, MlflowException):
+        connect()
+        tags = {"failure": fault[:5000], "mlflow.note.content": fault}
+        MlflowClient().log_batch(given, tags=[RunTag(name, value) for name, value in tags.items()])
 
 
 def source_of(given: Run) -> dict[str, str]:

@@ -269,8 +269,21 @@ def share_view(experiment_id: str, name: str, view: dict[str, Any]) -> str:
     Gives how to open it: a command where the store is a file, and the addresses of table and pictures.
     """
     MlflowClient().set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{name}", json.dumps(view))
-    store = current_store()
-    server = store if store.startswith("http") else "http://127.0.0.1:5000"
+    start, server = _server()
     page = f"{server}/#/experiments/{experiment_id}/runs?viewStateShareKey={name}&workflowType=machine_learning"
-    start = "" if store == server else f"mlflow ui --backend-store-uri {store}\n"
     return f"{start}scores: {page}\npictures and curves: {page}&compareRunsMode=CHART"
+
+
+def how_to_open(run_id: str) -> str:
+    """How to open the page of a run: a command where the store is a file, and the address."""
+    start, server = _server()
+    experiment = MlflowClient().get_run(run_id).info.experiment_id
+    return f"{start}run: {server}/#/experiments/{experiment}/runs/{run_id}?workflowType=machine_learning"
+
+
+def _server() -> tuple[str, str]:
+    """The line with the command that starts MLflow's page, where the store is a file, and the address of the page."""
+    store = current_store()
+    if store.startswith("http"):
+        return "", store
+    return f"mlflow ui --backend-store-uri {store}\n", "http://127.0.0.1:5000"

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from study.ablation import cost
-from study.ablation.cost import Cost, cost_of
+from study.ablation.cost import Cost, Time, cost_of
 from study.data import open_dataset
 from study.errors import StudyError
 from study.inference import predict_maps
@@ -39,22 +39,35 @@ def clock(monkeypatch):
     return looks
 
 
+def minutes(about, least, most):
+    return Time(60 * about, 60 * least, 60 * most)
+
+
+STEPS = "a timed step of each network"
+RUNS = "of the same network, budget and images"
+
+
 @pytest.mark.parametrize(
-    ("seconds", "slots", "size", "words"),
+    ("cost", "slots", "words"),
     [
-        ([], 2, 0, "no training to do"),
+        (Cost((), 0), 2, "no training to do"),
         (
-            [1],
+            Cost((minutes(12, 9, 16),), 2**30),
             1,
-            2**30,
-            "1 training to do, 1 at a time on cpu: about 1 min of training by a timed step of each network, 1",
+            f"1 training to do, 1 at a time on cpu: about 12 min by {STEPS}, expect 9 to 16 min; 1 GiB of disk",
         ),
-        ([61, 59], 2, 2**20, "2 trainings to do, 2 at a time on cpu: about 2 min of training by a timed step"),
-        ([61, 58], 1, 2**20, "2 trainings to do, 1 at a time on cpu: about 2 min of training by a timed step"),
+        # three at two a time: the third follows the first
+        (Cost((minutes(10, 9, 11),) * 3, 2**29), 2, f"about 20 min by {STEPS}, expect 18 to 22 min; 0.5 GiB of disk"),
+        (Cost((minutes(60, 50, 80),) * 2, 0), 1, f"about 2.0 h by {STEPS}, expect 1.7 to 2.7 h; 0 GiB"),
+        (Cost((minutes(80, 50, 120),), 0), 1, f"about 80 min by {STEPS}, expect 50 min to 2.0 h; 0 GiB"),
+        (Cost((minutes(0.2, 0.1, 0.3),), 0), 1, f"about 1 min by {STEPS}; 0 GiB"),  # minutes tell nothing more
+        (Cost((minutes(3, 2, 4),), 0, 1, False), 1, f"about 3 min by 1 earlier run {RUNS}, expect"),
+        (Cost((minutes(3, 2, 4),), 0, 7, False), 1, f"about 3 min by 7 earlier runs {RUNS}, expect"),
+        (Cost((minutes(3, 2, 4),) * 2, 0, 7, True), 1, f"by 7 earlier runs {RUNS}, and timed steps of the others, ex"),
     ],
 )
-def test_words(seconds, slots, size, words):
-    assert words in Cost(tuple(seconds), size).in_words(slots, torch.device("cpu"))
+def test_words(cost, slots, words):
+    assert words in cost.in_words(slots, "cpu")
 
 
 def test_no_training_costs_nothing():
@@ -70,14 +83,14 @@ def test_steps_times_seconds_per_step(clock):
     settings = [smoke(f"training.steps={steps},loss.inter_weight={weight}") for steps, weight in ((10, 1), (30, 2))]
     dataset = open_dataset(settings[0].data)
     assert settings[0].training.batch_size == 4
-    step = 4 / cost._TIMED_STEPS  # a step of one image is timed
+    step = 4  # a step of one image is timed
     assert cost_of(settings, dataset).seconds == (10 * step, 30 * step)
-    assert len(clock) == 2  # one network of this kind is timed for both
+    assert len(clock) == 3  # one network of this kind is timed for both
     other = smoke("network.name=unet,training.steps=0,training.epochs=3,training.batch_size=3")
     assert len(dataset.splits["train"]) == 4
-    of_other = 4 * 3 / cost._TIMED_STEPS  # four steps of batches of 3
+    of_other = 4 * 3  # four steps of batches of 3
     assert cost_of([other, *settings], dataset).seconds == (of_other, 10 * step, 30 * step)
-    assert len(clock) == 2 + 4
+    assert len(clock) == 3 + 6
 
 
 @pytest.mark.parametrize(
@@ -142,3 +155,17 @@ def test_trainings_on_other_machines_are_not_timed(clock):
     told = found.in_words(2, "cuda")
     assert told.startswith("2 trainings to do, 2 at a time on cuda, ")
     assert told.endswith("; how long they take is known when the first has ended")
+
+
+def test_earlier_runs_tell_more_than_steps(clock):
+    settings = [smoke(f"training.steps=10,loss.inter_weight={weight}") for weight in (1, 2, 3)]
+    dataset = open_dataset(settings[0].data)
+    found = cost_of(settings, dataset, known=[[50.0, 60.0, 100.0], [50.0, 60.0, 100.0], [20.0]])
+    assert not clock
+    assert found.seconds == (60, 60, 20)  # the median
+    assert (found.times[0].least, found.times[0].most) == pytest.approx((45, 110))
+    assert (found.runs, found.by_steps) == (4, False)
+    mixed = cost_of(settings[:2], dataset, known=[[60.0], []])
+    assert mixed.seconds == (60, 10 * 4)
+    assert (mixed.runs, mixed.by_steps) == (1, True)
+    assert mixed.times[1].least < 40 < mixed.times[1].most

@@ -290,6 +290,21 @@ def test_a_plan_does_nothing(store, trained, tmp_path, capsys):
     assert not (tmp_path / "trainings").exists()
 
 
+@pytest.mark.usefixtures("store", "trained")
+def test_a_plan_takes_times_from_earlier_runs(capsys):
+    def plan(settings, seed):
+        capsys.readouterr()
+        run_ablations([SOUND], variant_of(settings), [seed], INLINE, plan_only=True)
+        return capsys.readouterr().out
+
+    assert "about 1 min by a timed step of each network" in plan(tiny(), 0)
+    run_ablations([SOUND], variant_of(tiny()), [0, 1], INLINE)
+    assert "about 1 min by 2 earlier runs of the same network, budget and images" in plan(tiny(), 2)
+    assert "by 2 earlier runs" in plan(tiny("loss.inter_weight=3"), 2)  # which takes no other time
+    for other in ("training.steps=3", "network.base_width=4", "data.image_size=16", "training.threads=2"):
+        assert "by a timed step" in plan(tiny(other), 2)
+
+
 def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt

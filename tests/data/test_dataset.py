@@ -127,7 +127,7 @@ def test_records_of_a_split():
     assert dataset.records("train", "train on") == dataset.splits["train"]
     with pytest.raises(StudyError, match=r"data set x has no test image to score: by hand"):
         dataset.records("test", "score")
-    with pytest.raises(StudyError, match="unknown split 'tset': choose one of test, train, val"):
+    with pytest.raises(StudyError, match=r"unknown split 'tset', did you mean test\? Choose one of test, train, val"):
         dataset.records("tset", "score")
 
 
@@ -150,9 +150,11 @@ def test_the_image_alone():
 
 
 def test_unknown_key_lists_the_known():
-    with pytest.raises(StudyError, match="unknown data set 'cells': choose one of synthetic-cells, bbbc006") as error:
+    with pytest.raises(
+        StudyError, match=r"unknown data set 'cells', did you mean synthetic-cells\? Choose one of bbbc006"
+    ) as error:
         open_dataset(Data(name="cells"))
-    assert {*str(error.value).partition("choose one of ")[2].split(", ")} == DATASETS.keys()
+    assert {*str(error.value).partition("Choose one of ")[2].split(", ")} == DATASETS.keys()
 
 
 @pytest.mark.parametrize("name", ["cvppp2017", "bbbc006", "bbbc039", "dsb2018", "folder"])

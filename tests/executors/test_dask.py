@@ -147,7 +147,7 @@ def test_a_scheduler_that_dask_is_configured_for(scheduler, call):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"scheduler": "slrum"}, "unknown scheduler 'slrum': choose one of slurm"),
+        ({"scheduler": "slrum"}, "unknown scheduler 'slrum', did you mean slurm"),
         ({"scheduler": "tcp://x:1", "cluster": "c.yaml"}, "--cluster describes a cluster to start, and tcp://x:1 is"),
     ],
 )

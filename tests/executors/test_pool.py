@@ -204,7 +204,7 @@ def test_each_worker_has_a_gpu_of_its_own(gpus, monkeypatch):
 
 
 def test_unknown_executor():
-    words = "unknown executor 'dsak': choose one of dask"
+    words = "unknown executor 'dsak', did you mean dask"
     with pytest.raises(StudyError, match=words), opened_executor("dsak", "study.errors"):
         pass
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from mlflow.artifacts import load_text
 
+from study import tracking
 from study.data import open_dataset
 from study.errors import StudyError
 from study.origin import budget
@@ -29,11 +30,15 @@ def histories(client, run, parts=("train/", "val/", "test/")):
 
 def test_the_same_settings_give_the_same_metrics(asked, store, capsys):
     """In another folder and store, where nothing is known."""
-    train_one(asked.settings.with_({"network.name": "unet"}))
+    run_id = train_one(asked.settings.with_({"network.name": "unet"}))
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("unet, seed 0 on synthetic-leaves; store sqlite:///")
-    assert told[-1].startswith("4 test images: SBD 0.")
+    assert told[-3].startswith("4 test images: SBD 0.")
+    assert told[-2] == f"mlflow ui --backend-store-uri {tracking.current_store()}"
+    page = f"http://127.0.0.1:5000/#/experiments/{connect()}/runs/{run_id}"
+    assert told[-1] == f"run: {page}?workflowType=machine_learning"
     (again,), child = store.search_runs([connect()]), asked.children["unet"]
+    assert again.info.run_id == run_id
     assert again.info.run_id != child.info.run_id
     assert "mlflow.parentRunId" not in again.data.tags
     assert "reused_from" not in again.data.tags
@@ -46,10 +51,11 @@ def test_the_same_settings_give_the_same_metrics(asked, store, capsys):
 def test_what_has_been_run_before_is_taken_from_there(asked, monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "train", None)
     child = asked.children["unet"]
-    train_one(asked.settings.with_({"network.name": "unet"}))
+    run_id = train_one(asked.settings.with_({"network.name": "unet"}))
     told = capsys.readouterr().out.splitlines()
     assert told[1] == f"the same has been run before: its results are taken from run {child.info.run_id}"
-    assert told[-1].startswith("4 test images: SBD 0.")
+    assert told[-3].startswith("4 test images: SBD 0.")
+    assert f"/runs/{run_id}?" in told[-1]  # the run that has taken them over
     (again,) = asked.client.search_runs(
         [asked.experiment.experiment_id], f"tags.reused_from = '{child.info.run_id}' and params.seed = '0'"
     )
@@ -68,7 +74,7 @@ def test_the_digest_knows_neither_the_folder_nor_the_device(asked, tmp_path, mon
 def test_evaluating_a_run_gives_its_own_scores(asked, split, capsys):
     child = asked.children["wnet"]
     evaluate_run(child.info.run_id, split, {})
-    note, told = capsys.readouterr().out.splitlines()
+    note, told, *_, page = capsys.readouterr().out.splitlines()
     assert note.startswith(f"The network of run {child.info.run_id}, scored on 4 {split} images of synthetic-leaves (")
     assert note.endswith("Foreground at test time: truth.")
     assert told.startswith(f"4 {split} images: SBD")
@@ -82,6 +88,7 @@ def test_evaluating_a_run_gives_its_own_scores(asked, split, capsys):
     assert scores == {name: value for name, value in own.items() if not name.endswith("_paper_thresholds")}
     assert found[0].info.status == "FINISHED"
     assert found[0].data.tags["mlflow.note.content"] == note
+    assert f"/runs/{found[0].info.run_id}?" in page
     assert "warning" not in found[0].data.tags
 
 
@@ -157,7 +164,7 @@ def test_a_search_on_a_finished_run(asked, capsys):
     tuned = {k.removeprefix("tuned."): v for k, v in found.data.tags.items() if k.startswith("tuned.")}
     assert "clustering.bias" in tuned
     evaluate_run(child.info.run_id, "test", {"clustering.method": "mutex-watershed", **tuned})
-    assert capsys.readouterr().out.splitlines()[-1] == told[1]
+    assert capsys.readouterr().out.splitlines()[-3] == told[1]
 
 
 def test_a_search_for_two_scores_without_what_was_kept(asked, monkeypatch, tmp_path):
@@ -189,7 +196,7 @@ def test_what_cannot_be_searched(objectives, changes, words, asked):
 
 
 def test_unknown_split_and_run(asked):
-    with pytest.raises(StudyError, match="unknown split 'tset': choose one of test, train, val"):
+    with pytest.raises(StudyError, match=r"unknown split 'tset', did you mean test\? Choose one of test, train, val"):
         evaluate_run(asked.children["unet"].info.run_id, "tset", {})
     with pytest.raises(StudyError, match="there is no run 'tset'"):
         evaluate_run("tset", "test", {})

@@ -207,7 +207,7 @@ def test_defects_of_files_are_told_before_a_run_is_started(store, tmp_path, defe
         (("--labels", ""), "--labels is empty: give the folder"),
         (("--labels", "nowhere"), "nowhere is neither a folder nor an HDF5 file"),
         (("--labels", "empty"), "empty holds no label image"),
-        (("--split", "tset"), "unknown split 'tset': choose one of test, train, val"),
+        (("--split", "tset"), "unknown split 'tset', did you mean test? Choose one of test, train, val"),
         (("--dataset", "leafs"), "unknown data set 'leafs'"),
         (("--dataset", "folder"), "data set folder needs data_root"),
         (("--foreground", "predicted"), "unknown value of --foreground 'predicted': choose one of auto, none, truth"),

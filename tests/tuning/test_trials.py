@@ -208,7 +208,7 @@ def test_importance_is_a_share():
 @pytest.mark.parametrize(
     ("objectives", "words"),
     [
-        (["dice"], "unknown objective 'dice': choose one of abs_dic, fbd, map, sbd"),
+        (["dice"], r"unknown objective 'dice', did you mean abs_dic\? Choose one of abs_dic, fbd, map, sbd"),
         (["sbd", "sbd"], "names a score twice"),
     ],
 )

@@ -185,17 +185,18 @@ def test_files_of_an_earlier_report_go(tmp_path):
     [
         (
             ["moon"],
-            "unknown report 'moon': choose one of chen_tables, claims, compare, em_tables, loss_comparison",
+            "unknown report 'moon': choose one of these:",
         ),
-        (["--set", "moon=1"], "unknown parameter 'moon' of the notebook loss_comparison"),
+        (["--set", "moon=1"], "unknown parameter of the notebook loss_comparison 'moon'"),
         (["--run_ids", "abc"], "there is no run 'abc'"),
     ],
 )
 def test_faults_are_told_in_a_sentence(made, arguments, words):
     ended = CliRunner().invoke(main, arguments)
     assert ended.exit_code == 1
-    (line,) = ended.stderr.splitlines()
+    line, *names = ended.stderr.splitlines()
     assert line.startswith(f"Error: {words}")
+    assert all(name.startswith("  ") for name in names)
 
 
 def test_the_given_run_is_named(monkeypatch, made):

@@ -85,7 +85,7 @@ def test_templates_are_clean_and_take_ids_not_data(name):
 def test_unknown_parameters_are_refused():
     template = TEMPLATES / "run_card.ipynb"
     assert checked_parameters(template, {"shown": "5"}) == {"shown": 5}
-    with pytest.raises(StudyError, match="unknown parameter 'show' of the notebook run_card: it takes store, run_ids,"):
+    with pytest.raises(StudyError, match="unknown parameter of the notebook run_card 'show', did you mean shown"):
         checked_parameters(template, {"show": "5"})
     with pytest.raises(StudyError, match="parameter shown of the notebook run_card must be a whole number, not 'x'"):
         checked_parameters(template, {"shown": "x"})

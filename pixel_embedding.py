@@ -1,0 +1,32 @@
+"""The command `pixel-embedding`: those of `python -m study`, `ablations` and `reports` under one name."""
+
+import click
+
+from ablations.__main__ import main as ablate
+from reports.cli import main as report
+from study.cli import main as study
+from study.options import Commands
+from study.version import __version__
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__, message="%(version)s")
+def main() -> None:
+    """Instance segmentation by pixel embeddings: ask a question, train a network, use it."""
+
+
+@main.group(cls=Commands)
+def data() -> None:
+    """Look at a data set before anything is trained."""
+
+
+main.add_command(ablate, "ablate")
+for _name, _command in study.commands.items():
+    if _name == "check_data":
+        data.add_command(_command, "check")
+    else:
+        main.add_command(_command, _name)
+main.add_command(report, "report")
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The one command for everything."""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import pixel_embedding
+from ablations.__main__ import main as ablate
+from pixel_embedding import main
+from reports.cli import main as report
+from study.cli import main as study
+
+
+def told(*arguments):
+    return CliRunner().invoke(main, list(arguments), prog_name="pixel-embedding")
+
+
+def test_it_has_the_very_commands_of_the_modules():
+    found = dict(main.commands)
+    assert found.pop("ablate") is ablate
+    assert found.pop("report") is report
+    assert found.pop("data").commands == {"check": study.commands["check_data"]}
+    assert found == {name: command for name, command in study.commands.items() if name != "check_data"}
+
+
+def test_it_is_put_on_the_path():
+    project = tomllib.loads((Path(pixel_embedding.__file__).parent / "pyproject.toml").read_text())
+    assert project["project"]["scripts"] == {"pixel-embedding": "pixel_embedding:main"}
+    point = importlib.metadata.EntryPoint("pixel-embedding", "pixel_embedding:main", "console_scripts")
+    assert point.load() is main
+
+
+@pytest.mark.parametrize(
+    ("typed", "similar"),
+    [
+        (["tran"], "'tran', did you mean train?"),
+        (["lambda"], "'lambda', did you mean ablate lambda?"),
+        (["check_data"], "or data check?"),
+        (["data", "chek"], "'chek', did you mean check?"),
+    ],
+)
+def test_a_command_that_is_unknown_names_similar_ones(typed, similar):
+    ended = told(*typed)
+    assert ended.exit_code == 2
+    assert similar in ended.stderr
+
+
+def test_the_check_of_data(tmp_path, write_folder):
+    ended = told("data", "check", "--dataset", "folder", "--data_root", str(write_folder(tmp_path / "cells", count=8)))
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "no defects found")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("ablate lam", ["lambda"]),
+        ("data ", ["check"]),
+        ("train --profile ", ["full", "quick", "smoke"]),
+        ("ablate lambda --dataset bbbc", ["bbbc006", "bbbc039"]),
+        ("train --system p", ["pea"]),
+    ],
+)
+def test_a_shell_completes_commands_questions_and_values(words, offered):
+    typed = f"pixel-embedding {words}"
+    asked = {"_PIXEL_EMBEDDING_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    ended = CliRunner().invoke(main, prog_name="pixel-embedding", env=asked)
+    assert ended.stdout.splitlines() == [f"plain,{name}" for name in offered]
+
+
+def test_a_process_of_its_own(tmp_path):
+    program = f"import runpy; runpy.run_path({pixel_embedding.__file__!r}, run_name='__main__')"
+    environment = os.environ | {"PYTHONPATH": str(Path(pixel_embedding.__file__).parent)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "train", "--profile", "smok"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "Error: unknown profile 'smok', did you mean smoke? Choose one of full, quick, smoke\n"
