@@ -105,7 +105,8 @@ def _draw_line(axis: Axes, places: np.ndarray, rows: pd.DataFrame, score: str, c
     spread = _spread(rows, score)
     axis.errorbar(places, rows[score], spread, color=colour, lw=1.6, capsize=3, marker="s", ms=4, label=label)
     for place, seeds in zip(places, rows[f"{score}_seeds"], strict=True):
-        axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
+        if len(seeds) > 1:  # else it lies on the mean
+            axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
 
 
 def _spread(rows: pd.DataFrame, score: str) -> np.ndarray:
@@ -167,7 +168,8 @@ def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[st
     for place, (mean, seeds, colour) in enumerate(zip(table[score], table[f"{score}_seeds"], colours, strict=True)):
         around = spread[:, place : place + 1]
         axis.errorbar(mean, place, xerr=around, color=colour, lw=1.6, capsize=3, marker="s", ms=5)
-        axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
+        if len(seeds) > 1:  # else it is the mean
+            axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
 
 
 def _with_places(printed: pd.DataFrame, varied: Sequence[str], variants: Sequence[dict[str, Any]]) -> pd.DataFrame:
