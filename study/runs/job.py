@@ -153,8 +153,9 @@ class Failure:
 
 def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
     """What the numbers are measured on, for captions and descriptions."""
+    counted = f"{seeds} seed{'s' * (seeds != 1)}"
     return (
-        f"{dataset.name}: {len(dataset.splits['test'])} test {settings.kind} ({dataset.split_note}), {seeds} seed(s), "
+        f"{dataset.name}: {len(dataset.splits['test'])} test {settings.kind} ({dataset.split_note}), {counted}, "
         f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds, KINDS[settings.kind])}. "
         f"Profile {settings.profile}: {budget(settings, len(dataset.splits['train']))}."
     )

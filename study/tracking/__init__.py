@@ -3,6 +3,7 @@
 from study.tracking.checkpoints import drop_checkpoints, fetch_checkpoint, keep_checkpoint
 from study.tracking.claims import claim, is_claimed
 from study.tracking.commit import commit_in_words
+from study.tracking.experiment_note import describe_experiment
 from study.tracking.given import name_given_run
 from study.tracking.heartbeat import end_abandoned, send_heartbeats
 from study.tracking.lookup import (
@@ -52,4 +53,13 @@ from study.tracking.run import (
     tuned_settings,
     working_on,
 )
-from study.tracking.store import check_reachable, connect, current_store, is_gone, share_view, told_if_gone, use_store
+from study.tracking.store import (
+    check_reachable,
+    connect,
+    current_store,
+    is_gone,
+    page_of_run,
+    share_view,
+    told_if_gone,
+    use_store,
+)

@@ -257,11 +257,16 @@ def start_run(
 
 @contextmanager
 def working_on(run: TrackedRun) -> Iterator[None]:
-    """Work on a run in this process, with system metrics.
+    """Work on a run in this process, with system metrics where there is a GPU.
+
+    Those of a CPU are of the whole machine, which other runs share, and the page shows them above all scores.
 
     The run ends as FINISHED, or as FAILED with the reason as a tag where an exception leaves the block.
     """
-    with mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=True), send_heartbeats(run):
+    with (
+        mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=torch.cuda.is_available()),
+        send_heartbeats(run),
+    ):
         try:
             yield
         except BaseException as error:

@@ -269,8 +269,17 @@ def share_view(experiment_id: str, name: str, view: dict[str, Any]) -> str:
     Gives how to open it: a command where the store is a file, and the addresses of table and pictures.
     """
     MlflowClient().set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{name}", json.dumps(view))
-    store = current_store()
-    server = store if store.startswith("http") else "http://127.0.0.1:5000"
+    store, server = current_store(), _server()
     page = f"{server}/#/experiments/{experiment_id}/runs?viewStateShareKey={name}&workflowType=machine_learning"
     start = "" if store == server else f"mlflow ui --backend-store-uri {store}\n"
     return f"{start}scores: {page}\npictures and curves: {page}&compareRunsMode=CHART"
+
+
+def page_of_run(experiment_id: str, run_id: str) -> str:
+    """Address of the page of a run; that of a store on this machine is there while `mlflow ui` runs."""
+    return f"{_server()}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+
+
+def _server() -> str:
+    store = current_store()
+    return store if store.startswith("http") else "http://127.0.0.1:5000"
