@@ -165,14 +165,14 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
     out = capsys.readouterr().out
     assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
     assert "2 trainings to do, 2 at a time on cpu: about" in out
-    assert "unet, depth 1, seed 0: SBD 0." in out
-    assert f"unet, depth 2, seed 0: FAILED: {FAULT}" in out
+    assert "U-Net, depth 1, seed 0: SBD 0." in out
+    assert f"U-Net, depth 2, seed 0: FAILED: {FAULT}" in out
 
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     (parent,), children = runs_in(store)
     assert parent.info.run_id == launch
     assert parent.info.status == "FAILED"
-    assert parent.data.tags["failure"].startswith(f"unet, depth 2, seed 0: {FAULT}")
+    assert parent.data.tags["failure"].startswith(f"U-Net, depth 2, seed 0: {FAULT}")
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {launch}
     good, bad = sorted(children, key=lambda run: run.data.tags["variant"])
     assert (good.info.status, bad.info.status) == ("FINISHED", "FAILED")

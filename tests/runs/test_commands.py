@@ -31,7 +31,7 @@ def test_the_same_settings_give_the_same_metrics(asked, store, capsys):
     """In another folder and store, where nothing is known."""
     train_one(asked.settings.with_({"network.name": "unet"}))
     told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("unet, seed 0 on synthetic-leaves; store sqlite:///")
+    assert told[0].startswith("U-Net, seed 0 on synthetic-leaves; store sqlite:///")
     assert told[-1].startswith("4 test images: SBD 0.")
     (again,), child = store.search_runs([connect()]), asked.children["unet"]
     assert again.info.run_id != child.info.run_id
@@ -222,7 +222,7 @@ def test_the_caption_says_what_the_numbers_are_measured_on():
     settings = tiny("clustering.foreground=none")
     caption = about(open_dataset(settings.data), settings, 2)
     assert caption.startswith("synthetic-leaves: 2 test images")
-    assert "2 seed(s)" in caption
+    assert "2 seeds" in caption
     assert "foreground at test time: none" in caption
     assert caption.endswith(f"Profile smoke: {budget(settings, 2)}.")
 

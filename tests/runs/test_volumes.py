@@ -225,7 +225,7 @@ def test_a_run_on_files(store, root, monkeypatch):
     assert run.data.tags["dataset"] == "volume"
     assert run.data.metrics["test/n_true"] >= 2
     note = run.data.tags["mlflow.note.content"]
-    assert "volume: 1 test volumes (the last 2 of the 9 planes of train.h5 are validation), 1 seed(s)" in note
+    assert "volume: 1 test volumes (the last 2 of the 9 planes of train.h5 are validation), 1 seed" in note
     assert "intervals over sub-volumes only, this training" in note
 
 
