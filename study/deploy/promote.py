@@ -16,6 +16,7 @@ from study.errors import StudyError
 from study.files import given_path
 from study.metrics import drawn_scores, headline
 from study.runs.resources import rebuilt_network
+from study.settings import Settings
 from study.tracking import StoredRun
 
 
@@ -49,10 +50,7 @@ def promote(run_id: str, ablation: str, name: str, alias: str) -> None:
     facts |= {"run_id": run.run_id, "training_digest": trained.training_digest}
     facts |= {name: f"{run.metrics[name]:.4f}" for name in _shown(run)}
     uri = f"models:/{name}@{alias}"
-    note = (
-        f"{run.name} on {trained.settings.data.name}: network, {trained.settings.clustering.method} clustering and its "
-        f"thresholds. Labels of a folder of images: `python -m study predict --model {uri} --images DIR --out DIR`"
-    )
+    note = _note(run, trained.settings, uri)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / tracking.MODEL_FOLDER
         settings = trained.settings
@@ -99,6 +97,20 @@ def best_run(ablation: str) -> StoredRun:
     if not runs:
         raise StudyError(f"no run of the newest launch of {ablation} has finished with validation scores")
     return max(runs, key=lambda run: by.sign * run.metrics[f"val/{by.key}"])
+
+
+def _note(run: StoredRun, settings: Settings, uri: str) -> str:
+    """The description of a version: what it is, its scores, its thresholds, and how to use it."""
+    scores = ", ".join(f"{name} {run.metrics[name]:.3f}" for name in _shown(run))
+    found = ", ".join(f"{name} {value}" for name, value in tracking.tuned_settings(run.tags).items())
+    parts = [
+        f"**{run.name} on {settings.data.name}**: network, {settings.clustering.method} clustering and its thresholds.",
+        f"Scores: {scores}." if scores else "",
+        f"Thresholds that were searched on validation images: {found}." if found else "",
+        f"Foreground at test time: {settings.clustering.foreground}.",
+        f"Labels of a folder of images: `python -m study predict --model {uri} --images DIR --out DIR`",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _shown(run: StoredRun) -> list[str]:
