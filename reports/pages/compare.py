@@ -29,6 +29,7 @@ from reports.blocks.results import score_column
 from reports.blocks.verdicts import launch_verdicts
 from study import figures, tracking
 from study.ablation.statistics import interval
+from study.config import in_words
 from study.errors import StudyError
 from study.metrics import Score, described, headline, kind_of, summary_scores
 from study.metrics.registry import DIFFERENCE, LEGACY
@@ -124,7 +125,7 @@ class Comparison:
         frame.insert(0, "run", [run.name for run in runs])
         frame.to_csv(self.folder / "settings.csv", index=False)
         columns = [text_column("run", frame["run"])]
-        columns += [Column(name, [escape(str(value)) for value in frame[name]]) for name in differing]
+        columns += [Column(name, [escape(_value(value)) for value in frame[name]]) for name in differing]
         first = [0] if runs[0] is self.runs[0] else []
         return title + table_block(columns, "Settings in which the runs differ.", first)
 
@@ -216,6 +217,11 @@ def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
         except StudyError as error:
             missing.append(f"{name}: {error}")
     return compared, missing
+
+
+def _value(value: Any) -> str:
+    """A setting as a user types it; empty where a run has none of that name."""
+    return "" if value == "" or pd.isna(value) else in_words(value)
 
 
 def _control_first(launch: StoredRun) -> list[StoredRun]:
