@@ -152,7 +152,7 @@ def test_a_search_on_a_finished_run(asked, capsys):
     assert found.data.tags["searched_run"] == child.info.run_id
     assert found.data.params == {"clustering.method": "mutex-watershed", "seed": "0"}
     trials = pd.read_csv(io.StringIO(load_text(f"runs:/{found.info.run_id}/search/trials.csv")))
-    assert found.data.metrics["val/sbd"] == pytest.approx(trials["sbd"].max(), abs=1e-12)
+    assert found.data.metrics["val/sbd"] == pytest.approx(trials["sbd"].max(), abs=1e-4)
     assert found.data.metrics["test/sbd_paper_thresholds"] <= 1
     tuned = {k.removeprefix("tuned."): v for k, v in found.data.tags.items() if k.startswith("tuned.")}
     assert "clustering.bias" in tuned

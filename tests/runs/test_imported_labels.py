@@ -80,7 +80,7 @@ def test_a_row_holds_the_scores_of_the_labels_at_the_original_size(store, tmp_pa
         (other,) = rules.values()
         assert 0 < row["sbd"] != other["sbd"] < 1
     for name in ("sbd", "map", "abs_dic"):
-        assert run.data.metrics[f"test/{name}"] == pytest.approx(table[name].mean(), abs=1e-12)
+        assert run.data.metrics[f"test/{name}"] == pytest.approx(table[name].mean(), abs=1e-4)
     assert "test/neighbour_angle" not in run.data.metrics
 
 
