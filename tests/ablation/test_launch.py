@@ -100,10 +100,14 @@ def test_the_parent_holds_the_answer(asked):
     assert parent.data.tags["control"] == "wnet, inter_weight 1"
     assert [parent.data.tags[name] for name in ("system", "preset", "profile")] == ["wnet", "paper", "smoke"]
     note = parent.data.tags["mlflow.note.content"]
-    assert note.startswith("**Which network?**")
+    assert note.startswith("**Best of 2: ")
+    assert "\n\n**Which network?**" in note
+    scores = {"best/sbd", "control/sbd", "runs/finished", "runs/failed"}
+    assert parent.data.metrics.keys() == scores
+    assert (parent.data.metrics["runs/finished"], parent.data.metrics["runs/failed"]) == (2, 0)
     assert "foreground at test time: truth" in note
-    assert "| wnet, inter_weight 1 |" in note
-    assert note.index("| wnet, inter_weight 1 |") < note.index("#### What this is from")
+    assert "| W-Net, λ = 1 |" in note
+    assert note.index("| W-Net, λ = 1 |") < note.index("#### What this is from")
     assert "Profile smoke on synthetic-leaves, 6 steps (24 images) at 48 px" in note
     assert "| network.norm | batch | none |" in note
     assert not parent.data.params  # those that `mlflow run` logs would clash
