@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -95,15 +96,14 @@ def _scores_of_answer(ablation: Ablation, table: pd.DataFrame) -> dict[str, floa
     Their names are none of a run's, which would put the parent among the runs where these are sorted.
     """
     score = headline(table)
-    known = table.dropna(subset=[score.key])
-    if known.empty:
+    values = dict(zip(table["variant"].tolist(), table[score.key].astype(float).tolist(), strict=True))
+    known = {name: value for name, value in values.items() if not math.isnan(value)}
+    if not known:
         return {}
-    best = known[score.key].max() if score.sign > 0 else known[score.key].min()
-    found = {f"best/{score.key}": best}
-    control = known.loc[known["variant"] == variant_name(ablation.control), score.key]
-    if len(control):
-        found[f"control/{score.key}"] = control.iloc[0]
-    return {name: round(float(value), 4) for name, value in found.items()}
+    found = {f"best/{score.key}": max(known.values(), key=lambda value: score.sign * value)}
+    if (control := variant_name(ablation.control)) in known:
+        found[f"control/{score.key}"] = known[control]
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def _counted(lines: Sequence[str]) -> list[str]:
@@ -114,8 +114,10 @@ def _counted(lines: Sequence[str]) -> list[str]:
 def _with_score(result: Result) -> str:
     """A variant as people say it, and the score of its run."""
     score = headline(result.table)
-    value = result.table[score.key].mean() if score.key in result.table else float("nan")
-    return variant_label(result.variant) + (f"\n{score.label} {value:{score.form}}" if pd.notna(value) else "")
+    values = result.table[score.key].astype(float).tolist() if score.key in result.table else []
+    known = [value for value in values if not math.isnan(value)]
+    words = f"\n{score.label} {sum(known) / len(known):{score.form}}" if known else ""
+    return f"{variant_label(result.variant)}{words}"
 
 
 def _trainings(parent: TrackedRun, ablation: Ablation) -> list[Result]:
