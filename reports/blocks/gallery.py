@@ -12,7 +12,7 @@ import pandas as pd
 from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, Column, heading, paragraph, table_block, text_column
 from study import figures
-from study.figures import Tile, label_colours, masks_of, matched_to
+from study.figures import Tile, label_picture, masks_of, matched_to
 from study.figures.names import variant_label
 from study.metrics.mistakes import mistakes
 from study.runs.gallery import GalleryImage, gallery_of
@@ -71,7 +71,7 @@ def chosen_images(names: Sequence[str], count: int, by: Callable[[str], Any]) ->
 
 def truth_tile(image: GalleryImage) -> Tile:
     """The true labels."""
-    return Tile(label_colours(image.scaled(image.truth)))
+    return Tile(label_picture(image.scaled(image.truth)))
 
 
 def label_tile(image: GalleryImage, marked: Collection[str] = ()) -> Tile:
@@ -79,7 +79,7 @@ def label_tile(image: GalleryImage, marked: Collection[str] = ()) -> Tile:
     truth, found = image.scaled(image.truth), mistakes(image.truth, image.labels)
     ids = {"merged": [*chain(*found.merged)], "split": found.split, "missed": found.missed}
     outlines = [(kind, mask) for kind in marked for mask in masks_of(truth, ids[kind])]
-    return Tile(label_colours(matched_to(truth, image.scaled(image.labels))), outlines)
+    return Tile(label_picture(matched_to(truth, image.scaled(image.labels))), outlines)
 
 
 def data_of(runs: Sequence[Pictured], images: Sequence[str]) -> pd.DataFrame:

@@ -17,10 +17,11 @@ from study.ablation.printed import printed_values, tested_images
 from study.ablation.question import measured_on
 from study.ablation.statistics import of_variant, summarize
 from study.errors import StudyError
+from study.figures.names import variant_label
 from study.metrics import kind_of, summary_scores
 from study.origin import budget
 from study.runs.environment import mixed_environments
-from study.runs.job import Result, variant_name
+from study.runs.job import Result, run_name, variant_name
 from study.settings import Settings
 from study.tracking import StoredRun
 
@@ -131,7 +132,7 @@ class LaunchResults:
 
     def missing_of(self, variant: dict[str, Any]) -> str:
         """Why runs of a variant have no scores; the sentences of `missing` begin with its name."""
-        name = variant_name(variant)
+        name = variant_label(variant)
         about = [sentence for sentence in self.missing if sentence.startswith(f"{name}, seed ")]
         if not about and not self.of(variant):
             return "no finished run"
@@ -223,18 +224,20 @@ def _results_of(ablation: Ablation, parent: StoredRun) -> LaunchResults:
         name, seed = child.tags.get("variant", ""), int(child.tags.get("seed", -1))
         if name not in variants:
             missing.append(f"{child.name}: not a variant of this version's ablation")
-        elif child.state != "FINISHED":
-            missing.append(f"{child.name}: {child.status_text()}")
+            continue
+        said = run_name(variants[name], seed)  # not as the store has it: earlier versions named runs by their keys
+        if child.state != "FINISHED":
+            missing.append(f"{said}: {child.status_text()}")
         else:
             try:
                 results.append(_result(variants[name], seed, child))
                 run_ids[name, seed] = child.run_id
             except StudyError as error:
-                missing.append(f"{child.name}: {error}")
+                missing.append(f"{said}: {error}")
     begun = {(child.tags.get("variant"), child.tags.get("seed")) for child in children}
     seeds = sorted({seed for _, seed in begun if seed}, key=int)
     for seed in seeds or [""]:
-        absent = [name for name in variants if (name, seed) not in begun]
+        absent = [variant_label(of) for name, of in variants.items() if (name, seed) not in begun]
         if absent:
             missing.append(f"{'; '.join(absent)}{f' (seed {seed})' if seed else ''}: not begun")
     if parent.state in ("RUNNING", "KILLED"):

@@ -122,8 +122,9 @@ def table_block(columns: Sequence[Column], caption: str, marked: Collection[int]
     for i, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
         body += ('<tr class="marked">' if i in marked else "<tr>") + _cells("td", columns, row) + "</tr>"
     return Block(
-        f'<div class="wide"><table><caption>{escape(caption)}</caption>'
-        f"<thead>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        # the caption stands outside of what scrolls: on a phone it would have to be dragged along line by line
+        f'<figure class="table"><figcaption>{escape(caption)}</figcaption><div class="wide"><table>'
+        f"<thead>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
     )
 
 

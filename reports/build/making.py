@@ -8,7 +8,9 @@ import shutil
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
+from html import escape
 from pathlib import Path
 
 import click
@@ -21,10 +23,12 @@ from reports.build.render import NotebookError, checked_parameters, render
 from study import tracking
 from study.code_digest import digest_of
 from study.errors import StudyError, unknown_name
+from study.version import __version__
 
 _OURS = (".ipynb", ".html", ".csv", ".pdf", ".png")  # files of a report
 MADE_FROM = "made_from.txt"  # in the folder of a report
 _SOURCES = (".py", ".css", ".ipynb", ".csv")
+_NAMED = 3  # runs in the title of a page
 _HERE = Path(__file__).parents[1]
 
 
@@ -84,7 +88,7 @@ def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Pat
     given = {"store": tracking.current_store(), "run_ids": ",".join(run_ids), **further}
     with tempfile.TemporaryDirectory() as place:
         try:
-            render(TEMPLATES / f"{name}.ipynb", {**given, "folder": place}, Path(place), kernel)
+            render(TEMPLATES / f"{name}.ipynb", {**given, "folder": place}, Path(place), kernel, *_about(run_ids))
             (Path(place) / MADE_FROM).write_text(mark)
         except NotebookError as error:
             raise NotebookError(str(error).replace(place, str(folder))) from None
@@ -93,6 +97,22 @@ def _make(name: str, run_ids: list[str], further: Mapping[str, str], folder: Pat
                 tracking.TrackedRun(run_id).log_folder(Path(place), f"reports/{name}")
             _replace(Path(place), folder)
     return folder / f"{name}.html"
+
+
+def _about(run_ids: Sequence[str]) -> tuple[str, str]:
+    """The subject and the foot of a page: the names of its runs, when and with what it was made, links to the runs."""
+    runs = [tracking.stored_run(run_id) for run_id in run_ids]
+    more = [f"and {len(runs) - _NAMED} more"] if len(runs) > _NAMED else []
+    subject = "; ".join([*(run.name for run in runs[:_NAMED]), *more])
+    commit = tracking.commit_in_words()
+    program = f"version {__version__}" + ("" if commit.startswith("version") else f", commit {commit}")
+    made = f"Made on {datetime.now(UTC):%Y-%m-%d at %H:%M} (UTC) by pixel-embedding-study, {program}."
+    links = [
+        f'<a href="{escape(tracking.page_of_run(run.experiment_id, run.run_id))}">{escape(run.name)}</a>'
+        for run in runs
+    ]
+    here = "" if tracking.current_store().startswith("http") else " (while <code>mlflow ui</code> runs on the store)"
+    return subject, f"<p>{escape(made)}</p><p>On the MLflow page{here}: {'; '.join(links)}.</p>"
 
 
 def _replace(made: Path, folder: Path) -> None:

@@ -46,10 +46,13 @@ def checked_parameters(template: Path, given: Mapping[str, str]) -> dict[str, ob
     return checked
 
 
-def render(template: Path, parameters: Mapping[str, str], folder: Path, kernel: Kernel) -> Path:
+def render(
+    template: Path, parameters: Mapping[str, str], folder: Path, kernel: Kernel, subject: str = "", foot: str = ""
+) -> Path:
     """Execute a notebook in a kernel, see `own_kernel`, and make a page of it that opens offline; gives the page.
 
     Both are written to `folder`, under the template's name. Parameters that are numbers are converted from texts.
+    `subject`, the names of the runs that the page is about, follows its title; `foot` is HTML for its end.
 
     Raises
     ------
@@ -78,27 +81,31 @@ def render(template: Path, parameters: Mapping[str, str], folder: Path, kernel: 
     except Exception as error:  # a kernel that dies or does not start; each library raises its own
         fault = f"{type(error).__name__}: {str(error).strip().split(chr(10))[0]}"
     if notebook.exists():
-        page.write_text(_page(read_notebook(notebook, as_version=4), fault), encoding="utf-8")
+        page.write_text(_page(read_notebook(notebook, as_version=4), fault, subject, foot), encoding="utf-8")
     if fault:
         raise NotebookError(f"the notebook {template.stem} has failed ({fault}); what came before is in {notebook}")
     return page
 
 
-def _page(notebook: NotebookNode, fault: str | None) -> str:
+def _page(notebook: NotebookNode, fault: str | None, subject: str, foot: str) -> str:
     """A whole HTML page without code, scripts and anything from outside."""
     for cell in list(notebook.cells):
         if any(tag.startswith("papermill-error") for tag in cell.metadata.get("tags", [])):
             notebook.cells.remove(cell)  # papermill's own words, with links into the code
         elif cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.output_type not in ("stream", "error")]
+    first = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
+    title, *rest = first.source.lstrip("# ").splitlines()
+    title = f"{title}: {subject}" if subject else title
+    first.source = "\n".join([f"# {escape(title)}", *rest])
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_anchor_links=True)
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     body, _ = exporter.from_notebook_node(notebook)
-    title = next(cell.source.lstrip("# ").splitlines()[0] for cell in notebook.cells if cell.cell_type == "markdown")
+    end = f"<footer>{foot}</footer>" if foot else ""
     note = f'<p class="fault">This page is incomplete: {escape(fault)}</p>' if fault else ""
     style = (Path(__file__).parents[1] / "page.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{style}</style></head>\n<body><main>{note}{body}</main></body></html>\n"
+        f"<style>{style}</style></head>\n<body><main>{note}{body}{end}</main></body></html>\n"
     )

@@ -29,6 +29,7 @@ from reports.blocks.results import score_column
 from reports.blocks.verdicts import launch_verdicts
 from study import figures, tracking
 from study.ablation.statistics import interval
+from study.config import in_words
 from study.errors import StudyError
 from study.metrics import Score, described, headline, kind_of, summary_scores
 from study.metrics.registry import DIFFERENCE, LEGACY
@@ -65,8 +66,8 @@ class Compared:
 class Comparison:
     """The comparison of the runs `run_ids` with the first one, for one notebook.
 
-    They are joined by commas; the parent of an ablation stands for the runs below it. `store` and `folder` are those
-    of `LaunchPage`.
+    They are joined by commas; the parent of an ablation stands for the runs below it, its control first. `store` and
+    `folder` are those of `LaunchPage`.
     """
 
     def __init__(self, store: str, run_ids: str, folder: str):
@@ -124,7 +125,7 @@ class Comparison:
         frame.insert(0, "run", [run.name for run in runs])
         frame.to_csv(self.folder / "settings.csv", index=False)
         columns = [text_column("run", frame["run"])]
-        columns += [Column(name, [escape(str(value)) for value in frame[name]]) for name in differing]
+        columns += [Column(name, [escape(_value(value)) for value in frame[name]]) for name in differing]
         first = [0] if runs[0] is self.runs[0] else []
         return title + table_block(columns, "Settings in which the runs differ.", first)
 
@@ -141,7 +142,7 @@ class Comparison:
             columns.append(score_column(frame, score.key, intervals=wide))
             if score.key == self.headline.key:
                 name = f"{score.key}{DIFFERENCE}"
-                columns.append(score_column(frame, name, title="difference to the first", intervals=True))
+                columns.append(score_column(frame, name, title=f"difference to {self.runs[0].name}", intervals=True))
         caption = (
             f"{described(summary_scores(frame))}. Means over all images of a run; differences to the first over the "
             "images that both have. Small print: 95 % intervals over images only, these trainings: no verdict on which "
@@ -196,7 +197,7 @@ def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
     runs: list[StoredRun] = []
     for run_id in run_ids:
         run = tracking.stored_run(run_id)
-        runs += tracking.children_of(run) if run.is_launch else [run]
+        runs += _control_first(run) if run.is_launch else [run]
     several = len({run.parent_id for run in runs}) > 1
     compared: list[Compared] = []
     missing: list[str] = []
@@ -216,6 +217,17 @@ def _read(run_ids: Sequence[str]) -> tuple[list[Compared], list[str]]:
         except StudyError as error:
             missing.append(f"{name}: {error}")
     return compared, missing
+
+
+def _value(value: Any) -> str:
+    """A setting as a user types it; empty where a run has none of that name."""
+    return "" if value == "" or pd.isna(value) else in_words(value)
+
+
+def _control_first(launch: StoredRun) -> list[StoredRun]:
+    """The runs of a launch, those of its control before all others."""
+    control = launch.tags["control"]
+    return sorted(tracking.children_of(launch), key=lambda run: run.tags.get("variant") != control)
 
 
 def _common(first: Compared, other: Compared) -> list[str]:

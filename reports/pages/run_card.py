@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reports.blocks.gallery import ABOUT_MISTAKES, KINDS, label_tile, truth_tile
 from reports.blocks.origin import origin_block
 from reports.blocks.page import (
     Block,
@@ -29,9 +30,11 @@ from study import figures, tracking
 from study.ablation.statistics import interval
 from study.choices import is_ours, mark
 from study.errors import StudyError
-from study.metrics import described, drawn_scores, headline, kind_of, score_of, summary_scores
+from study.figures import Tile
+from study.metrics import Score, described, drawn_scores, headline, kind_of, score_of, summary_scores
 from study.origin import origin_of
 from study.paper import departures, paper_settings
+from study.runs.gallery import GalleryImage, gallery_of
 from study.runs.job import intervals_over
 from study.settings import Settings
 from study.tracking import Scores
@@ -41,6 +44,9 @@ _SEARCH = {
     "slices.png": "Score by each setting.",
     "contour.png": "Score by two settings.",
 }
+
+
+_TITLES = ("image", "embedding", "truth", "prediction")
 
 
 class RunCard:
@@ -167,18 +173,31 @@ class RunCard:
             *(Column(score_of(name).label, [number(v, score_of(name).form) for v in chosen[name]]) for name in cells),
         ]
         block = title + table_block(columns, f"Of {len(ranked)} {item}{'s' * (len(ranked) != 1)}.")
+        return block + self._pictures(chosen, score)
+
+    def _pictures(self, chosen: pd.DataFrame, score: Score) -> Block:
+        """Those of some images, with columns `rank` and `image`, that the run keeps labels of, or else pictures."""
+        assert self.results is not None
+        labels = {image.name: image for image in gallery_of(self.run.run_id)} if self.split == "test" else {}
         strips = dict(zip(self.results.table["image"], self.results.pictures, strict=False))
+        kept = labels or strips
         rows = [
-            (f"{row['rank']}: {row['image']}, {score.label} {row[score.key]:{score.form}}", strips[row["image"]])
+            (f"{row['rank']}: {row['image']}, {score.label} {row[score.key]:{score.form}}", row["image"])
             for row in chosen.to_dict("records")
-            if row["image"] in strips
+            if row["image"] in kept
         ]
+        block = Block("")
         if rows:
-            pictured = chosen.filter(["rank", "image", score.key]).query("image in @strips")
-            caption = "Those of them that the run keeps pictures of."
-            block += figure_block(self.folder, "images", figures.strip_figure(rows), caption, pictured)
-        absent = [name for name in chosen["image"] if name not in strips]
-        words = f"No pictures of {', '.join(absent)}: a run keeps those of its first {len(strips)} {item}s."
+            data = chosen.filter(["rank", "image", score.key]).query("image in @kept")
+            figure = (
+                figures.grid_figure(_TITLES, [(words, _tiles(labels[name])) for words, name in rows], KINDS)
+                if labels
+                else figures.strip_figure([(words, strips[name]) for words, name in rows])
+            )
+            caption = f"Outlined: true objects that the run gets wrong. {ABOUT_MISTAKES}" if labels else ""
+            block = figure_block(self.folder, "images", figure, f"Those that the run keeps. {caption}".strip(), data)
+        absent = [name for name in chosen["image"] if name not in kept]
+        words = f"No pictures of {', '.join(absent)}: a run keeps those of its first {len(kept)} images."
         return block + (paragraph(words, "soft") if absent else Block(""))
 
     def search(self) -> Block | None:
@@ -201,3 +220,9 @@ class RunCard:
                 block += picture_block(tracking.stored_picture(self.run.run_id, files[name]), caption)
         absent = [name for name in _SEARCH if name not in files]
         return block + (paragraph(f"Not kept: {', '.join(absent)}.", "soft") if absent else Block(""))
+
+
+def _tiles(image: GalleryImage) -> list[Tile | None]:
+    """An image, its embedding where there is one, its truth, and what a run finds in it, with the mistakes."""
+    embedding = None if image.embedding is None else Tile(image.embedding)
+    return [Tile(image.picture), embedding, truth_tile(image), label_tile(image, KINDS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from study.ablation.statistics import (
     contrasts,
     contrasts_to_markdown,
     describe_power,
+    finding,
     pooled_components,
     summarize,
     to_markdown,
@@ -26,12 +28,13 @@ from study.ablation.verdicts import (
     verdicts,
     verdicts_to_markdown,
 )
+from study.figures.names import variant_label
 from study.metrics import headline
 from study.metrics.registry import kind_of
 from study.origin import Origin, as_markdown
 from study.runs.environment import mixed_environments
 from study.runs.job import Result, variant_name
-from study.tracking import TrackedRun
+from study.tracking import Point, TrackedRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,13 +54,14 @@ def log_answer(
 ) -> str:
     """Log what the results of an ablation, of which there are some, say; gives it in words for the terminal.
 
-    `caption` tells what the numbers are measured on, `note` what was asked, its first paragraph in a sentence; verdicts
-    on the papers' claims are written below that, the answer below `note`, and below that `origin`. `where` names data
-    set and profile, the only ones that verdicts are about. By the name of the data set it is known whether printed
-    values were measured on the same images.
+    `caption` tells what the numbers are measured on, `note` what was asked, its first paragraph in a sentence. What was
+    found stands above that; verdicts on the papers' claims are written below the first paragraph, the answer below
+    `note`, and below that `origin`. `where` names data set and profile, the only ones that verdicts are about. By the
+    name of the data set it is known whether printed values were measured on the same images.
     """
     table = summarize(ablation, results)
     parent.log_table(table, "answer")
+    parent.log_metrics(Point(0, _scores_of_answer(ablation, table)))
     printed = printed_values(ablation, dataset, results)
     parent.log_figure(score_figure(ablation, table, caption, printed), f"{ablation.name}.png")
     _log_pictures(parent, ablation, results, caption)
@@ -78,16 +82,42 @@ def log_answer(
     mixed = mixed_environments([text for result in results for text in result.environments])
     question, _, further = note.partition("\n\n")
     answer = to_markdown(ablation, table)
-    parts = (question, verdicts_to_markdown(judged), further, mixed, answer)
+    # the page shows two lines of a description before a click
+    parts = (finding(ablation, table), question, verdicts_to_markdown(judged), further, mixed, answer)
     begin = [part for part in parts if part]
     parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), power, origin))
     said = [f"- {verdict.claim.statement.rstrip('.')}: {verdict.word}" for verdict in judged]
     return as_text("\n".join(part for part in (question, answer, mixed, *_counted(said)) if part))
 
 
+def _scores_of_answer(ablation: Ablation, table: pd.DataFrame) -> dict[str, float]:
+    """Scores for the parent itself, so that table and charts of launches are not empty: the best, and the control's.
+
+    Their names are none of a run's, which would put the parent among the runs where these are sorted.
+    """
+    score = headline(table)
+    values = dict(zip(table["variant"].tolist(), table[score.key].astype(float).tolist(), strict=True))
+    known = {name: value for name, value in values.items() if not math.isnan(value)}
+    if not known:
+        return {}
+    found = {f"best/{score.key}": max(known.values(), key=lambda value: score.sign * value)}
+    if (control := variant_name(ablation.control)) in known:
+        found[f"control/{score.key}"] = known[control]
+    return {name: round(value, 4) for name, value in found.items()}
+
+
 def _counted(lines: Sequence[str]) -> list[str]:
     """Lines on the papers' claims, equal ones (of two sorts of thresholds) once, under a heading; none without any."""
     return ["\nWhat the papers claim:", *dict.fromkeys(lines)] if lines else []
+
+
+def _with_score(result: Result) -> str:
+    """A variant as people say it, and the score of its run."""
+    score = headline(result.table)
+    values = result.table[score.key].astype(float).tolist() if score.key in result.table else []
+    known = [value for value in values if not math.isnan(value)]
+    words = f"\n{score.label} {sum(known) / len(known):{score.form}}" if known else ""
+    return f"{variant_label(result.variant)}{words}"
 
 
 def _trainings(parent: TrackedRun, ablation: Ablation) -> list[Result]:
@@ -127,7 +157,8 @@ def _log_pictures(parent: TrackedRun, ablation: Ablation, results: Sequence[Resu
     """The contact sheet, and the pictures that the ablation asks for."""
     first = min(result.seed for result in results)
     shown = [result for result in results if result.seed == first]
-    rows = [(variant_name(result.variant), result.panels) for result in shown]
+    declared = [result for variant in ablation.variants() for result in shown if result.variant == variant]
+    rows = [(_with_score(result), result.panels) for result in declared]
     parent.log_figure(figures.contact_sheet(rows, f"{ablation.question} Seed {first}. {caption}"), "contact_sheet.png")
     for name, variants in ablation.pictures.items():
         panels = {variant_name(result.variant): result.panels for result in shown}

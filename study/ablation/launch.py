@@ -134,6 +134,8 @@ def run_ablations(
     for question in questions:
         tqdm.write(f"\n{question.said}\n" if question.said else "")
         tqdm.write(_where_to_look(question, dataset, experiment))
+    if questions:
+        tracking.describe_experiment(experiment)
     parent_ids = [answered[q.ablation.name] or (q.parent.run_id if q.parent else "") for q in planned]
     return LaunchResult(sum(len(q.failures) + q.unanswered for q in questions), parent_ids)
 

@@ -20,7 +20,7 @@ from study.origin import Origin, as_markdown, origin_of
 from study.runs.job import Failure, Job, PlannedRun, Result, about, resolved_run, variant_name
 from study.runs.resources import contents
 from study.settings import ORIGIN
-from study.tracking import TrackedRun
+from study.tracking import Point, TrackedRun
 
 ANSWER = ("study.ablation.answer",)  # module to begin with, see `study.code_digest`: what an answer says and shows
 
@@ -112,6 +112,8 @@ class Question:
                 reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")
                 tqdm.write(f"{self.ablation.name}: FAILED: {reasons[-1]}; artifact failure.txt of run {parent.run_id}")
                 parent.log_text(traceback.format_exc(), "failure.txt")
+        counts = {"runs/finished": float(len(self.results)), "runs/failed": float(len(self.failures))}
+        parent.log_metrics(Point(0, counts))
         parent.end_children("FAILED", "the worker process died")
         parent.end("FAILED" if reasons else "FINISHED", "; ".join(reasons))
         self.ended = True

@@ -10,14 +10,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image, ImageDraw, ImageFont
 from skimage.segmentation import find_boundaries
 
-from study.figures.colours import embedding_colours, label_colours, matched_to
+from study.figures.colours import embedding_colours, label_colours, label_picture, matched_to
 from study.figures.names import variant_label
 from study.figures.style import WIDTH
 
 TILES = ("image", "truth", "distance", "embedding", "prediction")  # of a panel, from the left
-_FOLDED = {"image": (0, 0), "embedding": (0, 1), "prediction": (0, 2), "distance": (1, 1), "truth": (1, 2)}
+_FOLDED = {"image": (0, 0), "embedding": (0, 1), "truth": (1, 0), "prediction": (1, 1)}
+_SHARED, _OWN = ("image", "truth"), ("distance", "embedding", "prediction")  # of all variants, of each
+_WORDS = 14  # px, the height of words within a picture
+_BAR = 0.35  # of its brightness a picture keeps below words
 _GAP = 4  # px between them
 NARROW = {"w_pad": 0.02, "h_pad": 0.02, "wspace": 0, "hspace": 0}  # margins of pictures that stand close together
 _GREY = 128  # of a tile that a run has nothing for
@@ -36,17 +40,21 @@ def panel(
     tile of mid-grey. Gives a uint8 array (M', 5 N' + 16, 3), enlarged by a whole factor to at least 160 rows.
     """
     none = np.full((*truth.shape, 3), _GREY, np.uint8)
-    tiles = [
-        image_picture(image),
-        label_colours(truth),
-        none if distance is None else relative_brightness(distance),
-        none if embedding is None else embedding_colours(_finite(embedding)),
-        label_colours(matched_to(truth, prediction)),
-    ]
     factor = -(-160 // image.shape[0])
-    tiles = [tile.repeat(factor, axis=0).repeat(factor, axis=1) for tile in tiles]
+    matched = matched_to(truth, prediction)
+    tiles = [
+        _enlarged(image_picture(image), factor),
+        label_picture(_enlarged(truth, factor)),  # a line between objects is a pixel wide, whatever the factor
+        _enlarged(none if distance is None else relative_brightness(distance), factor),
+        _enlarged(none if embedding is None else embedding_colours(_finite(embedding)), factor),
+        label_picture(_enlarged(matched, factor)),
+    ]
     gap = np.full((tiles[0].shape[0], _GAP, 3), 255, np.uint8)
     return np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
+
+
+def _enlarged(picture: np.ndarray, factor: int) -> np.ndarray:
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _finite(maps: np.ndarray) -> np.ndarray:
@@ -61,18 +69,33 @@ def relative_brightness(distance: np.ndarray) -> np.ndarray:
 
 
 def folded(strip: np.ndarray) -> np.ndarray:
-    """A panel in two rows, for the cards of the MLflow page.
+    """A panel as a square of four tiles with their names on them, for the cards of the MLflow page.
 
-    Image, embedding and prediction; under them nothing, the distance map and the truth. A card centres a picture in a
-    square and cuts the square off at the bottom: white fills a wide picture up below. A panel (M', 5 N' + 16, 3)
-    becomes (max(2 M' + 4, 3 N' + 8), 3 N' + 8, 3).
+    Image and embedding, below them truth and prediction; where a run has no embedding, the distance map stands in its
+    place. A card shows a picture in a square: white fills a wide or a high one up. A panel (M', 5 N' + 16, 3) becomes
+    (S, S, 3), where S is the greater one of 2 M' + 4 and 2 N' + 4.
     """
     rows, step = strip.shape[0] + _GAP, _step(strip)
-    picture = np.full((max(2 * rows, 3 * step) - _GAP, 3 * step - _GAP, 3), 255, np.uint8)
+    picture = np.full((2 * max(rows, step) - _GAP, 2 * max(rows, step) - _GAP, 3), 255, np.uint8)
+    missing = (tile_of(strip, "embedding") == _GREY).all()
     for name, (row, column) in _FOLDED.items():
-        tile = tile_of(strip, name)
+        shown = "distance" if name == "embedding" and missing else name
+        tile = _with_word(tile_of(strip, shown), shown)
         picture[row * rows :, column * step :][: tile.shape[0], : tile.shape[1]] = tile
     return picture
+
+
+def _with_word(tile: np.ndarray, word: str) -> np.ndarray:
+    """A tile with a word on a dark bar at its top left; a tile that is too small stays without."""
+    font = ImageFont.load_default(_WORDS)
+    left, top, right, bottom = (round(end) for end in font.getbbox(word))
+    if tile.shape[0] < 4 * bottom or tile.shape[1] < right + 8:
+        return tile
+    written = tile.copy()
+    written[: bottom + 6, : right + 8] = (_BAR * written[: bottom + 6, : right + 8]).astype(np.uint8)
+    picture = Image.fromarray(written)
+    ImageDraw.Draw(picture).text((4 - left, 3 - top // 2), word, fill="white", font=font)
+    return np.asarray(picture)
 
 
 def _step(strip: np.ndarray) -> int:
@@ -105,25 +128,41 @@ def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) -> Figure:
-    """Panels (see `panel`) of the same test images, in columns, for each variant, in `rows` by name."""
+    """Panels (see `panel`) of the same test images, in columns, for each variant, in `rows` by name.
+
+    Image and truth, which all variants share, stand once, above the maps and predictions of the variants.
+    """
     columns = max(len(panels) for _, panels in rows)
-    ratio = rows[0][1][0].shape[0] / rows[0][1][0].shape[1]
-    width = 5.5 * columns + 1.6
+    shared = next(panels for _, panels in rows if len(panels) == columns)
+    lines = [("", [_tiles_of(strip, _SHARED) for strip in shared])]
+    lines += [(name, [_tiles_of(strip, _OWN) for strip in panels]) for name, panels in rows]
+    ratio = lines[0][1][0].shape[0] / lines[0][1][0].shape[1]
+    width = 3.3 * columns + 1.6
     title = wrapped(title, int(12 * width))
-    height = len(rows) * 5.5 * ratio + 0.7 + 0.2 * (1 + title.count("\n"))
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (name, panels) in zip(axes, rows, strict=True):
-        for axis, strip in zip(line, panels, strict=False):
-            axis.imshow(strip, interpolation="nearest")
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
+    height = len(lines) * 3.3 * ratio + 0.7 + 0.2 * (1 + title.count("\n"))
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=160)
+    axes = figure.subplots(len(lines), columns, squeeze=False)
+    for line, (name, pictures) in zip(axes, lines, strict=True):
+        for axis, picture in zip(line, pictures, strict=False):
+            axis.imshow(picture, interpolation="nearest")
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     for axis in axes.flat:
         hide_frame(axis)
-    for axis, strip in zip(axes[0], rows[0][1], strict=False):
-        for i, tile in enumerate(TILES):
-            axis.text((i + 0.5) * _step(strip), -4, tile, fontsize=8, ha="center", va="bottom")
+    for line, names in ((axes[0], _SHARED), (axes[1], _OWN)):
+        for axis, strip in zip(line, shared, strict=False):
+            for i, tile in enumerate(names):
+                axis.text((i + 0.5) * _step(strip), -4, tile, fontsize=8, ha="center", va="bottom")
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _tiles_of(strip: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Some tiles of a panel side by side, filled up with white to the width of three."""
+    picture = np.full((strip.shape[0], 3 * _step(strip) - _GAP, 3), 255, np.uint8)
+    for i, name in enumerate(names):
+        tile = tile_of(strip, name)
+        picture[:, i * _step(strip) :][:, : tile.shape[1]] = tile
+    return picture
 
 
 def embedding_figure(

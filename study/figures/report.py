@@ -178,13 +178,23 @@ def paired_figure(pairs: Mapping[str, pd.DataFrame], first: str, label: str) -> 
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     for axis in axes.flat[len(pairs) :]:
         axis.set_visible(False)
+    low, high = _ends([pair[["first", "other"]].to_numpy(float) for pair in pairs.values()])
     for axis, (name, pair) in zip(axes.flat, pairs.items(), strict=False):
-        axis.plot([0, 1], [0, 1], color=_PALE, lw=0.8, zorder=1)
+        axis.plot([low, high], [low, high], color=_PALE, lw=0.8, zorder=1)
         axis.plot(pair["first"], pair["other"], "o", ms=4, color=COLOURS[0], mec="white", mew=0.4, alpha=0.8)
-        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axis.set_title(wrapped(name, int(14 * side)), fontsize=8)
     for axis in axes.flat[max(0, len(pairs) - columns) : len(pairs)]:
         axis.tick_params(labelbottom=True)
     figure.supxlabel(wrapped(f"{label}, {first}", int(14 * side * columns)), fontsize=8)
     figure.supylabel(label, fontsize=8)
     return figure
+
+
+def _ends(values: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The ends of both axes of points: those of the values, with some room around them."""
+    known = [of_pair[np.isfinite(of_pair)] for of_pair in values]
+    together = np.concatenate(known) if known else np.zeros(0)
+    low, high = (float(together.min()), float(together.max())) if len(together) else (0.0, 1.0)
+    room = 0.04 * max(high - low, 0.05)
+    return low - room, high + room

@@ -19,7 +19,7 @@ from study.metrics import Score, drawn_scores, headline, score_of
 _OTHER = "0.3"
 _PRINTED = "sbd_legacy"  # the score of which files of printed values hold values
 _ELSEWHERE = "0.8"  # inside of a star whose value is of other images
-_ABOUT = "Squares: means, bars: their intervals; circles: seeds."
+_ABOUT = "Squares: means, bars: their intervals"
 
 
 def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd.DataFrame | None = None) -> Figure:
@@ -58,7 +58,7 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
         axis.set_xticklabels([f"{tick:g}" if is_number(tick) else str(tick) for tick in ticks])
     for axis, score in zip(axes, scores, strict=True):
         axis.set(ylabel=score.label, ylim=_limits(score, *axis.get_ylim()))  # of two seeds, intervals may be long
-    note = _ABOUT
+    note = _about(table, scores)
     if printed is not None:
         stars = printed.loc[printed[x].isin(ticks)]
         note += _about_stars(stars)
@@ -74,6 +74,12 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
             axis.legend(frameon=True)
     write_under(figure, f"{note} {caption}")
     return figure
+
+
+def _about(table: pd.DataFrame, scores: Sequence[Score]) -> str:
+    """What the marks are; of a single seed there is no circle, which would lie on the mean."""
+    several = any(len(seeds) > 1 for score in scores for seeds in table[f"{score.key}_seeds"])
+    return f"{_ABOUT}; circles: seeds." if several else f"{_ABOUT}."
 
 
 def _panels(
@@ -105,7 +111,8 @@ def _draw_line(axis: Axes, places: np.ndarray, rows: pd.DataFrame, score: str, c
     spread = _spread(rows, score)
     axis.errorbar(places, rows[score], spread, color=colour, lw=1.6, capsize=3, marker="s", ms=4, label=label)
     for place, seeds in zip(places, rows[f"{score}_seeds"], strict=True):
-        axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
+        if len(seeds) > 1:  # else it lies on the mean
+            axis.plot([place] * len(seeds), seeds, "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
 
 
 def _spread(rows: pd.DataFrame, score: str) -> np.ndarray:
@@ -136,7 +143,7 @@ def score_rows(
     colours = [NETWORK_COLOURS.get(str(variant.get("network.name")), _OTHER) for variant in variants]
     for axis, score in zip(axes, scores, strict=True):
         _draw_rows(axis, table, score.key, colours)
-    note = _ABOUT
+    note = _about(table, scores)
     if control in variants:
         place = variants.index(control)
         for axis, score in zip(axes, scores, strict=True):
@@ -167,7 +174,8 @@ def _draw_rows(axis: Axes, table: pd.DataFrame, score: str, colours: Sequence[st
     for place, (mean, seeds, colour) in enumerate(zip(table[score], table[f"{score}_seeds"], colours, strict=True)):
         around = spread[:, place : place + 1]
         axis.errorbar(mean, place, xerr=around, color=colour, lw=1.6, capsize=3, marker="s", ms=5)
-        axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
+        if len(seeds) > 1:  # else it is the mean
+            axis.plot(seeds, [place + 0.2] * len(seeds), "o", ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
 
 
 def _with_places(printed: pd.DataFrame, varied: Sequence[str], variants: Sequence[dict[str, Any]]) -> pd.DataFrame:

@@ -38,12 +38,12 @@ def search_history(trials: pd.DataFrame, importance: dict[str, float], objective
     complete = trials.loc[trials["state"] == "complete"]
     so_far = complete[objective].cummax() if score_of(objective).sign > 0 else complete[objective].cummin()
     left.step(complete["trial"], so_far, where="post", color=_BEST, lw=1.5, label="best so far", zorder=1)
-    left.set(xlabel="trial", ylabel=f"{score_of(objective).label}, validation images")
+    left.set(xlabel="trial", ylabel=f"{score_of(objective).label}, validation images", ylim=_limits(trials, objective))
     left.legend(frameon=True, fontsize=7)
     names = sorted(importance, key=lambda name: importance[name])
     right.barh([setting_label(f"clustering.{name}") for name in names], [importance[name] for name in names],
                color=_STAGES["search"][1])  # fmt: skip
-    right.set(xlim=(0, 1), xlabel="importance (share of the variance, fANOVA)")
+    right.set(xlim=(0, 1), xlabel="share of the variance (fANOVA)", title="importance of each setting")
     if not names:
         right.text(0.5, 0.5, "all trials scored the same", ha="center", va="center", transform=right.transAxes)
         right.set(yticks=[])
@@ -53,8 +53,8 @@ def search_history(trials: pd.DataFrame, importance: dict[str, float], objective
 
 def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, caption: str) -> Figure:
     """Score against each setting; a line joins the trials in which nothing else differs from the optimum."""
-    columns = min(4, len(names))
-    rows = -(-len(names) // columns)
+    rows = -(-len(names) // 4)
+    columns = -(-len(names) // rows)  # no panel stands alone in a row
     figure = _figure(WIDTH, 1.8 * rows + 0.7)
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     complete, best = trials.loc[trials["state"] == "complete"], trials[trials["front"]].iloc[0]
@@ -68,7 +68,7 @@ def search_slices(trials: pd.DataFrame, names: Sequence[str], objective: str, ca
     for axis in axes.flat[len(names) :]:
         axis.set_visible(False)
     for axis in axes[:, 0]:
-        axis.set(ylabel=score_of(objective).label)
+        axis.set(ylabel=score_of(objective).label, ylim=_limits(trials, objective))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=7.5, frameon=False)
     write_under(figure, f"Circle: the optimum; line: the other settings kept at it. {caption}")
@@ -88,7 +88,7 @@ def search_contour(trials: pd.DataFrame, names: Sequence[str], objective: str, c
     best = trials[trials["front"]].iloc[0]
     axis.plot(best[names[0]], best[names[1]], "o", ms=11, mfc="none", mec=_BEST, mew=1.8, zorder=5)
     axis.set(xlabel=setting_label(f"clustering.{names[0]}"), ylabel=setting_label(f"clustering.{names[1]}"))
-    axis.legend(frameon=True, fontsize=7)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=7, frameon=False)
     note = "Circle: the optimum. Colours: between the trials on all images, over all values of the other settings."
     write_under(figure, f"{note} {caption}")
     return figure
@@ -123,6 +123,22 @@ def _scatter(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:
         own = complete[complete["stage"] == stage]
         if len(own):
             axis.scatter(own[x], own[y], s=size, c=colour, marker=marker, label=label, ec="white", lw=0.4, zorder=3)
+
+
+def _limits(trials: pd.DataFrame, objective: str) -> tuple[float, float]:
+    """The ends of the axis of scores: where those trials are that are worth a look, with some room around them.
+
+    They are the better three quarters of those on all images; the rest, which a few bad values spread far, may lie
+    outside.
+    """
+    scores = trials.loc[trials["state"] == "complete", objective].dropna().to_numpy(float)
+    if not len(scores):
+        return 0.0, 1.0
+    sign = score_of(objective).sign
+    best, worst = sign * (sign * scores).max(), sign * np.quantile(sign * scores, 0.25)
+    room = 0.15 * max(abs(best - worst), 0.01)
+    low, high = sorted((best, worst))
+    return float(low - room), float(high + room)
 
 
 def _spans_an_area(x: np.ndarray, y: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from study.figures.colours import label_colours
+from study.figures.colours import label_colours, label_picture
 from study.figures.panels import NARROW, hide_frame, wrapped
 from study.figures.style import DPI, WIDTH
 
@@ -33,7 +33,7 @@ def sphere_figure(
     size = (_LEFT + side * len(embeddings), side + 0.3)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(**NARROW), dpi=DPI)
     grid = figure.add_gridspec(2, 1 + len(embeddings), width_ratios=[_LEFT, *(side for _ in embeddings)])
-    for k, (title, picture) in enumerate((("image", image), ("truth", label_colours(truth)))):
+    for k, (title, picture) in enumerate((("image", image), ("truth", label_picture(truth)))):
         axis = figure.add_subplot(grid[k, 0])
         axis.imshow(picture, interpolation="nearest")
         axis.set_title(title, fontsize=8, pad=3)

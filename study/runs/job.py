@@ -11,6 +11,7 @@ import pandas as pd
 from study.code_digest import CodeDigest, code_digest
 from study.config import is_number
 from study.data import Dataset
+from study.figures.names import variant_label
 from study.metrics.registry import KINDS, Kind
 from study.origin import budget
 from study.paper import paper_settings
@@ -29,8 +30,8 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """Such as `wnet, inter_weight 1, seed 0`."""
-        return f"{variant_name(self.variant)}, seed {self.settings.seed}"
+        """As people say it, such as `W-Net, λ = 1, seed 0`; no key of anything."""
+        return run_name(self.variant, self.settings.seed)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ class Result:
 
 
 def variant_name(variant: dict[str, Any]) -> str:
-    """Such as `wnet, inter_weight 1`: a name is given by its value alone, other settings by their last part."""
+    """The key of a variant, such as `wnet, inter_weight 1`: names by their value, other settings by their last part.
+
+    Tags of runs hold it, so that it must stay as it is; people read `study.figures.names.variant_label`.
+    """
     parts = []
     for name, value in variant.items():
         last = name.rpartition(".")[2]
@@ -55,6 +59,11 @@ def variant_name(variant: dict[str, Any]) -> str:
             str(value) if last in ("name", "system") else f"{last} {value:g}" if is_number(value) else f"{last} {value}"
         )
     return ", ".join(parts)
+
+
+def run_name(variant: dict[str, Any], seed: int) -> str:
+    """A run in words, such as `W-Net, λ = 1, seed 0`."""
+    return f"{variant_label(variant)}, seed {seed}"
 
 
 @dataclass(frozen=True)
@@ -145,8 +154,9 @@ class Failure:
 
 def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
     """What the numbers are measured on, for captions and descriptions."""
+    counted = f"{seeds} seed{'s' * (seeds != 1)}"
     return (
-        f"{dataset.name}: {len(dataset.splits['test'])} test {settings.kind} ({dataset.split_note}), {seeds} seed(s), "
+        f"{dataset.name}: {len(dataset.splits['test'])} test {settings.kind} ({dataset.split_note}), {counted}, "
         f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds, KINDS[settings.kind])}. "
         f"Profile {settings.profile}: {budget(settings, len(dataset.splits['train']))}."
     )

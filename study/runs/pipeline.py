@@ -20,6 +20,7 @@ from study.data.batches import NetworkImage
 from study.data.content import IMAGES, as_csv
 from study.device import choose_device
 from study.errors import StudyError
+from study.evaluation import in_words
 from study.inference import maps_in_turn
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS, score_of
@@ -91,8 +92,10 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
         with tracking.working_on(run), _traceback_kept(run):
             if scores is not None:
                 tracking.copy_run(source, run)
+                _describe(run, job, scores[0])
                 return _result(job, run.run_id, source, *scores)
             scored = _score(job, training, run)
+            _describe(run, job, scored[0])
         training.finished[job.digest] = run.run_id
         return _result(job, run.run_id, run.run_id, *scored)
     except StudyError as error:
@@ -100,6 +103,12 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
     except Exception as error:
         where = "; its artifact failure.txt tells where" if _KEPT in getattr(error, "__notes__", ()) else ""
         return Failure(job.planned, f"{tracking.reason_of(error)}{where}")
+
+
+def _describe(run: TrackedRun, job: Job, table: pd.DataFrame) -> None:
+    """Begin the description of a run with its scores: its page lists metrics by name, and has many."""
+    if len(table):
+        run.set_note(f"**{in_words(table, 'test')}**\n\n{job.note}")
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from study.runs.resources import network_images
 from study.settings import Settings
 from study.tracking import Point, TrackedRun
 
+_DIGITS = 4
+
 
 def score_split(
     maps: Sequence[ImageMaps],
@@ -48,8 +50,11 @@ def log_split(
     pictures: Sequence[np.ndarray],
     shown: Sequence[GalleryImage],
 ) -> None:
-    """Log what scoring a split gives: table, pictures, images that pages look at, and means."""
+    """Log what scoring a split gives: table, pictures, images that pages look at, and means.
+
+    Means have the digits that the MLflow page has room for; everything that compares reads the table.
+    """
     run.log_scores(split, table, pictures)
     if shown:
         keep(run, shown)
-    run.log_metrics(Point(step, {f"{split}/{name}": value for name, value in means(table).items()}))
+    run.log_metrics(Point(step, {f"{split}/{name}": round(value, _DIGITS) for name, value in means(table).items()}))

@@ -4,6 +4,7 @@ from study.tracking.checkpoints import drop_checkpoints, fetch_checkpoint, keep_
 from study.tracking.claims import claim, is_claimed
 from study.tracking.commit import commit_in_words
 from study.tracking.durations import run_seconds
+from study.tracking.experiment_note import describe_experiment
 from study.tracking.given import name_given_run, tell_given_run
 from study.tracking.heartbeat import end_abandoned, send_heartbeats
 from study.tracking.lookup import (
@@ -59,6 +60,7 @@ from study.tracking.store import (
     current_store,
     how_to_open,
     is_gone,
+    page_of_run,
     share_view,
     told_if_gone,
     use_store,

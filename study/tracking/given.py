@@ -39,9 +39,10 @@ def source_of(given: Run) -> dict[str, str]:
 def point_from(given: Run, run_id: str, name: str, experiment_id: str) -> None:
     """Let its page say where the runs of the program are: from the run `name` on, in another experiment."""
     experiment = MlflowClient().get_experiment(experiment_id).name
+    runs, kind = f"#/experiments/{experiment_id}/runs", "?workflowType=machine_learning"  # else pages of chat models
     note = (
-        f"The runs of this launch are in the experiment [{experiment}](#/experiments/{experiment_id}), the first one "
-        f"is [{name}](#/experiments/{experiment_id}/runs/{run_id}) ({run_id})."
+        f"The runs of this launch are in the experiment [{experiment}]({runs}{kind}), the first one "
+        f"is [{name}]({runs}/{run_id}{kind}) ({run_id})."
     )
     _describe(given.info.run_id, f"{name} (mlflow run)", note)
 

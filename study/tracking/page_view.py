@@ -32,8 +32,14 @@ def shared_view(
         Columns of the table, the headline score first: the table is sorted by it.
     """
     # so high that a row of pictures and the slider are seen at once in a window of 1000 px
-    sections = [{"name": "images", "columns": 1, "cardHeight": 500}, *({"name": name} for name in _SECTIONS)]
+    sections = [
+        {"name": "images", "columns": 1, "cardHeight": 500},
+        *({"name": name, "isReordered": True} for name in _SECTIONS),
+    ]
     sections.append({"name": "System metrics", "display": False})
+    # scores as bars, the headline score first: left to itself, the page sorts a section by name, where `abs_dic` and
+    # `ap_50` come first; in one that counts as reordered it adds all other metrics at the end
+    bars = [(f"test/{score.key}", "test") for score in scores]
     return {
         "searchFilter": f"tags.launch = '{launch}'",
         "selectedColumns": [
@@ -57,5 +63,17 @@ def shared_view(
                 "deleted": False,
             }
             for key in pictures
+        ]
+        + [
+            {
+                "type": "BAR",
+                "uuid": metric,
+                "metricSectionId": section,
+                "metricKey": metric,
+                "isGenerated": True,
+                "deleted": False,
+            }
+            for metric, section in bars
         ],
+        "runsHiddenMode": "SHOWALL",  # else runs beyond the tenth are in no chart
     }

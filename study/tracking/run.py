@@ -24,6 +24,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from torch import nn
 
+from study.config import in_words
 from study.errors import StudyError
 from study.process import take_given_run
 from study.settings import Settings
@@ -248,7 +249,7 @@ def start_run(
             point_from(given, run.run_id, name, experiment_id)
     if settings is not None:
         flat = settings.flat()
-        params = params | {name: str(flat[name]) for name in (*varied, "seed")}
+        params = params | {name: in_words(flat[name]) for name in (*varied, "seed")}
         run.client.log_dict(run.run_id, flat, SETTINGS)
     run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
     return run
@@ -256,11 +257,16 @@ def start_run(
 
 @contextmanager
 def working_on(run: TrackedRun) -> Iterator[None]:
-    """Work on a run in this process, with system metrics.
+    """Work on a run in this process, with system metrics where there is a GPU.
+
+    Those of a CPU are of the whole machine, which other runs share, and the page shows them above all scores.
 
     The run ends as FINISHED, or as FAILED with the reason as a tag where an exception leaves the block.
     """
-    with mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=True), send_heartbeats(run):
+    with (
+        mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=torch.cuda.is_available()),
+        send_heartbeats(run),
+    ):
         try:
             yield
         except BaseException as error:

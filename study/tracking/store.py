@@ -276,9 +276,13 @@ def share_view(experiment_id: str, name: str, view: dict[str, Any]) -> str:
 
 def how_to_open(run_id: str) -> str:
     """How to open the page of a run: a command where the store is a file, and the address."""
-    start, server = _server()
     experiment = MlflowClient().get_run(run_id).info.experiment_id
-    return f"{start}run: {server}/#/experiments/{experiment}/runs/{run_id}?workflowType=machine_learning"
+    return f"{_server()[0]}run: {page_of_run(experiment, run_id)}"
+
+
+def page_of_run(experiment_id: str, run_id: str) -> str:
+    """Address of the page of a run; that of a store on this machine is there while `mlflow ui` runs."""
+    return f"{_server()[1]}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
 def _server() -> tuple[str, str]:

@@ -15,11 +15,13 @@ from study.ablation.statistics import (
     contrasts,
     contrasts_to_markdown,
     describe_power,
+    finding,
     pooled_components,
     summarize,
     to_markdown,
 )
 from study.ablation.verdicts import verdicts, verdicts_to_markdown
+from study.figures.names import variant_label
 from study.origin import Departed, Origin
 from study.runs.job import Result
 
@@ -47,7 +49,10 @@ class Parent:
     """A run that keeps what it is given."""
 
     def __init__(self):
-        self.tables, self.figures, self.tags, self.note = {}, {}, {}, None
+        self.tables, self.figures, self.tags, self.metrics, self.note = {}, {}, {}, {}, None
+
+    def log_metrics(self, point):
+        self.metrics |= point.values
 
     def log_table(self, table, name):
         self.tables[name] = table
@@ -97,7 +102,7 @@ def test_a_curve_and_pictures():
     pd.testing.assert_frame_equal(parent.tables["answer"], summarize(CURVE, results))
     assert len(parent.tables["answer"]) == 8
     assert parent.figures.keys() == {"weights.png", "contact_sheet.png", "figure_a.png", "figure_b.png"}
-    assert len(parent.figures["contact_sheet.png"].axes) == 8 * 3  # of one seed
+    assert len(parent.figures["contact_sheet.png"].axes) == (1 + 8) * 3  # image and truth, and variants, of one seed
     assert "How strongly? Seed 1. a data set: 3 test images" in texts(parent.figures["contact_sheet.png"])
     assert len(parent.figures["figure_a.png"].axes) == 2 * (2 + 3)  # images x (image, truth, variants)
     assert len(parent.figures["figure_b.png"].axes) == 2 * (2 + 2)
@@ -145,7 +150,7 @@ def test_variants_without_results_are_left_out():
     assert table["sbd_diff"].isna().all()
     assert parent.figures.keys() == {"weights.png", "contact_sheet.png", "figure_a.png"}
     assert len(parent.figures["figure_a.png"].axes) == 2 * (2 + 1)
-    assert len(parent.figures["contact_sheet.png"].axes) == 2 * 3
+    assert len(parent.figures["contact_sheet.png"].axes) == (1 + 2) * 3
     for figure in parent.figures.values():
         assert_drawn(figure)
 
@@ -155,16 +160,15 @@ def test_a_variant_that_the_first_seed_lacks_is_in_no_picture():
     results = [result(variant, 1) for variant in variants[1:]] + [result(variant, 2) for variant in variants]
     parent = logged(CURVE, results)
     assert list(parent.tables["answer"]["seeds"]) == [1] + [2] * 7
-    assert len(parent.figures["contact_sheet.png"].axes) == 7 * 3
+    assert len(parent.figures["contact_sheet.png"].axes) == (1 + 7) * 3
     assert len(parent.figures["figure_b.png"].axes) == 2 * (2 + 1)
 
 
-def test_what_was_found_stands_below_what_was_asked():
+def test_the_finding_stands_above_what_was_asked_and_the_answer_below():
     results = [result(variant) for variant in ROWS.variants()]
     parent = logged(ROWS, results, "**What?**\n\n3 runs")
-    assert parent.note.startswith(
-        f"**What?**\n\n3 runs\n\n{to_markdown(ROWS, summarize(ROWS, results))}\n\nWith one seed it"
-    )
+    found, answer = finding(ROWS, summarize(ROWS, results)), to_markdown(ROWS, summarize(ROWS, results))
+    assert parent.note.startswith(f"{found}\n\n**What?**\n\n3 runs\n\n{answer}\n\nWith one seed it")
     assert parent.tags == {}
 
 
@@ -176,7 +180,7 @@ def test_contrasts_and_what_could_be_told_end_the_answer():
     told = describe_power(components, 2, 3, 7)
     contrasted = "\n\n".join(contrasts_to_markdown(contrasts(CURVE, results)))
     assert parent.note.endswith(f"\n\n{contrasted}\n\n{told}")
-    assert "wnet minus others, paired:\n\n| minus | at |" in parent.note
+    assert "W-Net minus others, paired:\n\n| minus | at |" in parent.note
 
 
 def test_a_seed_that_few_variants_have_does_not_count():
@@ -224,7 +228,7 @@ def test_results_of_different_environments_are_told():
 def test_without_test_pictures():
     """A result whose test images are none has a table without rows."""
     empty = [Result(r.variant, r.seed, r.table, r.panels[:1]) for r in map(result, ROWS.variants())]
-    assert len(logged(ROWS, empty).figures["contact_sheet.png"].axes) == 3
+    assert len(logged(ROWS, empty).figures["contact_sheet.png"].axes) == 1 + 3
 
 
 def test_the_description_ends_with_what_the_answer_is_from():
@@ -251,5 +255,23 @@ def test_verdicts_stand_between_question_and_answer():
     parent = Parent()
     log_answer(parent, ablation, results, "a caption", "**What?**\n\n6 runs", where="toys, profile smoke")
     table = verdicts_to_markdown(verdicts(ablation, results, "toys, profile smoke"))
-    assert parent.note.startswith(f"**What?**\n\n{table}\n\n6 runs\n\n{to_markdown(ROWS, summarize(ROWS, results))}")
+    found, answer = finding(ROWS, summarize(ROWS, results)), to_markdown(ROWS, summarize(ROWS, results))
+    assert parent.note.startswith(f"{found}\n\n**What?**\n\n{table}\n\n6 runs\n\n{answer}")
     assert parent.tables["claims"]["measured_on"].tolist() == ["toys, profile smoke"]
+
+
+def test_the_contact_sheet_has_the_declared_order_and_scores():
+    results = [result(variant) for variant in reversed(CURVE.variants())]
+    figure = logged(CURVE, results).figures["contact_sheet.png"]
+    labels = [label for axis in figure.axes if (label := axis.get_ylabel())]
+    assert [label.partition("\n")[0] for label in labels] == [variant_label(v) for v in CURVE.variants()]
+    scores = [f"SBD {result(v).table['sbd'].mean():.3f}" for v in CURVE.variants()]
+    assert [label.partition("\n")[2] for label in labels] == scores
+
+
+def test_the_parent_has_the_scores_of_the_best_and_of_the_control():
+    results = [result(variant) for variant in ROWS.variants()]
+    means = {r.variant["network.concat_layer"]: r.table["sbd"].mean() for r in results}
+    wanted = {"best/sbd": max(means.values()), "control/sbd": means["dfeat.32"]}
+    assert logged(ROWS, results).metrics == {name: round(value, 4) for name, value in wanted.items()}
+    assert logged(ROWS, results[:2]).metrics.keys() == {"best/sbd"}  # the control has none

@@ -42,7 +42,7 @@ def test_a_plan_goes_seed_by_seed():
         assert flat["network.embedding_dim"] == 3
     assert runs[0].settings.network.concat_layer == "none"
     assert len({run.settings.digest() for run in runs}) == 8
-    assert runs[0].name == "unet, inter_weight 1, seed 4"
+    assert runs[0].name == "U-Net, λ = 1, seed 4"
 
 
 def test_dependent_settings_come_along_beneath_the_variant():

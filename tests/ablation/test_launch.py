@@ -100,10 +100,14 @@ def test_the_parent_holds_the_answer(asked):
     assert parent.data.tags["control"] == "wnet, inter_weight 1"
     assert [parent.data.tags[name] for name in ("system", "preset", "profile")] == ["wnet", "paper", "smoke"]
     note = parent.data.tags["mlflow.note.content"]
-    assert note.startswith("**Which network?**")
+    assert note.startswith("**Best of 2: ")
+    assert "\n\n**Which network?**" in note
+    scores = {"best/sbd", "control/sbd", "runs/finished", "runs/failed"}
+    assert parent.data.metrics.keys() == scores
+    assert (parent.data.metrics["runs/finished"], parent.data.metrics["runs/failed"]) == (2, 0)
     assert "foreground at test time: truth" in note
-    assert "| wnet, inter_weight 1 |" in note
-    assert note.index("| wnet, inter_weight 1 |") < note.index("#### What this is from")
+    assert "| W-Net, λ = 1 |" in note
+    assert note.index("| W-Net, λ = 1 |") < note.index("#### What this is from")
     assert "Profile smoke on synthetic-leaves, 6 steps (24 images) at 48 px" in note
     assert "| network.norm | batch | none |" in note
     assert not parent.data.params  # those that `mlflow run` logs would clash
@@ -165,14 +169,14 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
     out = capsys.readouterr().out
     assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
     assert "2 trainings to do, 2 at a time on cpu: about" in out
-    assert "unet, depth 1, seed 0: SBD 0." in out
-    assert f"unet, depth 2, seed 0: FAILED: {FAULT}" in out
+    assert "U-Net, depth 1, seed 0: SBD 0." in out
+    assert f"U-Net, depth 2, seed 0: FAILED: {FAULT}" in out
 
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     (parent,), children = runs_in(store)
     assert parent.info.run_id == launch
     assert parent.info.status == "FAILED"
-    assert parent.data.tags["failure"].startswith(f"unet, depth 2, seed 0: {FAULT}")
+    assert parent.data.tags["failure"].startswith(f"U-Net, depth 2, seed 0: {FAULT}")
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {launch}
     good, bad = sorted(children, key=lambda run: run.data.tags["variant"])
     assert (good.info.status, bad.info.status) == ("FINISHED", "FAILED")

@@ -15,6 +15,7 @@ from reports.blocks.launch_results import load_launches
 from reports.blocks.subsets import group_scores, subset_results
 from reports.build.choosing import newest_launches
 from study.ablation.design import plan
+from study.config import in_words
 from study.data.sets.opening import open_dataset
 from study.profiles import layers_of, load_settings, resolve
 
@@ -199,7 +200,7 @@ def test_all_questions_are_answered(store, monkeypatch):
     for name, ablation in asked.items():
         parent = parents[name].info.run_id
         children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent]
-        variants = [{name: str(value) for name, value in variant.items()} for variant in ablation.variants()]
+        variants = [{name: in_words(value) for name, value in variant.items()} for variant in ablation.variants()]
         assert len(children) == len(variants)
         for variant in variants:
             assert any(variant.items() <= run.data.params.items() for run in children)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from study.figures import embedding_colours, found_colours, label_colours, matched_to
+from study.figures import embedding_colours, found_colours, label_colours, label_picture, matched_to
 
 
 @pytest.mark.parametrize("dims", [1, 2, 8, 32])
@@ -82,3 +82,13 @@ def test_found_objects_are_blue_and_others_red():
     assert all(colours[k, 2] > colours[k, 0] for k in (1, 3))
     assert colours[2, 0] > colours[2, 2]
     assert len({tuple(colour) for colour in colours}) == 4  # those that touch differ
+
+
+def test_a_dark_line_of_one_pixel_lies_between_objects_that_touch():
+    labels = np.array([[1, 1, 2, 2, 0], [1, 1, 2, 2, 0], [0, 0, 3, 3, 3], [4, 0, 0, 0, 0]])
+    picture = label_picture(labels)
+    line = np.zeros(labels.shape, bool)
+    line[:2, 1] = line[1, 2:4] = True  # between 1 and 2, and 2 and 3; 4 touches none
+    assert (picture[line] == picture[0, 1]).all()
+    assert picture[0, 1].max() < 60
+    np.testing.assert_array_equal(picture[~line], label_colours(labels)[~line])

@@ -3,7 +3,16 @@ import itertools
 import numpy as np
 import pytest
 
-from study.figures import contact_sheet, embedding_colours, embedding_figure, folded, label_colours, outlined, panel
+from study.figures import (
+    contact_sheet,
+    embedding_colours,
+    embedding_figure,
+    folded,
+    label_colours,
+    label_picture,
+    outlined,
+    panel,
+)
 from study.figures.panels import TILES, tile_of
 
 
@@ -31,7 +40,7 @@ def test_the_tiles_of_a_panel(units):
     for grey in (tiles[0], tiles[2]):
         assert (grey == grey[..., :1]).all()
         assert (grey.min(), grey.max()) == (0, 255)
-    np.testing.assert_array_equal(tiles[1], label_colours(labels))
+    np.testing.assert_array_equal(tiles[1], label_picture(labels))
     np.testing.assert_array_equal(tiles[3], embedding_colours(embedding))
     np.testing.assert_array_equal(tiles[4], tiles[1])  # matched to the truth
 
@@ -69,9 +78,15 @@ def test_a_tile_of_what_a_run_does_not_have_is_grey(units, missing):
 def test_a_contact_sheet_has_a_row_per_variant(a_panel, png):
     rows = [("unet, lambda 1", [a_panel(seed=0), a_panel(seed=1)]), ("wnet", [a_panel(seed=2)])]
     figure = contact_sheet(rows, "Which?")
-    shown = [[bool(axis.get_images()) for axis in line] for line in np.reshape(figure.axes, (2, 2))]
-    assert shown == [[True, True], [True, False]]
-    assert [axis.get_ylabel() for axis in figure.axes[::2]] == ["unet, lambda 1", "wnet"]
+    axes = np.reshape(figure.axes, (3, 2))
+    assert [[bool(axis.get_images()) for axis in line] for line in axes] == [[True, True], [True, True], [True, False]]
+    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["", "unet, lambda 1", "wnet"]
+    first, own = rows[0][1][0], shown(axes[1, 0])
+    for i, name in enumerate(("distance", "embedding", "prediction")):
+        np.testing.assert_array_equal(own[:, 244 * i : 244 * i + 240], tile_of(first, name))
+    shared = shown(axes[0, 0])  # image and truth, once for all variants
+    np.testing.assert_array_equal(shared[:, 244:484], tile_of(first, "truth"))
+    assert (shared[:, 488:] == 255).all()
     assert png(figure).std() > 10
 
 
@@ -123,17 +138,32 @@ def test_the_texts_of_an_embedding_figure_do_not_meet(a_panel):
     assert max(label.y1 for label in labels) < lower.y0 < lower.y1 < upper.y0 < upper.y1 <= figure.bbox.y1
 
 
-def test_a_folded_panel_has_embedding_and_prediction_above_distance_and_truth():
-    tiles = [np.full((2, 3, 3), i, np.uint8) for i in range(1, 6)]  # image, truth, distance, embedding, prediction
-    gap = np.full((2, 4, 3), 255, np.uint8)
-    strip = np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
-    wanted = np.full((17, 17), 255)
-    wanted[:2, :3], wanted[:2, 7:10], wanted[:2, 14:] = 1, 4, 5
-    wanted[6:8, 7:10], wanted[6:8, 14:] = 3, 2
-    np.testing.assert_array_equal(folded(strip), np.repeat(wanted[..., None], 3, axis=2))
-    high = np.repeat(strip, 20, axis=0)
-    assert folded(high).shape == (84, 17, 3)
-    assert (folded(high)[-40:, 14:] == 2).all()
+def strip_of(*values, shape=(2, 3)):
+    """A panel whose tiles have one value each."""
+    tiles = [np.full((*shape, 3), value, np.uint8) for value in values]
+    gap = np.full((shape[0], 4, 3), 255, np.uint8)
+    return np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
+
+
+def test_a_folded_panel_is_a_square_of_four():
+    wanted = np.full((10, 10), 255)
+    wanted[:2, :3], wanted[:2, 7:10], wanted[6:8, :3], wanted[6:8, 7:10] = 1, 4, 2, 5  # image, embedding, truth, found
+    np.testing.assert_array_equal(folded(strip_of(1, 2, 3, 4, 5)), np.repeat(wanted[..., None], 3, axis=2))
+    high = folded(strip_of(1, 2, 3, 4, 5, shape=(40, 3)))
+    assert high.shape == (84, 84, 3)
+    assert (high[-40:, :3] == 2).all()
+
+
+def test_the_distance_stands_for_an_embedding_that_is_not_there():
+    assert (folded(strip_of(1, 2, 3, 128, 5))[:2, 7:10] == 3).all()
+
+
+def test_large_tiles_have_their_names_on_them():
+    picture = folded(strip_of(100, 100, 100, 100, 100, shape=(160, 160)))
+    for corner in (picture[:20, :40], picture[:20, 164:204], picture[164:184, :40], picture[164:184, 164:204]):
+        assert corner.max() > 200  # white letters on a dark bar
+        assert corner.min() < 50
+    assert (picture[30:160, :160] == 100).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

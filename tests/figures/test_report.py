@@ -110,6 +110,14 @@ def test_pairs_have_a_panel_per_run(count, png):
     assert png(figure).std() > 10
 
 
+def test_paired_scores_fill_their_panels():
+    pair = pd.DataFrame({"first": [0.8, 0.9, np.nan], "other": [0.85, 0.95, 0.9]})
+    axis = paired_figure({"a": pair}, "the first", "SBD").axes[0]
+    for low, high in (axis.get_xlim(), axis.get_ylim()):
+        assert 0.75 < low < 0.8
+        assert 0.95 < high < 1.0
+
+
 def test_figures_are_readable_in_print(a_panel, tmp_path):
     """At most as wide as a page, and no letter below 7 points."""
     table = pd.DataFrame({"x": [1, 2], "h": ["unet", "unet"]})

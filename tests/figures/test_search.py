@@ -88,3 +88,19 @@ def test_a_front(png):
     assert len(line.get_xdata()) == 2
     assert list(line.get_xdata()) == sorted(line.get_xdata())
     png(figure)
+
+
+def test_the_axis_of_scores_is_where_the_better_trials_are():
+    table = trials()
+    table.loc[0, "sbd"] = 0.01  # the paper's values, far off
+    for figure in (search_history(table, {}, "sbd", ""), search_slices(table, NAMES, "sbd", "")):
+        low, high = figure.axes[0].get_ylim()
+        shown = table["sbd"].between(low, high)
+        assert shown.mean() >= 0.75
+        assert shown[table["sbd"].idxmax()]
+        assert not shown[0]
+
+
+def test_the_axis_of_a_count_reaches_to_the_least():
+    low, high = search_history(trials(), {}, "abs_dic", "").axes[0].get_ylim()
+    assert low < 0 < high < 5

@@ -32,7 +32,7 @@ def test_the_same_settings_give_the_same_metrics(asked, store, capsys):
     """In another folder and store, where nothing is known."""
     run_id = train_one(asked.settings.with_({"network.name": "unet"}))
     told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("unet, seed 0 on synthetic-leaves; store sqlite:///")
+    assert told[0].startswith("U-Net, seed 0 on synthetic-leaves; store sqlite:///")
     assert told[-3].startswith("4 test images: SBD 0.")
     assert told[-2] == f"mlflow ui --backend-store-uri {tracking.current_store()}"
     page = f"http://127.0.0.1:5000/#/experiments/{connect()}/runs/{run_id}"
@@ -159,7 +159,7 @@ def test_a_search_on_a_finished_run(asked, capsys):
     assert found.data.tags["searched_run"] == child.info.run_id
     assert found.data.params == {"clustering.method": "mutex-watershed", "seed": "0"}
     trials = pd.read_csv(io.StringIO(load_text(f"runs:/{found.info.run_id}/search/trials.csv")))
-    assert found.data.metrics["val/sbd"] == pytest.approx(trials["sbd"].max(), abs=1e-12)
+    assert found.data.metrics["val/sbd"] == pytest.approx(trials["sbd"].max(), abs=1e-4)
     assert found.data.metrics["test/sbd_paper_thresholds"] <= 1
     tuned = {k.removeprefix("tuned."): v for k, v in found.data.tags.items() if k.startswith("tuned.")}
     assert "clustering.bias" in tuned
@@ -229,7 +229,7 @@ def test_the_caption_says_what_the_numbers_are_measured_on():
     settings = tiny("clustering.foreground=none")
     caption = about(open_dataset(settings.data), settings, 2)
     assert caption.startswith("synthetic-leaves: 2 test images")
-    assert "2 seed(s)" in caption
+    assert "2 seeds" in caption
     assert "foreground at test time: none" in caption
     assert caption.endswith(f"Profile smoke: {budget(settings, 2)}.")
 

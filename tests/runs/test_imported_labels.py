@@ -80,7 +80,7 @@ def test_a_row_holds_the_scores_of_the_labels_at_the_original_size(store, tmp_pa
         (other,) = rules.values()
         assert 0 < row["sbd"] != other["sbd"] < 1
     for name in ("sbd", "map", "abs_dic"):
-        assert run.data.metrics[f"test/{name}"] == pytest.approx(table[name].mean(), abs=1e-12)
+        assert run.data.metrics[f"test/{name}"] == pytest.approx(table[name].mean(), abs=1e-4)
     assert "test/neighbour_angle" not in run.data.metrics
 
 
@@ -183,12 +183,13 @@ DEFECTS = {
 
 
 def invoke(folder, *options):
-    """The command's only line of output, once it has failed; later options win."""
+    """The command's line of output, once it has failed, before any list of names; later options win."""
     given = ["--name", "StarDist", "--labels", str(folder), "--dataset", "synthetic-leaves", "--set", "data.images=4"]
     found = CliRunner().invoke(main, ["import_labels", *given, *options])
     assert isinstance(found.exception, SystemExit), found.exception
     assert found.exit_code == 1
-    (line,) = found.stderr.splitlines()
+    line, *names = found.stderr.splitlines()
+    assert not names or line.endswith(" Choose one of these:")
     return line
 
 

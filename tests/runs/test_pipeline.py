@@ -88,7 +88,7 @@ def test_logged_scores_are_the_means_of_the_table_per_image(asked, split):
         images = network_images(asked.settings.data, split)
         assert list(table["image"]) == [image.name for image in images]
         for name, mean in means(table).items():
-            assert child.data.metrics[f"{split}/{name}"] == pytest.approx(mean, abs=1e-12), name
+            assert child.data.metrics[f"{split}/{name}"] == pytest.approx(mean, abs=1e-4), name
         assert list(table["n_true"]) == [len(np.unique(image.original)) - 1 for image in images]
         assert table["neighbour_angle"].between(0, 180).all()
         shown = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/scores_{split}.json"))
@@ -110,7 +110,7 @@ def test_what_a_run_is_made_of_is_logged(asked):
         resolved = {"clustering.foreground": "truth", "training.precision": "float32"}
         settings = asked.settings.with_({"network.name": name, **resolved})
         assert child.info.status == "FINISHED"
-        assert child.data.params == {"network.name": name, "loss.inter_weight": "1.0", "seed": "0"}
+        assert child.data.params == {"network.name": name, "loss.inter_weight": "1", "seed": "0"}
         kept = {
             file.path for folder in ("", "network") for file in asked.client.list_artifacts(child.info.run_id, folder)
         }
@@ -138,7 +138,9 @@ def test_what_a_run_is_made_of_is_logged(asked):
             name,
             "1.0",
         )
-        assert tags["variant"] in tags["mlflow.note.content"]
+        label = {"unet": "U-Net", "wnet": "W-Net"}[name]
+        assert f"{label}, λ = 1, seed 0" in tags["mlflow.note.content"]
+        assert f" test images: SBD {child.data.metrics['test/sbd']:.3f}" in tags["mlflow.note.content"]
         assert tags["mlflow.parentRunId"] == tags["launch"] == asked.parent.info.run_id
         assert tags["holds_network"] == "True"
         if "git_uncommitted_changes" in tags:  # in a checkout
@@ -283,7 +285,7 @@ def test_a_run_that_is_known_is_copied(asked):
     known = job(asked.settings.with_({"network.name": "wnet"}))
     result, twice = run_task(Task((known, known), current_store(), 1))
     for found in (result, twice):
-        assert found.table["sbd"].mean() == child.data.metrics["test/sbd"]
+        assert found.table["sbd"].mean() == pytest.approx(child.data.metrics["test/sbd"], abs=1e-4)
         assert [picture.dtype for picture in found.panels] == [np.uint8] * 3
     copies = asked.client.search_runs(
         [asked.experiment.experiment_id], f"tags.reused_from = '{child.info.run_id}' and tags.variant = 'v'"
@@ -316,7 +318,7 @@ def test_what_is_kept_of_a_training_is_used_where_no_run_has_got_to_its_end(stor
     second, first = store.search_runs([connect()])
     assert history(store, second, "train/loss") == history(store, first, "train/loss")
     assert [step for step, _ in history(store, second, "val/sbd")] == [0, 1, 2, 2]
-    assert result.table["sbd"].mean() == second.data.metrics["test/sbd"]
+    assert result.table["sbd"].mean() == pytest.approx(second.data.metrics["test/sbd"], abs=1e-4)
 
 
 def test_maps_are_those_of_the_kept_network(store, unexported):
@@ -375,7 +377,7 @@ def test_thresholds_are_searched_and_the_papers_stand_beside_them(store, unexpor
     (run,) = store.search_runs([connect()])
     tuned = {name.removeprefix("tuned."): value for name, value in run.data.tags.items() if name.startswith("tuned.")}
     assert len(tuned) == 5
-    assert run.data.metrics["test/sbd"] == result.table["sbd"].mean()
+    assert run.data.metrics["test/sbd"] == round(result.table["sbd"].mean(), 4)
     planned = job(settings).planned.settings
     images = network_images(planned.data, "test")
     maps = kept_of(settings).load_maps("test", [image.labels.shape for image in images])
@@ -385,7 +387,7 @@ def test_thresholds_are_searched_and_the_papers_stand_beside_them(store, unexpor
         ("sbd_paper_thresholds", replace(paper, foreground=planned.clustering.foreground)),
     ):
         np.testing.assert_array_equal(result.table[name], evaluate(maps, images, clustering).table["sbd"])
-        assert run.data.metrics[f"test/{name}"] == result.table[name].mean()
+        assert run.data.metrics[f"test/{name}"] == round(result.table[name].mean(), 4)
     assert "val/sbd_paper_thresholds" not in run.data.metrics
 
 

@@ -85,7 +85,7 @@ def test_what_a_run_leaves(trained):
     metrics = run.data.metrics
     assert {f"{split}/{score}" for split in ("val", "test") for score in SCORES} <= set(metrics)
     assert not [name for name in metrics if name.endswith(("/sbd", "/neighbour_angle"))]
-    assert metrics["test/voi"] == pytest.approx(metrics["test/voi_split"] + metrics["test/voi_merge"])
+    assert metrics["test/voi"] == pytest.approx(metrics["test/voi_split"] + metrics["test/voi_merge"], abs=2e-4)
     assert [point.step for point in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
     (given,) = run.inputs.dataset_inputs
     assert json.loads(given.dataset.profile) == {"train": 1, "val": 1, "test": 1}
@@ -103,7 +103,7 @@ def test_scores_are_those_of_the_quarters(trained):
     assert volume.original.shape == (6, 24, 24)
     names = [name for name, _ in scores_of_volume("test", volume.original, volume.original)]
     assert table["image"].tolist() == names
-    assert table["arand"].mean() == pytest.approx(run.data.metrics["test/arand"])
+    assert table["arand"].mean() == pytest.approx(run.data.metrics["test/arand"], abs=1e-4)
 
 
 def test_the_search_is_by_the_adapted_rand_error(trained):
@@ -225,7 +225,7 @@ def test_a_run_on_files(store, root, monkeypatch):
     assert run.data.tags["dataset"] == "volume"
     assert run.data.metrics["test/n_true"] >= 2
     note = run.data.tags["mlflow.note.content"]
-    assert "volume: 1 test volumes (the last 2 of the 9 planes of train.h5 are validation), 1 seed(s)" in note
+    assert "volume: 1 test volumes (the last 2 of the 9 planes of train.h5 are validation), 1 seed" in note
     assert "intervals over sub-volumes only, this training" in note
 
 

@@ -29,6 +29,7 @@ from tests.toys.network import Dilated
 
 HERE = Path(__file__).parent
 CONTROL, CLUSTERER, ALL = "method angular", "method nearest-seed", "method nearest-seed, dilated, margin"  # variants
+LABEL = "nearest-seed, dilated, margin"  # of the last one, for people
 
 
 class Recipe(NamedTuple):
@@ -160,15 +161,17 @@ def test_they_stand_in_the_table(launch):
     assert list(table.index) == [CONTROL, CLUSTERER, ALL]
     last = table.loc[ALL, ["clustering.method", "network.name", "loss.name"]]
     assert last.tolist() == ["nearest-seed", "dilated", "margin"]
-    assert table["merged"].tolist() == [launch.children[name].data.metrics["test/merged"] for name in table.index]
+    assert table["merged"].tolist() == pytest.approx(
+        [launch.children[name].data.metrics["test/merged"] for name in table.index], abs=1e-4
+    )
     note = launch.parent.data.tags["mlflow.note.content"]
     assert "discs: 2 test images (images drawn anew for each split)" in note
-    assert f"| {ALL} | " in note
+    assert f"| {LABEL} | " in note
     assert f" {table.loc[ALL, 'merged']:.4f} |" in note
 
 
 def test_they_stand_on_the_page(launch):
-    for words in (f"{ALL}, seed 0", "discs test", "loss.margin", "clustering.reach", "dilated", ">merged</th>"):
+    for words in (f"{LABEL}, seed 0", "discs test", "loss.margin", "clustering.reach", "dilated", ">merged</th>"):
         assert words in launch.page
     assert f"{launch.answer.loc[ALL, 'merged']:.4f}" in launch.page
 

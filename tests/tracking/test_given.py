@@ -43,7 +43,10 @@ def test_the_run_of_the_launch_in_another_experiment_tells_where_the_runs_are(st
     pointing = store.get_run(launch.info.run_id)
     assert pointing.info.status == "RUNNING"  # `mlflow run` ends it
     assert pointing.info.run_name == "first (mlflow run)"
-    assert "experiment [pixel-embeddings](#/experiments/1)" in pointing.data.tags["mlflow.note.content"]
+    assert (
+        "experiment [pixel-embeddings](#/experiments/1/runs?workflowType=machine_learning)"
+        in pointing.data.tags["mlflow.note.content"]
+    )
     assert run.run_id in pointing.data.tags["mlflow.note.content"]
     assert "process" not in pointing.data.tags
     assert not start_run(experiment, "second", "", {}).client.get_run(run.run_id).data.tags.get("dataset")

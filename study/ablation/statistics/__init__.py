@@ -2,7 +2,13 @@
 
 from study.ablation.statistics.contrasts import contrasts
 from study.ablation.statistics.intervals import Interval, interval, interval_columns
-from study.ablation.statistics.markdown import ABOUT_INTERVALS, ABOUT_TRAININGS, contrasts_to_markdown, to_markdown
+from study.ablation.statistics.markdown import (
+    ABOUT_INTERVALS,
+    ABOUT_TRAININGS,
+    contrasts_to_markdown,
+    finding,
+    to_markdown,
+)
 from study.ablation.statistics.moderation import intervals, moderated
 from study.ablation.statistics.paired import holm, of_variant
 from study.ablation.statistics.power import Components, describe_power, pooled_components

@@ -11,9 +11,10 @@ import pandas as pd
 from study.ablation.design import Ablation
 from study.ablation.statistics.moderation import intervals
 from study.ablation.statistics.paired import differences, holm, of_variant, paired_seeds
+from study.figures.names import variant_label
 from study.metrics import headline
 from study.metrics.registry import PAPER_THRESHOLDS
-from study.runs.job import Result, variant_name
+from study.runs.job import Result
 
 _ABOUT = ("factor", "level", "minus", "at", "score", "seeds", "images", "over")
 _COLUMNS = (*_ABOUT, "diff", "low", "high", "p", "p_adjusted")
@@ -45,7 +46,7 @@ def contrasts(ablation: Ablation, results: Sequence[Result]) -> pd.DataFrame:
         for _, level, minus, others in pairs:
             own, other = (of_variant(results, _combined(ablation, others, factor, of)) for of in (level, minus))
             if seeds := paired_seeds(own, other):
-                compared.append(((factor, level, minus, variant_name(others)), len(seeds), own, other))
+                compared.append(((factor, level, minus, variant_label(others)), len(seeds), own, other))
         for score in scores:
             values = [differences(own, other, score) for _, _, own, other in compared]
             means = intervals(values)

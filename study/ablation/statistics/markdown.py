@@ -11,6 +11,7 @@ from study.ablation.design import Ablation
 from study.ablation.statistics.intervals import interval_columns
 from study.ablation.statistics.moderation import MIN_FAMILY
 from study.ablation.statistics.power import ALPHA
+from study.figures.names import value_label, variant_label
 from study.metrics import Score, headline, kind_of, score_of, summary_scores
 from study.metrics.registry import DIFFERENCE, LEGACY, P_ADJUSTED, PAPER_THRESHOLDS
 from study.runs.job import intervals_over, variant_name
@@ -23,14 +24,44 @@ _FAMILY = f"Differences are called by p values adjusted for all comparisons (Hol
 
 def to_markdown(ablation: Ablation, table: pd.DataFrame) -> str:
     """The answer, a table of `summarize` with one row at least, in words and as a Markdown table."""
-    rows = {row["variant"]: row for row in table.to_dict("records")}
+    rows = _labelled(ablation, table)
     known = [column for column in _columns(table).items() if any(_cell(row, *column) for row in rows.values())]
     cells = [[name, *(_cell(row, *column) for column in known)] for name, row in rows.items()]
     over = intervals_over(max(row["seeds"] for row in rows.values()), kind_of(table))
     several = sum(row["paired_seeds"] > 1 for row in rows.values())
     together = f" For differences, {ABOUT_TRAININGS}." if several >= MIN_FAMILY else ""
-    lines = markdown_table(("variant", *(score_of(column).label for column, _ in known)), cells)
+    lines = markdown_table(("variant", *(score_of(column).label for column, _ in known)), cells, numbers=True)
     return "\n".join([_in_words(ablation, rows, headline(table)), "", *lines, "", f"In brackets: {over}.{together}"])
+
+
+def finding(ablation: Ablation, table: pd.DataFrame) -> str:
+    """The best variant with its score in bold, and how far it is from the control: the line that is seen first."""
+    rows, score = _labelled(ablation, table), headline(table)
+    best = _best(rows, score)
+    if best is None:
+        return ""
+    control = variant_label(ablation.control)
+    words = f"**Best of {len(rows)}: {best}: {score.label} {_cell(rows[best], score.key)}**"
+    if best == control:
+        return f"{words}, the control itself."
+    difference = _cell(rows[best], f"{score.key}{DIFFERENCE}")
+    verdict = _verdict(rows[best], score.key, score.sign)
+    if not difference or control not in rows:
+        return f"{words}."
+    to_control = f"{difference} to the control, {control}: {_cell(rows[control], score.key, False)}"
+    return f"{words}; {to_control}{f' ({verdict})' if verdict else ''}."
+
+
+def _labelled(ablation: Ablation, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Rows of a table of `summarize` by their variants as people say them."""
+    labels = {variant_name(variant): variant_label(variant) for variant in ablation.variants()}
+    return {labels[row["variant"]]: row for row in table.to_dict("records")}
+
+
+def _best(rows: Mapping[str, dict[str, Any]], score: Score) -> str | None:
+    """The variant with the best mean; None where none has any."""
+    known = {name: row[score.key] for name, row in rows.items() if pd.notna(row[score.key])}
+    return max(known, key=lambda name: score.sign * known[name]) if known else None
 
 
 def _columns(table: pd.DataFrame) -> dict[str, bool]:
@@ -49,11 +80,11 @@ def _thresholds(score: Score) -> dict[str, str]:
     return {score.key: "tuned thresholds", f"{score.key}{PAPER_THRESHOLDS}": "the paper's thresholds"}
 
 
-def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table; a bar within a title or a cell would end it."""
+def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> list[str]:
+    """Lines of a table, all columns but the first flush right for `numbers`; a bar within a cell would end it."""
     lines = [[text.replace("|", "\\|") for text in cells] for cells in (titles, *rows)]
     head, *body = [f"| {' | '.join(cells)} |" for cells in lines]
-    return [head, "|---" * len(titles) + "|", *body]
+    return [head, f"|---{('|---:' if numbers else '|---') * (len(titles) - 1)}|", *body]
 
 
 def _cell(row: Mapping[str, Any], column: str, with_interval: bool = True) -> str:
@@ -72,13 +103,12 @@ def _cell(row: Mapping[str, Any], column: str, with_interval: bool = True) -> st
 def _in_words(ablation: Ablation, rows: Mapping[str, dict[str, Any]], score: Score) -> str:
     """What was asked, which variant has the best mean, and which ones differ from the control; `rows` by name."""
     varied = " and ".join("network" if n == "network.name" else n.rpartition(".")[2] for n in ablation.names())
-    control = variant_name(ablation.control)
+    control = variant_label(ablation.control)
     lower = " (lower is better)" if score.sign < 0 else ""
     words = f"Asked: {score.label}{lower} by {varied}; control: `{control}`."
-    known = {name: row for name, row in rows.items() if pd.notna(row[score.key])}
-    if known:
-        best = max(known, key=lambda name: score.sign * known[name][score.key])
-        words += f" Found: the best mean of {len(known)} is that of **{best}**{_to_control(rows[best], score)}"
+    if best := _best(rows, score):
+        known = sum(pd.notna(row[score.key]) for row in rows.values())
+        words += f" Found: the best mean of {known} is that of **{best}**{_to_control(rows[best], score)}"
         words += ", the control itself." if best == control else "."
     compared = {name: row for name, row in rows.items() if row["paired_seeds"]}
     if control not in rows:
@@ -145,12 +175,12 @@ def contrasts_to_markdown(table: pd.DataFrame) -> list[str]:
             score = row["score"]
             difference, p = f"{score}{DIFFERENCE}", f"{score}{P_ADJUSTED}"
             values = dict(zip(interval_columns(difference), (row["diff"], row["low"], row["high"]), strict=True))
-            own = cells.setdefault((variant_name({str(factor): row["minus"]}), row["at"]), {})
+            own = cells.setdefault((value_label(str(factor), row["minus"]), row["at"]), {})
             own[score], own[p] = _cell(values, difference), _cell({p: row["p_adjusted"]}, p)
         for column in dict.fromkeys(column for own in cells.values() for column in own):
             if any(own.get(column) for own in cells.values()):
                 titles[column] = score_of(column).label
         lines = [[*key, *(own.get(column, "") for column in titles)] for key, own in cells.items()]
-        head = f"{variant_name({str(factor): level})} minus others, paired:"
+        head = f"{value_label(str(factor), level)} minus others, paired:"
         parts.append("\n".join([head, "", *markdown_table(("minus", "at", *titles.values()), lines)]))
     return parts

@@ -18,10 +18,10 @@ def test_the_controls_level_less_each_other_at_each_value_of_the_rest():
     found = results(UNET, UNET_ONLY, WNET, WNET_ONLY)
     table = contrasts(ABLATION, found)
     assert table[["factor", "level", "minus", "at"]].to_numpy().tolist() == [
-        ["network.name", "wnet", "unet", "inter_weight 1"],
-        ["network.name", "wnet", "unet", "inter_weight only"],
-        ["loss.inter_weight", 1.0, "only", "unet"],
-        ["loss.inter_weight", 1.0, "only", "wnet"],
+        ["network.name", "wnet", "unet", "λ = 1"],
+        ["network.name", "wnet", "unet", "λ = only"],
+        ["loss.inter_weight", 1.0, "only", "U-Net"],
+        ["loss.inter_weight", 1.0, "only", "W-Net"],
     ]
     assert set(table["score"]) == {"sbd"}
     of = {str(variant): [r for r in found if r.variant == variant] for variant in ABLATION.variants()}

@@ -3,7 +3,14 @@ import re
 import numpy as np
 import pytest
 
-from study.ablation.statistics import ABOUT_TRAININGS, contrasts, contrasts_to_markdown, summarize, to_markdown
+from study.ablation.statistics import (
+    ABOUT_TRAININGS,
+    contrasts,
+    contrasts_to_markdown,
+    finding,
+    summarize,
+    to_markdown,
+)
 from study.metrics.registry import KINDS
 from study.runs.job import intervals_over
 from tests.ablation.statistics.made import ABLATION, made_up, noisy
@@ -21,17 +28,17 @@ def words_of(*results):
 
 def test_what_was_asked_and_which_variants_differ():
     words, table = words_of(*THREE)
-    assert words.startswith("Asked: SBD by network and inter_weight; control: `wnet, inter_weight 1`. ")
-    assert "best mean of 4 is that of **unet, inter_weight 1**; its difference to the control is +0.20" in words
+    assert words.startswith("Asked: SBD by network and inter_weight; control: `W-Net, λ = 1`. ")
+    assert "best mean of 4 is that of **U-Net, λ = 1**; its difference to the control is +0.20" in words
     assert ", adjusted p = 0.0" in words or ", adjusted p < 0.001" in words
-    assert "- better than the control: unet, inter_weight 1\n" in words
-    assert "- worse than the control: wnet, inter_weight only\n" in words
-    assert "- not told apart from the control: unet, inter_weight only\n" in words
+    assert "- better than the control: U-Net, λ = 1\n" in words
+    assert "- worse than the control: W-Net, λ = only\n" in words
+    assert "- not told apart from the control: U-Net, λ = only\n" in words
     assert [row[0] for row in table[2:]] == [
-        "unet, inter_weight 1",
-        "unet, inter_weight only",
-        "wnet, inter_weight 1",
-        "wnet, inter_weight only",
+        "U-Net, λ = 1",
+        "U-Net, λ = only",
+        "W-Net, λ = 1",
+        "W-Net, λ = only",
     ]
     assert table[0][:4] == ["variant", "SBD", "difference to the control", "adjusted p"]
     assert re.fullmatch(r"\+0\.\d{3} \(\+0\.\d{3} to \+0\.\d{3}\)", table[2][2])
@@ -56,7 +63,7 @@ def test_p_values_are_the_adjusted_ones():
 def test_a_difference_is_called_by_the_adjusted_p_alone(difference, p, group):
     table = summarize(ABLATION, THREE).assign(sbd_diff_p_adjusted=[p, np.nan, np.nan, np.nan], sbd_diff=difference)
     lines = [line for line in to_markdown(ABLATION, table).splitlines() if line.startswith("- ")]
-    assert lines == [f"- {group} the control: unet, inter_weight 1"]
+    assert lines == [f"- {group} the control: U-Net, λ = 1"]
 
 
 @pytest.mark.parametrize("paper", [None, 0.3])
@@ -79,8 +86,8 @@ def test_that_the_spread_of_trainings_is_of_all_variants_is_told_where_it_is():
 def test_variants_of_a_single_seed_among_others():
     mixed = [*noisy(UNET, 0.3), *noisy(WNET, 0), *noisy(WNET_ONLY, -0.3, (0,))]
     words, _ = words_of(*mixed)
-    assert "there is no verdict for wnet, inter_weight only:" in words
-    assert "- better than the control: unet, inter_weight 1\n" in words
+    assert "there is no verdict for W-Net, λ = only:" in words
+    assert "- better than the control: U-Net, λ = 1\n" in words
     assert "- worse" not in words
 
 
@@ -88,9 +95,9 @@ def test_both_thresholds_stand_side_by_side_and_may_disagree():
     mixed = [*noisy(UNET, 0.25, paper=-0.25), *noisy(WNET, 0, paper=0), *noisy(WNET_ONLY, -0.25, paper=-0.25)]
     words, table = words_of(*mixed)
     assert re.search(r"is \+0\.2\S* .* with tuned thresholds, and -0\.2\S* .* with the paper's thresholds\.", words)
-    assert "- better than the control, with tuned thresholds: unet, inter_weight 1\n" in words
-    assert "- worse than the control, with the paper's thresholds: unet, inter_weight 1; wnet, inter_weight on" in words
-    apart = "unet, inter_weight 1 (better with tuned thresholds, worse with the paper's)\n"
+    assert "- better than the control, with tuned thresholds: U-Net, λ = 1\n" in words
+    assert "- worse than the control, with the paper's thresholds: U-Net, λ = 1; W-Net, λ = only" in words
+    apart = "U-Net, λ = 1 (better with tuned thresholds, worse with the paper's)\n"
     assert f"- the verdict depends on the thresholds: {apart}" in words
     place = table[0].index("difference to the control, paper's thresholds")
     assert table[2][place].startswith("-0.2")
@@ -101,8 +108,8 @@ def test_both_thresholds_stand_side_by_side_and_may_disagree():
 @pytest.mark.parametrize(
     ("results", "expected"),
     [
-        (noisy(WNET, 0) + noisy(WNET_ONLY, -0.2), "that of **wnet, inter_weight 1**, the control itself."),
-        (noisy(UNET, 0), "**unet, inter_weight 1**. The control has no result to compare others with."),
+        (noisy(WNET, 0) + noisy(WNET_ONLY, -0.2), "that of **W-Net, λ = 1**, the control itself."),
+        (noisy(UNET, 0), "**U-Net, λ = 1**. The control has no result to compare others with."),
     ],
 )
 def test_how_the_best_stands_to_the_control(results, expected):
@@ -124,18 +131,20 @@ def test_angles_where_they_are():
 def test_a_variant_without_the_score_is_not_the_best():
     table = summarize(ABLATION, [*noisy(WNET, 0), *noisy(UNET, 0.1)])
     table.loc[table["network.name"] == "unet", "sbd"] = np.nan
-    assert "best mean of 1 is that of **wnet, inter_weight 1**" in to_markdown(ABLATION, table)
+    assert "best mean of 1 is that of **W-Net, λ = 1**" in to_markdown(ABLATION, table)
 
 
 def test_contrasts_are_a_table_for_each_factor():
     several = [r for v in ABLATION.variants() for r in noisy(v, 0.25 * (v["network.name"] == "wnet"), paper=0.1)]
     text = "\n\n".join(contrasts_to_markdown(contrasts(ABLATION, several)))
-    first, second = text.split("inter_weight 1 minus others, paired:")
-    assert first.startswith("wnet minus others, paired:\n\n| minus | at | SBD | adjusted p | SBD, paper's thresholds |")
-    rows = [line.strip("| ").split(" | ") for line in first.splitlines() if line.startswith("| unet")]
-    assert [row[:2] for row in rows] == [["unet", "inter_weight 1"], ["unet", "inter_weight only"]]
+    first, second = text.split("λ = 1 minus others, paired:")
+    assert first.startswith(
+        "W-Net minus others, paired:\n\n| minus | at | SBD | adjusted p | SBD, paper's thresholds |"
+    )
+    rows = [line.strip("| ").split(" | ") for line in first.splitlines() if line.startswith("| U-Net")]
+    assert [row[:2] for row in rows] == [["U-Net", "λ = 1"], ["U-Net", "λ = only"]]
     assert all(row[2].startswith("+0.2") for row in rows)
-    assert "| inter_weight only | wnet | " in second
+    assert "| λ = only | W-Net | " in second
     one = "\n\n".join(contrasts_to_markdown(contrasts(ABLATION, [r for r in several if r.seed == 0])))
     assert "adjusted p" not in one
     assert contrasts_to_markdown(contrasts(ABLATION, [])) == []
@@ -145,3 +154,14 @@ def test_what_intervals_are_over():
     assert intervals_over(1) == "95 % intervals over images only, this training"
     assert intervals_over(2) == "95 % intervals over seeds and images"
     assert intervals_over(2, KINDS["volumes"]) == "95 % intervals over seeds and sub-volumes"
+
+
+def test_the_finding_is_a_line_that_begins_with_the_best():
+    best = finding(ABLATION, summarize(ABLATION, [*noisy(WNET, 0), *noisy(UNET, 0.2), *noisy(WNET_ONLY, -0.2)]))
+    score, interval = r"0\.\d{3}", r"\(\S+ to \S+\)"
+    first = rf"\*\*Best of 3: U-Net, λ = 1: SBD {score} {interval}\*\*; \+{score} {interval} to the control, "
+    assert re.fullmatch(rf"{first}W-Net, λ = 1: {score} \(better\)\.", best)
+    assert finding(ABLATION, summarize(ABLATION, noisy(WNET, 0))).endswith("**, the control itself.")
+    alone = finding(ABLATION, summarize(ABLATION, noisy(UNET, 0)))
+    assert alone.startswith("**Best of 1: U-Net, λ = 1: SBD")
+    assert "control" not in alone

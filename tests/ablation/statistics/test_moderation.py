@@ -136,8 +136,8 @@ def test_contrasts_pool_those_of_their_factor():
 
 def sides(row, factor):
     """Results of both levels of a contrast."""
-    at = row["at"].removeprefix("inter_weight ")
-    at = float(at) if at in ("1", "2", "4") else at
+    at = row["at"].removeprefix("λ = ")
+    at = float(at) if at in ("1", "2", "4") else {"U-Net": "unet", "W-Net": "wnet"}.get(at, at)
     other = "loss.inter_weight" if factor == "network.name" else "network.name"
     pairs = ({factor: row[side], other: at} for side in ("level", "minus"))
     own, others = (noisy({name: pair[name] for name in ABLATION.varied}, 0.0) for pair in pairs)

@@ -26,7 +26,7 @@ def test_columns_beyond_the_width_are_left_out():
 def test_the_answer_of_an_ablation():
     results = [*noisy(ABLATION.variants()[0], 0.2), *noisy(ABLATION.control, 0.0)]
     text = as_text(to_markdown(ABLATION, summarize(ABLATION, results)))
-    assert text.startswith("Asked: SBD by network and inter_weight; control: wnet, inter_weight 1. Found: the best")
+    assert text.startswith("Asked: SBD by network and inter_weight; control: W-Net, λ = 1. Found: the best")
     assert max(map(len, text.splitlines())) <= WIDTH
-    (row,) = [line for line in text.splitlines() if line.startswith("unet, inter_weight 1  ")]
+    (row,) = [line for line in text.splitlines() if line.startswith("U-Net, λ = 1  ")]
     assert row.count("(") == 2  # the score and its difference to the control, with intervals

@@ -11,7 +11,7 @@ from reports.blocks.gallery import (
     mistake_table,
     truth_tile,
 )
-from study.figures import label_colours
+from study.figures import label_picture
 from study.runs.gallery import GalleryImage
 from study.runs.job import Result
 
@@ -79,8 +79,8 @@ def test_true_objects_with_mistakes_are_outlined(marked, wanted):
     tile = label_tile(image("a", MERGED), marked)
     assert [(kind, np.flatnonzero(mask[0]).tolist()) for kind, mask in tile.outlines] == wanted
     # in the colour of the first of the two true objects
-    np.testing.assert_array_equal(tile.picture, label_colours(np.array([[1, 1, 0, 1, 1, 0]])))
-    np.testing.assert_array_equal(truth_tile(image("a", MERGED)).picture, label_colours(TRUTH))
+    np.testing.assert_array_equal(tile.picture, label_picture(np.array([[1, 1, 0, 1, 1, 0]])))
+    np.testing.assert_array_equal(truth_tile(image("a", MERGED)).picture, label_picture(TRUTH))
 
 
 def test_mistakes_are_counted_over_the_common_images(tables_of):

@@ -32,7 +32,7 @@ def test_a_table_has_its_caption_groups_and_marked_rows():
         Column("y", ["3", "4"], "both"),
     ]
     text = table_block(columns, "5 < 6", marked=[1]).html
-    assert "<caption>5 &lt; 6</caption>" in text
+    assert "<figcaption>5 &lt; 6</figcaption>" in text
     assert '<th class="group starts" colspan="2">both</th>' in text
     assert '<tr class="marked"><td>b</td><td class="number starts">2</td><td class="number">4</td></tr>' in text
     assert text.count("<tr") == 4

@@ -163,10 +163,10 @@ def test_what_is_missing_is_told_and_the_rest_comes_out(made):
     own = page(made, made.partial)
     text = own.figure_6_values().html
     for words in (
-        "unet, inter_weight 0.5, seed 0: FAILED (no image is left)",
-        "unet, inter_weight 10, seed 0: KILLED (its process was killed)",
-        "wnet, inter_weight 500, seed 0: RUNNING",
-        "wnet, inter_weight only (seed 0): not begun",
+        "U-Net, λ = 0.5, seed 0: FAILED (no image is left)",
+        "U-Net, λ = 10, seed 0: KILLED (its process was killed)",
+        "W-Net, λ = 500, seed 0: RUNNING",
+        "W-Net, λ = only (seed 0): not begun",
     ):
         assert words in text
     frame = pd.read_csv(made.folder / "figure_6b_values.csv", keep_default_na=False, na_values=[""])

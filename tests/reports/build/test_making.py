@@ -34,7 +34,9 @@ def self_contained(page):
     text = page.read_text()
     assert "<script" not in text
     assert "<link" not in text
-    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)""", text)
+    assert not re.findall(r"""src\s*=\s*["'](?!data:)""", text)
+    links = re.findall(r"""<(\w+)[^>]*href\s*=\s*["'](?!#)""", text)
+    assert set(links) <= {"a"}  # which nothing is loaded from
     assert not re.findall(r"url\((?!data:)", text)
     assert "run_ids" not in text
     assert "page.about" not in text
@@ -81,12 +83,19 @@ def test_pages_about_runs(real, monkeypatch, work_in):
         assert ended.exit_code == 0, ended.output
         text = self_contained(folder / "pages" / name / f"{name}.html")
         assert text.count("<img") >= 2
+        run = client.get_run(ids).info
+        assert re.search("<title>A run: |<title>Runs side by side: ", text)
+        assert f": {run.run_name}</title>" in text
+        assert (
+            f'/#/experiments/{run.experiment_id}/runs/{ids}?workflowType=machine_learning">{run.run_name}</a>' in text
+        )
+        assert re.search(r"Made on \d{4}-\d\d-\d\d at \d\d:\d\d \(UTC\) by pixel-embedding-study, version \d", text)
         artifacts = {item.path for item in client.list_artifacts(ids, f"reports/{name}")}
         assert {f"reports/{name}/{name}.html", f"reports/{name}/{name}.ipynb"} < artifacts
 
 
 def test_a_failing_notebook_is_logged_and_ends_with_1(made, monkeypatch):
-    def fail(template, parameters, folder, kernel):
+    def fail(template, parameters, folder, kernel, *_):
         (folder / template.name).write_text("partial")
         raise NotebookError(f"the notebook wnet_tables has failed (no); what came before is in {folder}/x.ipynb")
 

@@ -66,3 +66,13 @@ def test_nothing_to_compare(made):
     assert own.per_image() is own.images(3) is None
     own.settings()
     own.scores()
+
+
+def test_the_control_of_a_launch_is_what_its_runs_are_compared_with(made):
+    own = comparison(made, made.concat_layer.id)
+    control = made.client.get_run(made.concat_layer.id).data.tags["control"]
+    assert own.runs[0].run.tags["variant"] == control
+    started = list(made.concat_layer.children.values())
+    others = [run.run.run_id for run in own.runs[1:]]
+    assert others == [run_id for run_id in started if run_id != own.runs[0].run.run_id]
+    assert f"difference to {own.runs[0].name}" in own.scores().html

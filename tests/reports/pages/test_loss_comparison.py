@@ -66,9 +66,9 @@ def test_what_is_missing_is_told_and_the_rest_comes_out(made):
     own = page(made, made.broken_losses)
     about = own.about().html
     for words in (
-        "constraints local, method angular, seed 0: FAILED (no image is left)",
-        "discriminative, method mean-shift, seed 0: KILLED (its process was killed)",
-        "constraints local, method mean-shift; constraints global, method angular (seed 0): not begun",
+        "local constraints, angular, seed 0: FAILED (no image is left)",
+        "discriminative loss, mean-shift, seed 0: KILLED (its process was killed)",
+        "local constraints, mean-shift; global constraints, angular (seed 0): not begun",
     ):
         assert words in about
     own.table()

@@ -43,8 +43,11 @@ def test_worst_and_best_images(made, a_run, tables_of):
     (columns,) = tables_of(block.html)
     assert columns[0] == ["worst", "worst", "best", "best"]
     assert columns[1] == [*ranked[:2], *ranked[:-3:-1]]
-    without = [name for name in columns[1] if name not in ("test_0", "test_1")]
-    assert f"No pictures of {', '.join(without)}: a run keeps those of its first 2 images" in block.html
+    kept = ["test_0", "test_1", "test_2"]  # with labels, more than there are pictures of
+    without = [name for name in columns[1] if name not in kept]
+    assert f"No pictures of {', '.join(without)}: a run keeps those of its first 3 images" in block.html
+    pictured = pd.read_csv(made.folder / "images.csv")["image"].tolist()
+    assert pictured == [name for name in columns[1] if name in kept]
     (few,) = tables_of(card(made, a_run).images(9).html)
     assert sorted(few[1]) == sorted(ranked)  # each image once
 
