@@ -132,7 +132,7 @@ def test_the_children_are_below_the_parent(asked):
     assert set(asked.children) == {"unet", "wnet"}
     found = asked.client.search_runs(
         [asked.experiment.experiment_id],
-        "tags.ablation = 'two' and tags.`network.name` = 'unet' and params.`loss.inter_weight` = '1.0'",
+        "tags.ablation = 'two' and tags.`network.name` = 'unet' and params.`loss.inter_weight` = '1'",
     )
     assert [run.info.run_id for run in found] == [asked.children["unet"].info.run_id]
 
@@ -147,7 +147,10 @@ def test_the_view_of_the_page_shows_the_runs_of_the_ablation(asked):
         for child in asked.children.values()
         for item in asked.client.list_artifacts(child.info.run_id, "images")
     }
-    cards = view["compareRunCharts"]
+    bars = [card["metricKey"] for card in view["compareRunCharts"] if card["type"] == "BAR"]
+    assert bars[0] == "test/sbd"
+    assert set(bars) <= {name for child in asked.children.values() for name in child.data.metrics}
+    cards = [card for card in view["compareRunCharts"] if card["type"] == "IMAGE"]
     assert len(cards) == 2
     last = str(asked.settings.training.steps)
     assert {(*card["imageKeys"], str(card["step"])) for card in cards} == {p for p in logged if p[1] == last}
