@@ -232,7 +232,7 @@ def test_a_run_on_files(store, root, monkeypatch):
 class Silent:
     """A monitor that shows nothing."""
 
-    started = resumed = step = validated = lambda *_: None
+    started = resumed = step = validated = saved = lambda *_: None
 
 
 def test_the_best_weights_have_the_smallest_adapted_rand_error():
