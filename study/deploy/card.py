@@ -19,8 +19,7 @@ def about_model(run: StoredRun, settings: Settings, channels: int, uri: str, fac
     title = f"{run.name} on {data}"
     family = (
         f"Instance segmentation by pixel embeddings, trained on {data}. Each version is a run of the study, and "
-        f"carries its code and the list of its packages, so that `mlflow models serve -m {uri} --env-manager uv` needs "
-        "nothing else."
+        f"carries its code and the list of its packages: `mlflow models serve -m {uri}` needs no study to be installed."
     )
     thresholds = thresholds_of(settings)
     lines = [
