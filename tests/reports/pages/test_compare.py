@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from reports.pages.compare import Comparison
+from study.tracking import children_of, stored_run
 
 
 def comparison(made, *run_ids):
@@ -72,7 +73,8 @@ def test_the_control_of_a_launch_is_what_its_runs_are_compared_with(made):
     own = comparison(made, made.concat_layer.id)
     control = made.client.get_run(made.concat_layer.id).data.tags["control"]
     assert own.runs[0].run.tags["variant"] == control
-    started = list(made.concat_layer.children.values())
-    others = [run.run.run_id for run in own.runs[1:]]
-    assert others == [run_id for run_id in started if run_id != own.runs[0].run.run_id]
+    first, *others = [run.run.run_id for run in own.runs]
+    assert sorted([first, *others]) == sorted(made.concat_layer.children.values())
+    started = [run.run_id for run in children_of(stored_run(made.concat_layer.id))]
+    assert others == [run_id for run_id in started if run_id != first]
     assert f"difference to {own.runs[0].name}" in own.scores().html
