@@ -99,7 +99,7 @@ def test_the_answer_of_a_launch_prefers_the_lower_error(launch):
     assert "Asked: ARAND (lower is better) by system" in stored.note
     assert stored.note.startswith("**Best of 2: PEA: ARAND 0.2")
     assert "**, the control itself." in stored.note
-    assert "- worse than the control: ml-de" in stored.note
+    assert "- worse than the control: ML-De" in stored.note
     assert "a difference in ARAND of" in stored.note
 
 
