@@ -27,7 +27,8 @@ def test_a_launch_and_its_runs(asked):
     assert parent.run_id == asked.parent.info.run_id
     assert parent.parent_id is None
     assert parent.tags["split_note"]
-    assert parent.note.startswith("**Which network?**")
+    assert parent.note.startswith("**Best of 2: ")
+    assert "**Which network?**" in parent.note
     children = children_of(parent)
     assert {child.run_id for child in children} == {run.info.run_id for run in asked.children.values()}
     assert {child.parent_id for child in children} == {parent.run_id}
