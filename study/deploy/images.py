@@ -72,7 +72,7 @@ def passed_over(source: Path) -> str:
     """What else the folder of images holds, in words; empty where there is nothing, or `source` is a file."""
     folder = given_path(source)
     is_source = folder.is_dir() and not _is_image(folder)
-    words = in_words(folder, (*IMAGE_SUFFIXES, *OF_MICROSCOPES)) if is_source else NOTHING
+    words = in_words(folder, _is_image) if is_source else NOTHING
     return "" if words == NOTHING else words
 
 

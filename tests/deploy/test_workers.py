@@ -28,6 +28,7 @@ from tests.deploy.stand_in import names
 from tests.deploy.test_segmenter import segmenter
 from tests.launches import wait_until
 from tests.workers import TwoWorkers
+from tests.zarrs import write_zarr
 
 SMALL_TILES = {"tile": 32, "overlap": 8}
 MANY_OBJECTS = {"clustering__min_size": 0, "clustering__seed_smoothing": 0, "clustering__angle": 10}
@@ -116,13 +117,19 @@ def test_a_dask_cluster(model, folder, tmp_path, capsys):
         assert_as_inline(executor, model, folder, tmp_path, capsys)
 
 
-def test_a_large_image_in_tiles_over_a_pool(pool, keeping_size, tmp_path, capsys):
+@pytest.mark.parametrize("suffix", [".png", ".ome.zarr"])
+def test_a_large_image_in_tiles_over_a_pool(pool, keeping_size, tmp_path, capsys, suffix):
     (tmp_path / "images").mkdir()
-    Image.fromarray(noise(3, (100, 150, 3))).save(tmp_path / "images" / "a.png")
+    file, pixels = tmp_path / "images" / f"a{suffix}", noise(3, (100, 150, 3))
+    if suffix == ".png":
+        Image.fromarray(pixels).save(file)
+    else:
+        write_zarr(file, pixels[..., 0], "yx")
     assert predict(keeping_size, tmp_path / "images", tmp_path / "wanted", overlay=True, table=True) == 0
     assert len(pd.read_csv(tmp_path / "wanted" / "objects.csv")) > 20
     assert by(pool, keeping_size, tmp_path / "images", tmp_path / "found") == 0
     assert contents(tmp_path / "found") == contents(tmp_path / "wanted")
+    assert "passed over" not in capsys.readouterr().out
 
 
 def test_tiles_that_are_there_are_not_made_again(keeping_size, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable
 from pathlib import Path
 
 NOTHING = "nothing"
@@ -26,13 +26,12 @@ def stem_of(path: Path) -> str:
     return composed(path.stem).removesuffix(".ome")
 
 
-def in_words(folder: Path, without: Collection[str] = ()) -> str:
-    """What a folder holds, but for hidden files and those with the endings `without`: ``12 files .bmp, 2 folders``."""
+def in_words(folder: Path, known: Callable[[Path], bool] = lambda path: False) -> str:
+    """What a folder holds, but for hidden files and those that are `known`: ``12 files .bmp, 2 folders``."""
     kinds: Counter[str] = Counter()
     for path in folder.iterdir():
-        ending = path.suffix.lower()
-        if not path.name.startswith(".") and (path.is_dir() or ending not in without):
-            kinds["folder" if path.is_dir() else ending] += 1
+        if not path.name.startswith(".") and not known(path):
+            kinds["folder" if path.is_dir() else path.suffix.lower()] += 1
     words = [_counted(kind, count) for kind, count in kinds.most_common(_NAMED)]
     return (", ".join(words) + (", …" if len(kinds) > _NAMED else "")) or NOTHING
 
