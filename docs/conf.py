@@ -34,6 +34,7 @@ default_role = "py:obj"  # `name` in a docstring is a link where there is a page
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
+toc_object_entries_show_parents = "hide"
 maximum_signature_line_length = 80
 numpydoc_show_class_members = False
 # single backticks stand around words, settings and names of other packages, too
@@ -44,6 +45,8 @@ html_theme = "furo"
 html_title = project
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
+html_theme_options = {"top_of_page_buttons": []}
+html_copy_source = False
 html_show_sphinx = False
 
 _LISTING = re.compile(r"<!-- listing: (.+?) -->")
@@ -64,7 +67,13 @@ def take_signs_as_such(_: Sphinx, __: str, ___: str, ____: object, _____: object
     lines[:] = [re.sub(r"\*(?=S\b)|\|", r"\\\g<0>", line) for line in lines]
 
 
+def skip_fields_of_tuples(_: Sphinx, __: str, ___: str, member: object, ____: bool, _____: object) -> bool | None:
+    """Leave out what says of a field of a named tuple that it is its alias: the docstring of the class tells of it."""
+    return True if type(member).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", fill_listings)
     app.connect("autodoc-process-docstring", take_signs_as_such, priority=400)  # before numpydoc
+    app.connect("autodoc-skip-member", skip_fields_of_tuples)

@@ -31,7 +31,7 @@ def _section(listed: ListedQuestion, ablation: Ablation, shown: Mapping[str, tup
     parts.append(_figure(ablation, [page for page, names in shown.items() if ablation.name in names]))
     parts += told.values()
     if ablation.claims:
-        parts.append("What is claimed of it:\n\n" + "\n".join(_claim(claim) for claim in ablation.claims))
+        parts.append("**Claims:**\n\n" + "\n".join(_claim(claim) for claim in ablation.claims))
     return "\n\n".join(parts)
 
 
@@ -104,5 +104,5 @@ def _figure(ablation: Ablation, pages: list[str]) -> str:
 
 
 def _claim(claim: Any) -> str:
-    printed = f" ({claim.printed})" if claim.printed else ""
-    return f"- {claim.statement.rstrip('.')}{printed}. *{claim.paper}, {claim.place}*"
+    printed = f", printed {claim.printed}" if claim.printed else ""
+    return f"- {claim.statement} *{claim.paper}, {claim.place}{printed}.*"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from listings.tables import code, table
-from study.metrics.registry import KINDS, METRICS, Score
+from study.metrics.registry import COST, KINDS, METRICS, Score
 
 _DIRECTIONS = {True: "more", False: "less", None: ""}
 
@@ -11,10 +11,11 @@ _DIRECTIONS = {True: "more", False: "less", None: ""}
 def scores() -> str:
     """A table of all scores, in the order of their columns."""
     rows = [
-        [score.label, code(score.key), score.name, _DIRECTIONS[score.higher_is_better], _range(score), of]
+        [score.label, code(score.key), score.name, _DIRECTIONS[score.higher_is_better], _range(score), kinds]
         for metric in METRICS
-        for of in [", ".join(kind for kind in KINDS if kind in metric.kinds)]
+        for kinds in [", ".join(kind for kind in KINDS if kind in metric.kinds)]
         for score in metric.scores
+        if score.group != COST  # columns of tables, but no scores
     ]
     return table(["score", "column", "what it is", "better", "range", "data"], rows)
 

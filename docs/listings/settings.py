@@ -51,11 +51,13 @@ def _chosen(group: str) -> str:
     for (name, *others), keys in owners.items():
         plain = name.partition("]")[0].strip("[") if name in seen else name  # an anchor stands on a page once
         seen.add(name)
-        rows.append([plain, *others, "all" if len(keys) == len(registry) else ", ".join(map(code, keys))])
-    chosen = "; ".join(f"`{key}`: {_first_line(component)}" for key, component in registry.items())
+        *others, meaning = others
+        whose = [] if len(keys) == len(registry) else [f"of {', '.join(map(code, keys))}"]
+        rows.append([plain, *others, "; ".join(filter(None, [meaning, *whose]))])
+    chosen = "\n".join(f"- `{key}`: {_first_line(component)}" for key, component in registry.items())
     name = f"{group}.{chooser}"
-    words = f"[`{name}`]{{#{anchor_of_setting(name)}}} chooses one of: {chosen}."
-    return "\n\n".join([f"## `{group}`", words, table([*_HEADER, f"of {name}"], rows)])
+    words = f"[`{name}`]{{#{anchor_of_setting(name)}}} chooses one of these:"
+    return "\n\n".join([f"## `{group}`", words, chosen, table(_HEADER, rows)])
 
 
 def _first_line(component: type) -> str:
@@ -64,7 +66,12 @@ def _first_line(component: type) -> str:
 
 def _row(name: str, spec: Field, component: type) -> list[str]:
     anchor = f"[`{name}`]{{#{anchor_of_setting(name)}}}"
-    return [anchor, code(in_words(spec.default)), _values(spec), _meaning(spec, component)]
+    return [
+        anchor,
+        code(in_words(spec.default)) if spec.default != "" else "empty",
+        _values(spec),
+        _meaning(spec, component),
+    ]
 
 
 def _values(spec: Field) -> str:
