@@ -67,6 +67,13 @@ def take_signs_as_such(_: Sphinx, __: str, ___: str, ____: object, _____: object
     lines[:] = [re.sub(r"\*(?=S\b)|\|", r"\\\g<0>", line) for line in lines]
 
 
+def name_no_factories(
+    _: Sphinx, __: str, ___: str, ____: object, _____: object, signature: str | None, returned: str | None
+) -> tuple[str, str | None] | None:
+    """Write three dots for a default that is made anew for each object, whose name Python could not read."""
+    return (signature.replace("<factory>", "..."), returned) if signature else None
+
+
 def skip_fields_of_tuples(_: Sphinx, __: str, ___: str, member: object, ____: bool, _____: object) -> bool | None:
     """Leave out what says of a field of a named tuple that it is its alias: the docstring of the class tells of it."""
     return True if type(member).__name__ == "_tuplegetter" else None
@@ -77,3 +84,4 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", fill_listings)
     app.connect("autodoc-process-docstring", take_signs_as_such, priority=400)  # before numpydoc
     app.connect("autodoc-skip-member", skip_fields_of_tuples)
+    app.connect("autodoc-process-signature", name_no_factories)
