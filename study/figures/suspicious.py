@@ -1,0 +1,75 @@
+"""The images of a data set that should be looked at, with what is wrong written below them."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from study.data.check import Marked, Report
+from study.errors import StudyError
+from study.figures.panels import NARROW, hide_frame, outlined
+from study.figures.style import COLOURS, DPI, WIDTH
+
+_COLUMNS, _ROWS = 4, 6  # pictures of a sheet
+_CHARACTERS, _LINES = 30, 5  # of the words below a picture
+_PIXELS = 320  # of the longer side of a picture
+_GREY = 200  # of an image that cannot be read
+_RATIOS = 0.3, 1.5  # rows to columns of the pictures, at least and at most
+
+
+def suspicious_figure(report: Report) -> Figure | None:
+    """A sheet of the first images of `Report.suspicious`, with the outlines of their objects; None without any."""
+    marked = report.suspicious
+    if not marked:
+        return None
+    shown = marked[: _COLUMNS * _ROWS]
+    pictures = [_picture(image) for image in shown]
+    lines = -(-len(shown) // _COLUMNS)
+    side = WIDTH / _COLUMNS
+    rows = [pictures[i * _COLUMNS : (i + 1) * _COLUMNS] for i in range(lines)]
+    ratios = [float(np.clip(max(p.shape[0] / p.shape[1] for p in row), *_RATIOS)) for row in rows]
+    texts = [(_cut(image.record.name, 2), _cut(image.words, _LINES)) for image in shown]
+    words = sum(
+        0.13 * max(name.count("\n") + words.count("\n") + 2 for name, words in texts[i : i + _COLUMNS]) + 0.1
+        for i in range(0, len(texts), _COLUMNS)
+    )
+    figure = Figure(
+        figsize=(WIDTH, side * sum(ratios) + words + 0.4), layout=ConstrainedLayoutEngine(**NARROW), dpi=DPI
+    )
+    axes = figure.subplots(lines, _COLUMNS, squeeze=False, height_ratios=ratios)
+    for axis in axes.flat:
+        hide_frame(axis)
+    for axis, picture, (name, words_of_image), image in zip(axes.flat, pictures, texts, shown, strict=False):
+        axis.imshow(picture, interpolation="nearest")
+        axis.set_title(f"{name}\n({image.split})" if name else image.split, fontsize=7, pad=2, color="0.3")
+        axis.set_xlabel(words_of_image, fontsize=7, color=COLOURS[1])
+    of_all = f"{len(marked)} images to look at" if len(marked) > 1 else "1 image to look at"
+    more = f", of which the first {len(shown)} are shown" if len(marked) > len(shown) else ""
+    figure.suptitle(f"{report.dataset.name}: {of_all}{more}", fontsize=9)
+    return figure
+
+
+def _cut(text: str, lines: int) -> str:
+    """A text in lines, the last of which ends in … where there are too many; long words are broken."""
+    return "\n".join(textwrap.wrap(text, _CHARACTERS, max_lines=lines, placeholder=" …"))
+
+
+def _picture(image: Marked) -> np.ndarray:
+    """The image, small, with the outlines of its objects; grey where it cannot be read, and of a volume its middle."""
+    try:
+        sample = image.record.load()
+    except StudyError:
+        try:
+            pixels = image.record.load_image()
+        except StudyError:
+            return np.full((60, 100, 3), _GREY, np.uint8)
+        pixels, labels = pixels, np.zeros(pixels.shape[:-1], np.int32)
+    else:
+        pixels, labels = sample.image, sample.labels
+    if pixels.ndim == 4:
+        pixels, labels = pixels[len(pixels) // 2], labels[len(labels) // 2]
+    step = max(1, -(-max(labels.shape) // _PIXELS))
+    return outlined(pixels[::step, ::step], labels[::step, ::step])
