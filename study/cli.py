@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from study.files import check_writable, given_path
 from study.options import (
     Commands,
     among,
@@ -255,6 +254,7 @@ def check_data_command(figures: str, **options: Any) -> int:
     """List counts, sizes, objects per image and every defect of a data set."""
     from study.data.check import check
     from study.data.sets.opening import open_dataset
+    from study.files import check_writable, given_path
 
     dataset = open_dataset(load_settings(**options).data)
     if figures:
@@ -266,3 +266,11 @@ def check_data_command(figures: str, **options: Any) -> int:
 
         click.echo("\n".join(f"figure: {file}" for file in draw_data_set(report, given_path(figures))))
     return len(report.defects)
+
+
+@main.group("data", cls=Commands)
+def data_group() -> None:
+    """Look at a data set before anything is trained."""
+
+
+data_group.add_command(check_data_command, "check")

@@ -25,7 +25,7 @@ def test_it_has_the_very_commands_of_the_modules():
     found = dict(main.commands)
     assert found.pop("ablate") is ablate
     assert found.pop("report") is report
-    assert found.pop("data").commands == {"check": study.commands["check_data"]}
+    assert found["data"].commands == {"check": study.commands["check_data"]}
     assert found == {name: command for name, command in study.commands.items() if name != "check_data"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from study.data.check import Report
 from study.data.dataset import SPLITS
@@ -73,14 +73,18 @@ def size_figure(report: Report) -> Figure | None:
                       label=_label(split))  # fmt: skip
         axis.set(xlabel="columns, px", ylabel="rows, px", xlim=(0, None), ylim=(0, None))
     else:
-        figure, axis = _figure(0.7 * WIDTH, 1.2 + 0.28 * len(different))
+        figure, axis = _figure(0.7 * WIDTH, 0.9 + 0.28 * (1 + len(different)))
         left = np.zeros(len(different))
         for split in splits:
             counts = np.array([sizes.count((size, split.split)) for size in different])
-            axis.barh(range(len(different)), counts, left=left, color=_COLOURS[split.split], label=_label(split))
+            axis.barh(
+                range(len(different)), counts, left=left, color=_COLOURS[split.split], label=_label(split), height=0.7
+            )
             left += counts
+        for place, count in enumerate(left):
+            axis.annotate(f"{count:g}", (count, place), (3, 0), textcoords="offset points", va="center", fontsize=7)
         axis.set_yticks(range(len(different)), [" x ".join(map(str, size)) + " px" for size in different])
-        axis.set(xlabel="images")
+        axis.set(xlabel="images", xlim=(0, 1.08 * left.max()), ylim=(-0.7, len(different) - 0.3))
         axis.grid(False, axis="y")
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return _finished(figure, axis, f"{report.dataset.name}: sizes of the images")
@@ -130,7 +134,9 @@ def object_figure(report: Report) -> Figure | None:
     counts = {split.split: [fact.objects for fact in split.facts] for split in splits}
     least, most = min(map(min, counts.values())), max(map(max, counts.values()))
     figure, axis = _figure(0.7 * WIDTH, 2.8)
-    _histogram(axis, counts, {split.split: _label(split) for split in splits}, _edges(least, most, np.linspace))
+    _histogram(
+        axis, counts, {split.split: _label(split) for split in splits}, _edges(max(0, least - 1), most + 1, np.linspace)
+    )
     axis.set(xlabel="objects of an image", ylabel="images")
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return _finished(figure, axis, f"{report.dataset.name}: objects of each image")
@@ -145,13 +151,13 @@ def object_size_figure(report: Report) -> Figure | None:
     together = np.concatenate(list(areas.values()))
     figure, axis = _figure(0.7 * WIDTH, 2.8)
     labels = {split: f"{split}: {len(found)} objects" for split, found in areas.items()}
-    _histogram(axis, areas, labels, _edges(together.min(), together.max(), np.geomspace))
+    _histogram(axis, areas, labels, _edges(max(1, together.min() / 1.3), 1.3 * together.max(), np.geomspace))
     median = float(np.median(together))
     axis.axvline(median, color="0.3", ls=":", lw=1.2, label=f"median: {median:g}")
     unit = "voxels" if any(len(fact.size) == 3 for split in report.splits for fact in split.facts) else "px"
     axis.set(xlabel=f"size of an object, {unit}", ylabel="objects", xscale="log")
     axis.xaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_minor_formatter(few_of_a_decade)
+    axis.xaxis.set_minor_formatter(few_of_a_decade if together.max() < 100 * together.min() else NullFormatter())
     return _finished(figure, axis, f"{report.dataset.name}: sizes of the objects")
 
 

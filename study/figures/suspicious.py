@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import textwrap
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from study.data.check import Marked, Report
+from study.data.dataset import Record
+from study.data.facts import TINY
 from study.errors import StudyError
 from study.figures.panels import NARROW, hide_frame, outlined
 from study.figures.style import COLOURS, DPI, WIDTH
@@ -16,6 +19,7 @@ from study.figures.style import COLOURS, DPI, WIDTH
 _COLUMNS, _ROWS = 4, 6  # pictures of a sheet
 _CHARACTERS, _LINES = 30, 5  # of the words below a picture
 _PIXELS = 320  # of the longer side of a picture
+_CIRCLES = 20  # around the first of the objects of a pixel or two
 _GREY = 200  # of an image that cannot be read
 _RATIOS = 0.3, 1.5  # rows to columns of the pictures, at least and at most
 
@@ -30,20 +34,21 @@ def suspicious_figure(report: Report) -> Figure | None:
     lines = -(-len(shown) // _COLUMNS)
     side = WIDTH / _COLUMNS
     rows = [pictures[i * _COLUMNS : (i + 1) * _COLUMNS] for i in range(lines)]
-    ratios = [float(np.clip(max(p.shape[0] / p.shape[1] for p in row), *_RATIOS)) for row in rows]
+    ratios = [float(np.clip(max(picture.ratio for picture in row), *_RATIOS)) for row in rows]
     texts = [(_cut(image.record.name, 2), _cut(image.words, _LINES)) for image in shown]
     words = sum(
         0.13 * max(name.count("\n") + words.count("\n") + 2 for name, words in texts[i : i + _COLUMNS]) + 0.1
         for i in range(0, len(texts), _COLUMNS)
     )
     figure = Figure(
-        figsize=(WIDTH, side * sum(ratios) + words + 0.4), layout=ConstrainedLayoutEngine(**NARROW), dpi=DPI
+        figsize=(WIDTH, side * sum(ratios) + words + 0.25), layout=ConstrainedLayoutEngine(**NARROW), dpi=DPI
     )
     axes = figure.subplots(lines, _COLUMNS, squeeze=False, height_ratios=ratios)
     for axis in axes.flat:
         hide_frame(axis)
     for axis, picture, (name, words_of_image), image in zip(axes.flat, pictures, texts, shown, strict=False):
-        axis.imshow(picture, interpolation="nearest")
+        axis.imshow(picture.pixels, interpolation="nearest")
+        axis.plot(picture.columns, picture.rows, "o", ms=9, mfc="none", mec=COLOURS[1], mew=1.2)
         axis.set_title(f"{name}\n({image.split})" if name else image.split, fontsize=7, pad=2, color="0.3")
         axis.set_xlabel(words_of_image, fontsize=7, color=COLOURS[1])
     of_all = f"{len(marked)} images to look at" if len(marked) > 1 else "1 image to look at"
@@ -57,19 +62,38 @@ def _cut(text: str, lines: int) -> str:
     return "\n".join(textwrap.wrap(text, _CHARACTERS, max_lines=lines, placeholder=" …"))
 
 
-def _picture(image: Marked) -> np.ndarray:
-    """The image, small, with the outlines of its objects; grey where it cannot be read, and of a volume its middle."""
+class _Picture(NamedTuple):
+    """An image with the outlines of its objects, and where those are that are too small to be seen."""
+
+    pixels: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+    @property
+    def ratio(self) -> float:
+        """Of rows to columns."""
+        return self.pixels.shape[0] / self.pixels.shape[1]
+
+
+def _picture(image: Marked) -> _Picture:
+    """A small picture; grey where the image cannot be read, without outlines where its labels cannot."""
+    pixels, labels = _read(image.record)
+    if pixels.ndim == 4:  # of a volume, its middle
+        pixels, labels = pixels[len(pixels) // 2], labels[len(labels) // 2]
+    ids, first, areas = np.unique(labels, return_index=True, return_counts=True)
+    tiny = first[(ids > 0) & (areas <= TINY)]
+    rows, columns = np.unravel_index(tiny[:_CIRCLES], labels.shape)
+    step = max(1, -(-max(labels.shape) // _PIXELS))
+    return _Picture(outlined(pixels[::step, ::step], labels[::step, ::step]), rows / step, columns / step)
+
+
+def _read(record: Record) -> tuple[np.ndarray, np.ndarray]:
     try:
-        sample = image.record.load()
+        sample = record.load()
+        return sample.image, sample.labels
     except StudyError:
         try:
-            pixels = image.record.load_image()
+            pixels = record.load_image()
         except StudyError:
-            return np.full((60, 100, 3), _GREY, np.uint8)
-        pixels, labels = pixels, np.zeros(pixels.shape[:-1], np.int32)
-    else:
-        pixels, labels = sample.image, sample.labels
-    if pixels.ndim == 4:
-        pixels, labels = pixels[len(pixels) // 2], labels[len(labels) // 2]
-    step = max(1, -(-max(labels.shape) // _PIXELS))
-    return outlined(pixels[::step, ::step], labels[::step, ::step])
+            pixels = np.full((60, 100, 1), _GREY, np.uint8)
+        return pixels, np.zeros(pixels.shape[:-1], np.int32)
