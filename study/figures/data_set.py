@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def draw_data_set(report: Report, folder: Path) -> list[Path]:
         if figure is None:
             file.unlink(missing_ok=True)
         else:
-            save(figure, file)
+            with warnings.catch_warnings():  # names of images may be in any script, which the font may lack
+                warnings.filterwarnings("ignore", "Glyph")
+                save(figure, file)
             written.append(file)
     return written
 

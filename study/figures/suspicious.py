@@ -31,27 +31,22 @@ def suspicious_figure(report: Report) -> Figure | None:
         return None
     shown = marked[: _COLUMNS * _ROWS]
     pictures = [_picture(image) for image in shown]
-    lines = -(-len(shown) // _COLUMNS)
-    side = WIDTH / _COLUMNS
-    rows = [pictures[i * _COLUMNS : (i + 1) * _COLUMNS] for i in range(lines)]
-    ratios = [float(np.clip(max(picture.ratio for picture in row), *_RATIOS)) for row in rows]
-    texts = [(_cut(image.record.name, 2), _cut(image.words, _LINES)) for image in shown]
-    words = sum(
-        0.13 * max(name.count("\n") + words.count("\n") + 2 for name, words in texts[i : i + _COLUMNS]) + 0.1
-        for i in range(0, len(texts), _COLUMNS)
-    )
-    figure = Figure(
-        figsize=(WIDTH, side * sum(ratios) + words + 0.25), layout=ConstrainedLayoutEngine(**NARROW), dpi=DPI
-    )
-    axes = figure.subplots(lines, _COLUMNS, squeeze=False, height_ratios=ratios)
+    above = [f"{_cut(image.record.name, 2)}\n({image.split})" for image in shown]
+    below = [_cut(image.words, _LINES) for image in shown]
+    starts = range(0, len(shown), _COLUMNS)
+    ratios = [float(np.clip(max(p.ratio for p in pictures[i : i + _COLUMNS]), *_RATIOS)) for i in starts]
+    lines = [max(text.count("\n") for text in texts[i : i + _COLUMNS]) + 1 for texts in (above, below) for i in starts]
+    size = (WIDTH, WIDTH / _COLUMNS * sum(ratios) + 0.13 * sum(lines) + 0.1 * len(starts) + 0.25)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(**NARROW), dpi=DPI)
+    axes = figure.subplots(len(starts), _COLUMNS, squeeze=False, height_ratios=ratios)
     for axis in axes.flat:
         hide_frame(axis)
-    for axis, picture, (name, words_of_image), image in zip(axes.flat, pictures, texts, shown, strict=False):
+    for axis, picture, name, words in zip(axes.flat, pictures, above, below, strict=False):
         axis.imshow(picture.pixels, interpolation="nearest")
         axis.plot(picture.columns, picture.rows, "o", ms=9, mfc="none", mec=COLOURS[1], mew=1.2)
-        axis.set_title(f"{name}\n({image.split})" if name else image.split, fontsize=7, pad=2, color="0.3")
-        axis.set_xlabel(words_of_image, fontsize=7, color=COLOURS[1])
-    of_all = f"{len(marked)} images to look at" if len(marked) > 1 else "1 image to look at"
+        axis.set_title(name, fontsize=7, pad=2, color="0.3", parse_math=False)  # a name may have dollars
+        axis.set_xlabel(words, fontsize=7, color=COLOURS[1], parse_math=False)
+    of_all = f"{len(marked)} image{'s' * (len(marked) > 1)} to look at"
     more = f", of which the first {len(shown)} are shown" if len(marked) > len(shown) else ""
     figure.suptitle(f"{report.dataset.name}: {of_all}{more}", fontsize=9)
     return figure
@@ -77,17 +72,22 @@ class _Picture(NamedTuple):
 
 def _picture(image: Marked) -> _Picture:
     """A small picture; grey where the image cannot be read, without outlines where its labels cannot."""
-    pixels, labels = _read(image.record)
+    read = _read(image.record)
+    if read is None:
+        return _Picture(np.full((60, 100, 3), _GREY, np.uint8), np.zeros(0), np.zeros(0))
+    pixels, labels = read
     if pixels.ndim == 4:  # of a volume, its middle
+        tiny = np.zeros(0, int)
         pixels, labels = pixels[len(pixels) // 2], labels[len(labels) // 2]
-    ids, first, areas = np.unique(labels, return_index=True, return_counts=True)
-    tiny = first[(ids > 0) & (areas <= TINY)]
-    rows, columns = np.unravel_index(tiny[:_CIRCLES], labels.shape)
+    else:
+        ids, first, areas = np.unique(labels, return_index=True, return_counts=True)
+        tiny = first[(ids > 0) & (areas <= TINY)][:_CIRCLES]
+    rows, columns = np.unravel_index(tiny, labels.shape)
     step = max(1, -(-max(labels.shape) // _PIXELS))
     return _Picture(outlined(pixels[::step, ::step], labels[::step, ::step]), rows / step, columns / step)
 
 
-def _read(record: Record) -> tuple[np.ndarray, np.ndarray]:
+def _read(record: Record) -> tuple[np.ndarray, np.ndarray] | None:
     try:
         sample = record.load()
         return sample.image, sample.labels
@@ -95,5 +95,5 @@ def _read(record: Record) -> tuple[np.ndarray, np.ndarray]:
         try:
             pixels = record.load_image()
         except StudyError:
-            pixels = np.full((60, 100, 1), _GREY, np.uint8)
+            return None
         return pixels, np.zeros(pixels.shape[:-1], np.int32)
