@@ -253,10 +253,11 @@ def check_submission_command(submission: Path, images: Path) -> int:
 def check_data_command(figures: str, **options: Any) -> int:
     """List counts, sizes, objects per image and every defect of a data set."""
     from study.data.check import check
-    from study.data.sets.opening import open_dataset
+    from study.data.sets.opening import VOLUMES, open_dataset
     from study.files import check_writable, given_path
 
-    dataset = open_dataset(load_settings(**options).data)
+    system = "pea" if options["dataset"] in VOLUMES else "wnet"  # of settings, only those of data matter
+    dataset = open_dataset(load_settings(**options, system=system).data)
     if figures:
         check_writable(given_path(figures))  # before all images are read
     report = check(dataset)
