@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 NOTHING = "nothing"
+_OF_SYSTEMS = ("thumbs.db", "desktop.ini")  # that Windows puts into folders
 _NAMED = 4  # kinds of files that a sentence names
 
 
@@ -26,12 +27,18 @@ def stem_of(path: Path) -> str:
     return composed(path.stem).removesuffix(".ome")
 
 
+def path_from(name: str) -> Path:
+    """The path that a table or a program gives, which may have been written on Windows."""
+    return Path(name.strip().replace("\\", "/"))
+
+
 def in_words(folder: Path, without: Collection[str] = ()) -> str:
     """What a folder holds, but for hidden files and those with the endings `without`: ``12 files .bmp, 2 folders``."""
     kinds: Counter[str] = Counter()
     for path in folder.iterdir():
         ending = path.suffix.lower()
-        if not path.name.startswith(".") and (path.is_dir() or ending not in without):
+        hidden = path.name.startswith(".") or path.name.lower() in _OF_SYSTEMS
+        if not hidden and (path.is_dir() or ending not in without):
             kinds["folder" if path.is_dir() else ending] += 1
     words = [_counted(kind, count) for kind, count in kinds.most_common(_NAMED)]
     return (", ".join(words) + (", …" if len(kinds) > _NAMED else "")) or NOTHING

@@ -3,8 +3,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from study.data.files.lossy import lossy_format
 from study.data.files.reading import read_labels
-from study.data.files.tags import lossy_format, orientation_of
+from study.data.files.tags import orientation_of
 from study.errors import StudyError
 
 PICTURE = Image.fromarray(np.arange(8 * 8, dtype=np.uint8).reshape(8, 8))
@@ -34,7 +35,7 @@ def test_lossy_labels_are_refused_whatever_they_are_called(tmp_path):
     PICTURE.save(tmp_path / "webp.png", "WEBP", quality=60)
     for name, words in (("jpeg.png", "JPEG"), ("tiff.tif", "JPEG"), ("webp.png", "WebP")):
         assert lossy_format(tmp_path / name) == words
-        with pytest.raises(StudyError, match=f"{tmp_path / name} is compressed by {words}, which has changed the ids"):
+        with pytest.raises(StudyError, match=f"{tmp_path / name} is compressed by {words}, which changes values"):
             read_labels(tmp_path / name)
 
 

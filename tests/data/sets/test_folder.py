@@ -202,7 +202,7 @@ def test_labels_in_a_photograph_are_refused(tmp_path, opened, write_pairs, label
     write_pairs("a")
     (tmp_path / "labels" / "a.png").unlink()
     Image.fromarray(labels_2x3).save(tmp_path / "labels" / "a.jpg")
-    with pytest.raises(StudyError, match=r"labels/a\.jpg is compressed by JPEG, which has changed the ids"):
+    with pytest.raises(StudyError, match=r"labels/a\.jpg is compressed by JPEG, which changes values"):
         opened("folder").splits["train"][0].load()
 
 
