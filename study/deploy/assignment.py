@@ -107,7 +107,7 @@ def predict_by(
     """
     files = find_images(images)
     if others := passed_over(images):
-        tqdm.write(f"{given_path(images)} also holds {others}, which are passed over")
+        tqdm.write(f"{given_path(images)} also holds what is passed over: {others}")
     jobs = [Job(*pair) for pair in zip(files, output_names(files), strict=True)]
     asked = Wanted(tuple(jobs), out, format, overlay, table, overwrite, part, exports_named(also))
     outputs = asked.outputs()
