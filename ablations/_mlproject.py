@@ -21,7 +21,11 @@ def mlproject(ablate: click.Command, commands: Mapping[str, click.Command], repo
     """
     questions = find_questions()
     points = [("main", f"the same as {questions[MAIN].ABLATION.entry_point}", f"ablations {MAIN}", ablate)]
-    points += [(name, _first_sentence(command), f"study {name}", command) for name, command in commands.items()]
+    points += [
+        (name, _first_sentence(command), f"study {name}", command)
+        for name, command in commands.items()
+        if not isinstance(command, click.Group)
+    ]
     for name, module in questions.items():
         words = (module.__doc__ or module.ABLATION.question).partition("\n")[0]
         points.append((module.ABLATION.entry_point, words, f"ablations {name}", ablate))

@@ -246,12 +246,32 @@ def check_submission_command(submission: Path, images: Path) -> int:
 
 @main.command("check_data")
 @settings_options("synthetic-leaves")
+@click.option(
+    "--figures", default="", help="Folder for figures of sizes, intensities, objects and images with defects."
+)
 @exits
-def check_data_command(**options: Any) -> int:
+def check_data_command(figures: str, **options: Any) -> int:
     """List counts, sizes, objects per image and every defect of a data set."""
     from study.data.check import check
-    from study.data.sets.opening import open_dataset
+    from study.data.sets.opening import VOLUMES, open_dataset
+    from study.files import check_writable, given_path
 
-    report = check(open_dataset(load_settings(**options).data))
+    system = "pea" if options["dataset"] in VOLUMES else "wnet"  # of settings, only those of data matter
+    dataset = open_dataset(load_settings(**options, system=system).data)
+    if figures:
+        check_writable(given_path(figures))  # before all images are read
+    report = check(dataset)
     click.echo(str(report))
+    if figures:
+        from study.figures.data_set import draw_data_set
+
+        click.echo("\n".join(f"figure: {file}" for file in draw_data_set(report, given_path(figures))))
     return len(report.defects)
+
+
+@main.group("data", cls=Commands)
+def data_group() -> None:
+    """Look at a data set before anything is trained."""
+
+
+data_group.add_command(check_data_command, "check")

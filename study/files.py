@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,6 +33,7 @@ DAMAGED = (
     zipfile.BadZipFile,
     pickle.UnpicklingError,
 )
+_RUN = "MLFLOW_RUN_ID"
 
 
 class WriteError(StudyError):
@@ -69,11 +69,18 @@ def given_path(path: str | Path) -> Path:
 
 @lru_cache(maxsize=1)
 def _calling_folder() -> Path | None:
-    """The working folder of the `mlflow run` that this process, or one that has started it, belongs to."""
+    """The working folder of the `mlflow run` that this process, or one that has started it, belongs to.
+
+    A script or notebook that calls `mlflow.projects.run` is known by what MLflow gives to the program alone: the id of
+    the run, in the folder of a project.
+    """
     try:
-        for process in psutil.Process().parents():
+        own = psutil.Process()
+        in_project = _RUN in own.environ() and Path("MLproject").is_file()
+        for process in own.parents():
             words = [Path(word).name for word in process.cmdline()]
-            if ("mlflow", "run") in pairwise(words):
+            by_command = "mlflow" in words and "run" in words[words.index("mlflow") :]
+            if by_command or (in_project and _RUN not in process.environ()):
                 return Path(process.cwd())
     except (psutil.Error, OSError):  # of another user, or gone
         return None

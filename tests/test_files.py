@@ -85,8 +85,26 @@ def test_relative_paths_are_from_where_mlflow_run_was_called(tmp_path):
         f"words = [sys.executable, '-c', {inner!r}]\n"
         f"subprocess.run(words, cwd={str(tmp_path / 'project')!r}, check=True)\n"
     )
-    for words, folder in ((["run", "."], "user"), (["ui"], "project")):
+    for words, folder in ((["run", "."], "user"), (["--env-file", "x", "run", "."], "user"), (["ui"], "project")):
         command = [sys.executable, str(tmp_path / "mlflow"), *words]
         environment = {**os.environ, "PYTHONPATH": str(Path(study.files.__file__).parents[1])}
         shown = subprocess.run(command, cwd=tmp_path / "user", env=environment, capture_output=True, check=True)
         assert shown.stdout.decode().strip() == str(tmp_path / folder / "x")
+
+
+def test_relative_paths_are_from_where_a_script_ran_the_project(tmp_path):
+    """A script starts a program in the folder of a project, with the id of a run, as `mlflow.projects.run` does."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "MLproject").touch()
+    inner = "from study.files import given_path; print(given_path('x'), flush=True)"
+    outer = (
+        "import os, subprocess, sys\n"
+        f"for run in ({{}}, {{'MLFLOW_RUN_ID': '7'}}):\n"
+        f"    words = [sys.executable, '-c', {inner!r}]\n"
+        f"    subprocess.run(words, cwd={str(tmp_path / 'project')!r}, env=os.environ | run, check=True)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_RUN_ID"}
+    environment["PYTHONPATH"] = str(Path(study.files.__file__).parents[1])
+    command = [sys.executable, "-c", outer]
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert shown.stdout.decode().split() == [str(tmp_path / "project" / "x"), str(tmp_path / "x")]

@@ -25,7 +25,7 @@ def test_it_has_the_very_commands_of_the_modules():
     found = dict(main.commands)
     assert found.pop("ablate") is ablate
     assert found.pop("report") is report
-    assert found.pop("data").commands == {"check": study.commands["check_data"]}
+    assert found["data"].commands == {"check": study.commands["check_data"]}
     assert found == {name: command for name, command in study.commands.items() if name != "check_data"}
 
 
@@ -53,6 +53,35 @@ def test_a_command_that_is_unknown_names_similar_ones(typed, similar):
 
 def test_the_check_of_data(tmp_path, write_folder):
     ended = told("data", "check", "--dataset", "folder", "--data_root", str(write_folder(tmp_path / "cells", count=8)))
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "no defects found")
+
+
+def test_figures_of_data(tmp_path, write_folder, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = write_folder(tmp_path / "cells", count=8)
+    ended = told("data", "check", "--dataset", "folder", "--data_root", str(root), "--figures", "looks")
+    assert ended.exit_code == 0
+    drawn = [line.removeprefix("figure: ") for line in ended.stdout.splitlines() if line.startswith("figure: ")]
+    assert [Path(file).name for file in drawn] == ["sizes.png", "intensities.png", "objects.png", "object_sizes.png"]
+    assert all(Path(file).is_relative_to(tmp_path / "looks") and Path(file).is_file() for file in drawn)
+
+
+def test_a_folder_for_figures_that_cannot_be_written_is_told_first(tmp_path, write_folder):
+    (tmp_path / "file").touch()
+    root = write_folder(tmp_path / "cells")
+    ended = told("data", "check", "--dataset", "folder", "--data_root", str(root), "--figures", str(tmp_path / "file"))
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"Error: cannot write into {tmp_path / 'file'}")
+
+
+def test_volumes_are_checked_without_a_word_on_losses():
+    ended = told("data", "check", "--dataset", "neurites", "--set", "data.planes=4,data.side=32")
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "no defects found")
+
+
+@pytest.mark.parametrize("typed", [["check-data"], ["data", "check"], ["check_data"]])
+def test_the_check_by_any_of_its_names(typed):
+    ended = CliRunner().invoke(study, [*typed, "--set", "data.images=6"], prog_name="python -m study")
     assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "no defects found")
 
 

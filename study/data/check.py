@@ -2,77 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from skimage.measure import label
-
 from study.data.content import ImageContent, content_of, equal_images, listed
-from study.data.dataset import Dataset, Record, Sample
+from study.data.dataset import Dataset, Record
+from study.data.facts import TINY, ImageFacts, SplitReport
 from study.data.files.reading import IMAGE_SUFFIXES
 from study.data.files.tags import orientation_of
 from study.errors import StudyError
 
-_MANY = 10  # ids of an image, from which on it can be told whether they are those of objects
 
-
-class ImageFacts(NamedTuple):
-    """What is counted of an image."""
-
-    name: str
-    size: tuple[int, ...]  # rows and columns, of a volume planes before them
-    dtype: str
-    channels: int
-    objects: int  # ids
-    in_components: int  # ids that are not 8-connected
-    crumbled: int  # ids in several components, or of at most two pixels
-
-    @classmethod
-    def of(cls, sample: Sample) -> ImageFacts:
-        """The facts of a sample."""
-        components = np.asarray(label(sample.labels, connectivity=2, background=0))
-        first_pixels = np.unique(components, return_index=True)[1]
-        id_of_component = sample.labels.ravel()[first_pixels]
-        components_of_id = np.unique(id_of_component[id_of_component > 0], return_counts=True)[1]
-        *size, channels = sample.image.shape
-        in_components = components_of_id > 1
-        crumbled = in_components | (np.unique(sample.labels[sample.labels > 0], return_counts=True)[1] <= 2)
-        counts = len(components_of_id), int(in_components.sum()), int(crumbled.sum())
-        return cls(sample.name, tuple(size), str(sample.image.dtype), channels, *counts)
-
-    @property
-    def is_crumbled(self) -> bool:
-        """Whether ids look like grey values in between: many, and most of them in pieces or of a pixel or two."""
-        return self.objects >= _MANY and 2 * self.crumbled > self.objects
-
-
-@dataclass(frozen=True)
-class SplitReport:
-    """The images that a split lists, and the facts of those that can be read."""
+class Marked(NamedTuple):
+    """An image that should be looked at, and why, in a few words."""
 
     split: str
-    records: tuple[Record, ...]
-    facts: tuple[ImageFacts, ...]
+    record: Record
+    words: str
 
-    def __str__(self) -> str:
-        if not self.facts:
-            return f"{self.split:5} {len(self.records):5} images, none readable"
-        by_area = sorted((fact.size for fact in self.facts), key=math.prod)
-        sizes = " to ".join(dict.fromkeys(" x ".join(map(str, size)) for size in (by_area[0], by_area[-1])))
-        dtypes, channels = sorted({fact.dtype for fact in self.facts}), sorted({fact.channels for fact in self.facts})
-        objects = [fact.objects for fact in self.facts]
-        total, groups = sum(objects), len({record.group for record in self.records})
-        return (
-            f"{self.split:5} {len(self.facts):5} images of {sizes} px, {' or '.join(dtypes)}, "
-            f"{' or '.join(map(str, channels))} channel{'s' if max(channels) > 1 else ''}; "
-            f"{total} objects: {min(objects)} to {max(objects)} per image, mean {total / len(objects):.1f}; "
-            f"{objects.count(0)} without objects; "
-            f"{sum(fact.in_components for fact in self.facts) / max(total, 1):.1%} of the ids in several components"
-            + (f"; {groups} groups" if groups < len(self.records) else "")
-        )
+
+class Defect(NamedTuple):
+    """A sentence on what is wrong, and the images that it is about; none where it is about all of them."""
+
+    sentence: str
+    images: tuple[Marked, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +36,21 @@ class Report:
 
     dataset: Dataset
     splits: tuple[SplitReport, ...]
-    defects: tuple[str, ...]
+    found: tuple[Defect, ...]
+
+    @property
+    def defects(self) -> tuple[str, ...]:
+        """The sentences on all defects."""
+        return tuple(defect.sentence for defect in self.found)
+
+    @property
+    def suspicious(self) -> list[Marked]:
+        """The images with a defect, and behind them those that are no defect but worth a look, each once."""
+        marked = [image for defect in self.found for image in defect.images] + _worth_a_look(self.splits)
+        together: dict[tuple[str, str], list[Marked]] = {}
+        for image in marked:
+            together.setdefault((image.split, image.record.name), []).append(image)
+        return [images[0]._replace(words="; ".join(image.words for image in images)) for images in together.values()]
 
     def __str__(self) -> str:
         facts = [fact for split in self.splits for fact in split.facts]
@@ -102,61 +71,138 @@ def check(dataset: Dataset) -> Report:
 
     Besides what `Record.load` refuses, these are defects: a split without images, images of one value, equal images in
     two places (as in `study.data.content`), different numbers of channels, labels with at most one id in every image,
-    labels most of whose ids are in several pieces, masks that overlap or mark nothing, and orientation tags, by which
-    viewers turn an image.
+    or none in all images of a split, labels most of whose ids are in several pieces, masks that overlap or mark
+    nothing, and orientation tags, by which viewers turn an image.
     """
-    defects: list[str] = []
+    found: list[Defect] = []
     reports = []
     contents: list[ImageContent] = []
     for split, records in dataset.splits.items():
         if not records:
-            defects.append(f"split {split} has no images: {dataset.split_note}")
+            found.append(Defect(f"split {split} has no images: {dataset.split_note}"))
         facts = []
         for record in records:
             try:
                 sample = record.load()
             except StudyError as fault:
-                defects.append(str(fault))
+                found.append(_defect_of(split, record, str(fault)))
                 continue
             place = ImageContent(split, sample.name, content_of(sample.image))
             if (value := sample.image.min()) == sample.image.max():
-                defects.append(f"{place} has the value {value} at every pixel: replace or remove the image")
+                sentence = f"{place} has the value {value} at every pixel: replace or remove the image"
+                found.append(Defect(sentence, (Marked(split, record, f"the value {value} at every pixel"),)))
             else:
                 contents.append(place)
             facts.append(ImageFacts.of(sample))
-            defects += record.settled() if record.settled is not None else []
+            settled = record.settled() if record.settled is not None else []
+            found += [_defect_of(split, record, sentence) for sentence in settled]
         reports.append(SplitReport(split, records, tuple(facts)))
-    defects += [f"{b} has the same pixels as {a}: remove one of them" for a, b in equal_images(contents)]
-    defects += _tagged([record for records in dataset.splits.values() for record in records])
-    defects += _common_defects([fact for report in reports for fact in report.facts])
-    return Report(dataset, tuple(reports), tuple(defects))
+    found += _twice(reports, contents) + _tagged(reports) + _common_defects(reports)
+    return Report(dataset, tuple(reports), tuple(found))
 
 
-def _tagged(records: Sequence[Record]) -> list[str]:
-    """A sentence on the files that viewers may turn."""
-    files = {file for record in records for file in record.files if file.suffix.lower() in IMAGE_SUFFIXES}
-    tagged = [str(file) for file in sorted(files) if orientation_of(file) != 1]
-    if not tagged:
-        return []
-    subject = "1 file has" if len(tagged) == 1 else f"{len(tagged)} files have"
+def _defect_of(split: str, record: Record, sentence: str) -> Defect:
+    """The defect of a single image; on its picture its files go by their names, and what to do is left out."""
+    words = sentence
+    for file in (*record.files, *dict.fromkeys(file.parent for file in record.files)):
+        words = words.replace(str(file), file.name)
+    return Defect(sentence, (Marked(split, record, words.partition(": ")[0]),))
+
+
+def _marked(reports: Iterable[SplitReport]) -> dict[tuple[str, str], Record]:
+    """Split and name of every image -> its record."""
+    return {(report.split, record.name): record for report in reports for record in report.records}
+
+
+def _twice(reports: Sequence[SplitReport], contents: Sequence[ImageContent]) -> list[Defect]:
+    """A defect for each image that has the pixels of another."""
+    records = _marked(reports)
     return [
-        f"{subject} an orientation tag ({listed(tagged)}): their pixels are taken as they are stored, though some "
-        "viewers turn them, and so may have what the labels were made with; turn the pixels, and remove the tag"
+        Defect(
+            f"{b} has the same pixels as {a}: remove one of them",
+            tuple(
+                Marked(one.split, records[one.split, one.name], f"same pixels as {other}")
+                for one, other in ((a, b), (b, a))
+            ),
+        )
+        for a, b in equal_images(contents)
     ]
 
 
-def _common_defects(facts: Sequence[ImageFacts]) -> list[str]:
-    """Defects of all splits together."""
-    defects = []
-    channels = sorted({fact.channels for fact in facts})
-    if len(channels) > 1:
-        defects.append(f"images have {' or '.join(map(str, channels))} channels: make all of them grey or all RGB")
-    if len(facts) > 1 and max(fact.objects for fact in facts) == 1:
-        defects.append("no image has more than one id: these labels look like foreground masks, not objects")
-    if crumbled := [fact.name for fact in facts if fact.is_crumbled]:
-        defects.append(
-            f"in {len(crumbled)} of {len(facts)} images most ids are in several pieces, or of a pixel or two "
-            f"({listed(crumbled)}): these labels look as if they had been a JPEG, or resized with interpolation; save "
-            "the ids as they are, and resize by the nearest neighbour"
+def _tagged(reports: Sequence[SplitReport]) -> list[Defect]:
+    """The defect that viewers may turn some files."""
+    marked = [
+        (file, Marked(split, record, f"orientation tag {orientation} in {file.name}"))
+        for (split, _), record in _marked(reports).items()
+        for file in record.files
+        if file.suffix.lower() in IMAGE_SUFFIXES and (orientation := orientation_of(file)) != 1
+    ]
+    if not marked:
+        return []
+    tagged = sorted({str(file) for file, _ in marked})
+    subject = "1 file has" if len(tagged) == 1 else f"{len(tagged)} files have"
+    return [
+        Defect(
+            f"{subject} an orientation tag ({listed(tagged)}): their pixels are taken as they are stored, though some "
+            "viewers turn them, and so may have what the labels were made with; turn the pixels, and remove the tag",
+            tuple(image for _, image in marked),
         )
-    return defects
+    ]
+
+
+def _common_defects(reports: Sequence[SplitReport]) -> list[Defect]:
+    """Defects of all splits together, and splits without an object."""
+    found = []
+    records = _marked(reports)
+    facts = [(report.split, fact) for report in reports for fact in report.facts]
+    if len(channels := Counter(fact.channels for _, fact in facts)) > 1:
+        most = max(channels, key=channels.__getitem__)
+        kinds = {1: "1 channel, most others 3", 3: "3 channels, most others 1"}
+        others = [(split, fact) for split, fact in facts if fact.channels != most]
+        found.append(
+            Defect(
+                f"images have {' or '.join(map(str, sorted(channels)))} channels: make all of them grey or all RGB",
+                tuple(Marked(split, records[split, fact.name], kinds[fact.channels]) for split, fact in others),
+            )
+        )
+    found += [
+        Defect(f"no image of split {report.split} has an object: look whether the labels are the right ones")
+        for report in reports
+        if report.facts and not any(fact.objects for fact in report.facts)
+    ]
+    if len(facts) > 1 and max(fact.objects for _, fact in facts) == 1:
+        found.append(Defect("no image has more than one id: these labels look like foreground masks, not objects"))
+    return found + _crumbled(facts, records)
+
+
+def _crumbled(facts: Sequence[tuple[str, ImageFacts]], records: Mapping[tuple[str, str], Record]) -> list[Defect]:
+    """The defect that labels look as if they had been a picture."""
+    crumbled = [(split, fact) for split, fact in facts if fact.is_crumbled]
+    if not crumbled:
+        return []
+    words = "{} of {} ids in several pieces, or of a pixel or two"
+    marked = [
+        Marked(split, records[split, fact.name], words.format(fact.crumbled, fact.objects)) for split, fact in crumbled
+    ]
+    names = listed([fact.name for _, fact in crumbled])
+    return [
+        Defect(
+            f"in {len(crumbled)} of {len(facts)} images most ids are in several pieces, or of a pixel or two "
+            f"({names}): these labels look as if they had been a JPEG, or resized with interpolation; save the ids as "
+            "they are, and resize by the nearest neighbour",
+            tuple(marked),
+        )
+    ]
+
+
+def _worth_a_look(reports: Sequence[SplitReport]) -> list[Marked]:
+    """Images that may be as they should: those without objects, and those with objects of a pixel or two."""
+    records = _marked(reports)
+    images = [(report.split, fact) for report in reports for fact in report.facts]
+    empty = [Marked(split, records[split, fact.name], "no objects") for split, fact in images if not fact.objects]
+    tiny = [
+        Marked(split, records[split, fact.name], f"{fact.tiny} object{'s' * (fact.tiny > 1)} of at most {TINY} px")
+        for split, fact in images
+        if fact.tiny and not fact.is_crumbled
+    ]
+    return empty + tiny

@@ -95,7 +95,7 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
     if losses and all((curve["value"] > 0).all() for curve in losses.values()):
         axes[0].set(yscale="log")
         axes[0].yaxis.set_major_formatter("{x:g}")
-        axes[0].yaxis.set_minor_formatter(_few_of_a_decade)
+        axes[0].yaxis.set_minor_formatter(few_of_a_decade)
     axes[0].set(ylabel="training loss")
     if scores:
         shares = all((curve["value"] <= 1).all() for curve in scores.values())
@@ -141,13 +141,13 @@ def ratio_figure(curves: pd.DataFrame, colour: str, style: str | None, level: fl
     axis.axhline(level, color=_PALE, ls=":", lw=1.2, zorder=1)
     axis.set(xlabel="step", ylabel="between-instance term over\nwithin-instance term", yscale="log")
     axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter(_few_of_a_decade)
+    axis.yaxis.set_minor_formatter(few_of_a_decade)
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     sns.move_legend(axis, "center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 
 
-def _few_of_a_decade(value: float, _: float) -> str:
+def few_of_a_decade(value: float, _: float) -> str:
     """Text of a tick between powers of ten: of 2 and 5 alone."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 

@@ -118,6 +118,42 @@ def test_labels_that_were_a_picture_are_told(by):
     assert _report([Record("a", lambda: (kept[..., None].astype(np.uint8), kept))]).defects == ()
 
 
+def _suspicious(report):
+    return {image.record.name: image.words for image in report.suspicious}
+
+
+ROWS = np.array([[1, 1, 1, 0], [0, 0, 0, 0], [2, 2, 2, 2], [0, 0, 0, 0]], np.int32)
+
+
+def test_splits_without_objects_are_told():
+    empty = np.zeros((4, 4), np.int32)
+    report = _report([_record("a", np.arange(16), ROWS)], val=(_record("v", np.eye(4), empty),))
+    assert report.defects == ("no image of split val has an object: look whether the labels are the right ones",)
+    assert _suspicious(report)["v"] == "no objects"
+
+
+def test_images_that_should_be_looked_at(tmp_path):
+    file = tmp_path / "masks" / "1.png"
+    masks = f"{file} lies wholly under other masks: remove it, or the one above it"
+    settled = Record("s", lambda: (np.eye(4)[..., None], ROWS), (file,), settled=lambda: [masks])
+    broken = Record("x", lambda: (ROWS, ROWS), (file,), fault=f"{file} is gone: add it")
+    tiny = np.array([[1, 1, 1], [0, 0, 2], [3, 0, 2]], np.int32)
+    train = [_record("t", np.arange(9), tiny), _record("sound", np.arange(16) * 2, ROWS), settled, broken]
+    train += [_record("c", np.full((4, 4), 7), ROWS)]
+    train += [_record(name, np.arange(16), ROWS) for name in "ab"] + [_record("rgb", np.arange(48), ROWS)]
+    found = _suspicious(_report(train, val=(), test=()))
+    assert found == {
+        "s": "1.png lies wholly under other masks",
+        "x": "1.png is gone",
+        "c": "the value 7 at every pixel",
+        "a": "same pixels as b (train)",
+        "b": "same pixels as a (train)",
+        "rgb": "3 channels, most others 1",
+        "t": "2 objects of at most 2 px",
+    }
+    assert list(found)[-1] == "t"  # behind all defects
+
+
 def test_what_reading_settles_is_told():
     record = Record("a", lambda: (PIECES[..., None].astype(np.uint8), PIECES), settled=lambda: ["masks overlap"])
     assert _report([record]).defects == ("masks overlap",)

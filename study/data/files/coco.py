@@ -13,7 +13,7 @@ from skimage.draw import polygon2mask
 
 from study.data.dataset import Record
 from study.data.files.masks import Merged, merge
-from study.data.files.names import stem_of
+from study.data.files.names import path_from, stem_of
 from study.data.files.reading import read_image
 from study.errors import StudyError
 
@@ -82,11 +82,11 @@ def _objects(file: Path, changed: int) -> dict[str, list[Any]]:
     """Stem of an image -> its annotations; `changed` is the time at which the file was."""
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
-        stems = {image["id"]: stem_of(Path(image["file_name"])) for image in content["images"]}
+        stems = {image["id"]: stem_of(path_from(image["file_name"])) for image in content["images"]}
         found: dict[str, list[Any]] = {stem: [] for stem in stems.values()}
         for annotation in content["annotations"]:
             found[stems[annotation["image_id"]]].append(annotation)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StudyError(
             f"{file} holds no annotations of COCO, which are images and annotations ({error}): save labels as PNG or "
             "TIFF"

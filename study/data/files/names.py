@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 NOTHING = "nothing"
+_OF_SYSTEMS = ("thumbs.db", "desktop.ini")  # that Windows puts into folders
 _NAMED = 4  # kinds of files that a sentence names
 
 
@@ -26,11 +27,17 @@ def stem_of(path: Path) -> str:
     return composed(path.stem).removesuffix(".ome")
 
 
+def path_from(name: str) -> Path:
+    """The path that a table or a program gives, which may have been written on Windows."""
+    return Path(name.strip().replace("\\", "/"))
+
+
 def in_words(folder: Path, known: Callable[[Path], bool] = lambda path: False) -> str:
     """What a folder holds, but for hidden files and those that are `known`: ``12 files .bmp, 2 folders``."""
     kinds: Counter[str] = Counter()
     for path in folder.iterdir():
-        if not path.name.startswith(".") and not known(path):
+        hidden = path.name.startswith(".") or path.name.lower() in _OF_SYSTEMS
+        if not hidden and not known(path):
             kinds["folder" if path.is_dir() else path.suffix.lower()] += 1
     words = [_counted(kind, count) for kind, count in kinds.most_common(_NAMED)]
     return (", ".join(words) + (", …" if len(kinds) > _NAMED else "")) or NOTHING

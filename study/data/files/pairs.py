@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from study.data.dataset import Record
-from study.data.files.names import in_words, stem_of
+from study.data.files.names import in_words, printable, stem_of
 from study.data.files.reading import IMAGE_SUFFIXES, SUFFIXES, read_image, read_labels
 from study.data.settings import Data
 from study.errors import StudyError
@@ -28,21 +28,33 @@ def root_of(data: Data, content: str) -> Path:
     return root
 
 
+def folders_in(root: Path, *names: str) -> list[Path]:
+    """Those of the subfolders `names` of `root` that exist, in capitals or not."""
+    there = {path.name: path for path in sorted(root.iterdir()) if path.is_dir()}
+    folded = {name.casefold(): path for name, path in there.items()}
+    return [found for name in names if (found := there.get(name) or folded.get(name.casefold()))]
+
+
 def folder_in(root: Path, *names: str) -> Path:
-    """The first of the subfolders `names` of `root` that exists; a StudyError if none does."""
-    for name in names:
-        if (root / name).is_dir():
-            return root / name
-    raise StudyError(f"{root} has no folder {' or '.join(names)}: point data_root at the folder that holds it")
+    """The first of the subfolders `names` of `root` that exists, see `folders_in`; a StudyError if none does."""
+    for folder in folders_in(root, *names):
+        return folder
+    raise StudyError(
+        f"{root} has no folder {' or '.join(names)} (it holds {in_words(root)}): point data_root at the folder that "
+        "holds it"
+    )
 
 
 def keyed(folder: Path, key: Callable[[Path], str | None] = stem_of) -> Files:
     """Key -> PNG, TIFF and JPEG files of a folder, both sorted; hidden files and those with key None are skipped.
 
-    A JPEG counts only where there is nothing else of its key: it may be a preview.
+    A JPEG counts only where there is nothing else of its key: it may be a preview. A StudyError if a name is no text.
     """
     result: Files = {}
     files = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    for path in files:
+        if printable(path.name) != path.name:
+            raise StudyError(f"{printable(str(path))} has a name that is no UTF-8: rename it")
     for path in sorted(files, key=lambda path: (path.suffix.lower() not in SUFFIXES, path)):
         if path.name.startswith(".") or (name := key(path)) is None:
             continue

@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from study.data.files.lossy import UNTOLD, lossy_format
 from study.data.files.stacks import read_stack
-from study.data.files.tags import lossy_format
 from study.errors import StudyError
 
 SUFFIXES = (".png", ".tif", ".tiff")
@@ -29,10 +29,13 @@ def read_labels(path: Path) -> np.ndarray:
     Raises
     ------
     StudyError
-        As `as_labels` and `read_stack`, and if the values went through a lossy compression.
+        As `as_labels` and `read_stack`, and if the values went through a lossy compression, or may have.
     """
     if lossy := lossy_format(path):
-        raise StudyError(f"{path} is compressed by {lossy}, which has changed the ids: save labels as PNG or TIFF")
+        verb = "may change" if lossy in UNTOLD else "changes"
+        raise StudyError(
+            f"{path} is compressed by {lossy}, which {verb} values: save labels as PNG or TIFF, without loss"
+        )
     return as_labels(read_pixels(path, ids=True), path)
 
 
@@ -140,8 +143,9 @@ def as_labels(pixels: np.ndarray, source: Path | str) -> np.ndarray:
         raise StudyError(f"{source} has labels of type {pixels.dtype}: save one whole number per object")
     if pixels.dtype.kind == "f" and not np.array_equal(pixels, np.floor(pixels)):  # nan too is unequal to itself
         raise StudyError(f"{source} has labels that are not whole numbers: save one whole number per object")
-    for wrong, value in (("negative", pixels.min()), ("too large", pixels.max())):
+    for value in (pixels.min(), pixels.max()):
         if not 0 <= value <= np.iinfo(np.int32).max:
+            wrong = "negative" if value < 0 else "too large"
             raise StudyError(f"{source} has a {wrong} label {value:.0f}: ids go from 0, the background, to 2147483647")
     return pixels.astype(np.int32)
 

@@ -17,6 +17,7 @@ from study.data.files.tiff import Stack, most_pixels_of, read_tiff
 from study.errors import StudyError
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_LFS = b"version https://git-lfs"  # in the place of a file that Git has not fetched
 _PLAIN_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "F", "RGB", "RGBA")  # of Pillow; others need conversion
 _DEEP = ("LA;16B", "RGB;16B", "RGBA;16B")  # what Pillow calls 16 bits per colour
 # opened by these, not by `Image.open`, which takes images above 90 million pixels for an attack, and a JPEG with a
@@ -50,7 +51,9 @@ def read_stack(source: Path | bytes, ids: bool = False, *, most_pixels: int = 0)
         start = _start(source)
         if not start:
             raise StudyError(f"{name} is empty: replace or remove it")
-        if start in TIFF_MAGIC:
+        if start.startswith(_LFS):
+            raise StudyError(f"{name} is no image but a pointer of Git LFS to one: fetch it by git lfs pull")
+        if start[:4] in TIFF_MAGIC:
             _check_size(name, most_pixels_of(_opened(source)) if most_pixels else 0, most_pixels)
             return read_tiff(_opened(source), name, ids)
         opened = next((opened for magic, opened in _FORMATS.items() if start.startswith(magic)), Image.open)
@@ -66,11 +69,11 @@ def _opened(source: Path | bytes) -> Path | io.BytesIO:
 
 def _start(source: Path | bytes) -> bytes:
     if isinstance(source, bytes):
-        return source[:4]
+        return source[: len(_LFS)]
     if source.exists() and not source.is_file() and not source.is_dir():
         raise StudyError(f"{source} is no file but a pipe or a device: remove it")
     with source.open("rb") as file:
-        return file.read(4)
+        return file.read(len(_LFS))
 
 
 def _check_size(name: str, pixels: int, most: int) -> None:
@@ -89,9 +92,13 @@ def _faults_of(name: str) -> Iterator[None]:
         raise StudyError(f"{name} does not exist: check the path") from error
     except PermissionError as error:
         raise StudyError(f"{name} may not be read: give yourself the right to read it, or remove it") from error
+    except IsADirectoryError as error:
+        raise StudyError(f"{name} is a folder: give a file, or move the folder elsewhere") from error
     except MemoryError as error:
         raise StudyError(f"{name} does not fit into memory: cut it into smaller images") from error
     except Exception as error:  # decoders raise almost anything on damaged bytes
+        if isinstance(error, OSError) and error.errno:  # of the disk, not of a decoder
+            raise StudyError(f"cannot read {name} ({error.strerror}): check the file, and the disk it is on") from error
         words = re.sub("<_io.BytesIO[^>]*>", "it", str(error).replace(repr(name), "it"))
         reason = " ".join(words.split()).rstrip(".")
         raise StudyError(

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from study.data.content import listed
 from study.data.dataset import SEEDED_NOTE, SPLITS, Dataset, Record, seeded_splits
 from study.data.files.coco import coco_records
 from study.data.files.masks import of_masks
-from study.data.files.names import composed, stem_of
-from study.data.files.pairs import faulty, folder_in, keyed, paired, root_of
+from study.data.files.names import NOTHING, composed, in_words, path_from, stem_of
+from study.data.files.pairs import faulty, folder_in, folders_in, keyed, paired, root_of
 from study.data.files.reading import IMAGE_SUFFIXES
 from study.data.settings import Data
 from study.errors import StudyError
@@ -48,10 +49,12 @@ def open_folder(data: Data) -> Dataset:
     labelled = _Labelled(root)
     index, seeded = root / INDEX, SEEDED_NOTE.format(data.split_seed)
     if not index.exists():
-        return Dataset(data.name, seeded_splits(labelled.records(), data.split_seed), False, seeded)
+        return Dataset(
+            data.name, seeded_splits(labelled.records(), data.split_seed), False, seeded, labelled.passed_over
+        )
     rows = _read_index(index)
     records = tuple(replace(r, group=rows[r.name].group or r.name) for r in labelled.records([*rows]))
-    left_out = tuple(f"{stem}: not in {index}" for stem in labelled.names if stem not in rows)
+    left_out = tuple(f"{stem}: not in {index}" for stem in labelled.names if stem not in rows) + labelled.passed_over
     if rows and not any(row.split for row in rows.values()):
         splits = seeded_splits(records, data.split_seed)
         return Dataset(data.name, splits, False, f"{seeded}, by the groups of {INDEX}", left_out)
@@ -63,15 +66,29 @@ class _Labelled:
     """The images of a folder and their labels, of whichever kind these are."""
 
     def __init__(self, root: Path):
-        annotations = sorted(path for folder in (root, *_label_folders(root)) for path in folder.glob("*.json"))
+        label_folders = folders_in(root, "labels", "masks")
+        places = (root, *label_folders, *folders_in(root, "annotations"))
+        annotations = sorted(path for folder in places for path in folder.glob("*.json"))
         self.images_in = folder_in(root, "images")
-        self.labels_in = root if annotations and not _label_folders(root) else folder_in(root, "labels", "masks")
+        self.labels_in = root if annotations and not label_folders else folder_in(root, "labels", "masks")
         self.images = keyed(self.images_in)
         self.labels = {} if self.labels_in == root else keyed(self.labels_in)
         self.masks = _mask_folders(self.labels_in, self.images) if not self.labels else {}
         self.annotations = annotations if not self.labels and not self.masks else []
         if len(self.annotations) > 1:
-            raise StudyError(f"{' and '.join(map(str, annotations))} may both hold the annotations: keep one of them")
+            raise StudyError(
+                f"{root} has {len(annotations)} files .json ({listed([*map(str, annotations)])}): annotations of COCO "
+                "are read from one file alone, so keep that one, or save labels as PNG or TIFF"
+            )
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """What else is in the folders of images and labels, and what that is."""
+        folders = [self.images_in] if self.masks or self.annotations else [self.images_in, self.labels_in]
+        found = {folder: in_words(folder, _is_image) for folder in folders}
+        return tuple(
+            f"{words} in {folder}: of no kind that is read" for folder, words in found.items() if words != NOTHING
+        )
 
     @property
     def names(self) -> list[str]:
@@ -95,8 +112,8 @@ class _Labelled:
         return faulty(name, files, (self.images_in, self.labels_in))
 
 
-def _label_folders(root: Path) -> list[Path]:
-    return [root / name for name in ("labels", "masks") if (root / name).is_dir()]
+def _is_image(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _mask_folders(folder: Path, images: Mapping[str, object]) -> dict[str, list[Path]]:
@@ -113,16 +130,17 @@ def _read_index(path: Path) -> dict[str, _Row]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="")
-            columns = set(reader.fieldnames or ())
+            reader.fieldnames = [column.strip().lower() for column in reader.fieldnames or ()]
+            columns = set(reader.fieldnames)
             if "image" not in columns or not {"split", "group"} & columns:
                 raise StudyError(f"{path} needs the columns image and split, or image and group, separated by commas")
             for row in reader:
-                name = Path(row["image"])
+                name = path_from(row["image"])
                 stem = stem_of(name) if name.suffix.lower() in IMAGE_SUFFIXES else composed(name.name)
                 if stem in rows:
                     raise StudyError(f"{path}, line {reader.line_num}: names {stem} again; remove one of the lines")
-                rows[stem] = _Row(reader.line_num, row.get("split", ""), row.get("group", ""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+                rows[stem] = _Row(reader.line_num, row.get("split", "").strip().lower(), row.get("group", ""))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise StudyError(f"cannot read {path}: save it as a comma-separated table in UTF-8") from error
     if "group" not in columns or any(row.split for row in rows.values()):
         _check_splits(path, rows)

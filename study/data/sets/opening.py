@@ -11,7 +11,7 @@ from study.data.sets.nuclei import open_bbbc006, open_bbbc039, open_dsb2018
 from study.data.sets.synthetic import open_synthetic
 from study.data.sets.volumes import open_neurites, open_volume
 from study.data.settings import Data
-from study.errors import unknown_name
+from study.errors import StudyError, unknown_name
 
 IMAGES: dict[str, Callable[[Data], Dataset]] = {
     "synthetic-leaves": open_synthetic,
@@ -38,11 +38,16 @@ def open_dataset(data: Data) -> Dataset:
     Raises
     ------
     StudyError
-        If the key is unknown, or the folder is not of its layout.
+        If the key is unknown, the folder is not of its layout, or may not be read.
     """
     if data.name not in DATASETS:
         raise unknown_name("data set", data.name, DATASETS)
-    dataset = DATASETS[data.name](data)
+    try:
+        dataset = DATASETS[data.name](data)
+    except OSError as error:
+        raise StudyError(
+            f"cannot read {error.filename} ({error.strerror}): give yourself the right to read it, or check its disk"
+        ) from error
     if data.all_test:
         dataset = dataset.as_test_images()
     return dataset.limited(data.images)

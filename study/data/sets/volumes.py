@@ -56,6 +56,11 @@ def open_volume(data: Data) -> Dataset:
         note = "a file for each split"
     else:
         files["val"] = files["train"]
+        if planes < 2:
+            raise StudyError(
+                f"{files['train']} has one plane, which cannot be both for training and for validation: add planes, or "
+                "val.h5"
+            )
         cut = planes - max(1, planes // 4)
         ranges = {"train": slice(0, cut), "val": slice(cut, planes), "test": slice(None)}
         note = f"the last {planes - cut} of the {planes} planes of train.h5 are validation"

@@ -81,3 +81,11 @@ def test_what_is_no_outline(records):
     (record,) = records("circle")
     with pytest.raises(StudyError, match="an object of a is neither polygons nor run lengths"):
         record.load()
+
+
+def test_names_of_windows(tmp_path, records):
+    records()
+    file = tmp_path / "windows.json"
+    file.write_text(json.dumps({"images": [{"id": 1, "file_name": "images\\a.png"}], "annotations": []}))
+    (record,) = coco_records(file, {"a": [tmp_path / "a.png"]})
+    assert (record.name, record.fault) == ("a", "")

@@ -1,7 +1,7 @@
 import unicodedata
 from pathlib import Path
 
-from study.data.files.names import composed, in_words, printable, stem_of
+from study.data.files.names import composed, in_words, path_from, printable, stem_of
 
 
 def test_stems():
@@ -9,9 +9,13 @@ def test_stems():
     assert stem_of(Path(unicodedata.normalize("NFD", "ü.png"))) == "\u00fc" == composed("u\u0308")
 
 
+def test_paths_of_other_systems():
+    assert [path_from(name).name for name in ("a/b.png", "C:\\set\\b.png", " b.png ")] == ["b.png"] * 3
+
+
 def test_what_a_folder_holds(tmp_path):
     assert in_words(tmp_path) == "nothing"
-    for name in ("a.bmp", "b.BMP", "c", ".hidden", "d.png"):
+    for name in ("a.bmp", "b.BMP", "c", ".hidden", "Thumbs.db", "desktop.ini", "d.png"):
         (tmp_path / name).touch()
     (tmp_path / "e").mkdir()
     words = in_words(tmp_path).split(", ")

@@ -136,6 +136,7 @@ def test_whole_floats_and_equal_channels_are_labels():
         (np.array([[0, np.inf]]), "too large"),
         (np.array([[0, -3]]), "negative label -3"),
         (np.array([[0, 2**31]]), "too large label 2147483648"),
+        (np.array([[2**40]], np.uint64), "too large label 1099511627776"),
         (np.array([[0, 1j]]), "complex128"),
         (np.zeros((0, 3), np.uint8), "no pixels"),
         (np.zeros((2, 3, 7), np.uint8), "has shape"),

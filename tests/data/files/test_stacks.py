@@ -358,8 +358,14 @@ def test_files_that_cannot_be_opened(tmp_path):
     with refused(tmp_path / "absent.png", "does not exist"):
         read_stack(tmp_path / "absent.png")
     (tmp_path / "folder.png").mkdir()
-    with refused(tmp_path / "folder.png", "directory"):
+    with refused(tmp_path / "folder.png", "is a folder"):
         read_stack(tmp_path / "folder.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    with refused(tmp_path / "loop.png", "symbolic links.*check the file"):
+        read_stack(tmp_path / "loop.png")
+    (tmp_path / "pointer.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with refused(tmp_path / "pointer.png", "pointer of Git LFS to one: fetch it by git lfs pull"):
+        read_stack(tmp_path / "pointer.png")
 
 
 def test_a_file_without_the_right_to_read_it(tmp_path):

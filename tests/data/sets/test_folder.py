@@ -202,7 +202,7 @@ def test_labels_in_a_photograph_are_refused(tmp_path, opened, write_pairs, label
     write_pairs("a")
     (tmp_path / "labels" / "a.png").unlink()
     Image.fromarray(labels_2x3).save(tmp_path / "labels" / "a.jpg")
-    with pytest.raises(StudyError, match=r"labels/a\.jpg is compressed by JPEG, which has changed the ids"):
+    with pytest.raises(StudyError, match=r"labels/a\.jpg is compressed by JPEG, which changes values"):
         opened("folder").splits["train"][0].load()
 
 
@@ -232,7 +232,7 @@ def test_a_folder_of_masks_for_each_image(tmp_path, opened, write_png, image_2x3
         b.load()
 
 
-@pytest.mark.parametrize("place", ["labels/instances.json", "annotations.json"])
+@pytest.mark.parametrize("place", ["labels/instances.json", "annotations/instances.json", "annotations.json"])
 def test_annotations_of_coco(tmp_path, opened, write_png, image_2x3, place):
     write_png(tmp_path / "images" / "a.png", image_2x3)
     (tmp_path / place).parent.mkdir(exist_ok=True)
@@ -253,3 +253,53 @@ def test_coloured_labels_are_refused(opened, write_pairs, write_png, tmp_path, i
     path = write_png(tmp_path / "labels" / "a.png", image_2x3)
     with pytest.raises(StudyError, match=rf"{path} marks objects by colours: save one whole number per object"):
         opened("folder").splits["train"][0].load()
+
+
+def test_several_files_of_annotations_are_told(tmp_path, opened, write_png, image_2x3):
+    for name in "ab":
+        write_png(tmp_path / "images" / f"{name}.png", image_2x3)
+        (tmp_path / f"{name}.json").write_text("{}")
+    with pytest.raises(
+        StudyError, match=r"has 2 files \.json \(.*a\.json, .*b\.json\): annotations of COCO are read from"
+    ):
+        opened("folder")
+
+
+def test_folders_in_capitals(tmp_path, opened, write_pairs, labels_2x3):
+    write_pairs("a")
+    (tmp_path / "images").rename(tmp_path / "Images")
+    (tmp_path / "labels").rename(tmp_path / "LABELS")
+    (record,) = opened("folder").splits["train"]
+    np.testing.assert_array_equal(record.load().labels, labels_2x3)
+    write_pairs("b")  # where both are there, the one that is called so
+    assert _names(opened("folder"))["train"] == ["b"]
+
+
+def test_an_index_of_windows_and_in_capitals(tmp_path, opened, write_pairs):
+    write_pairs("a", "b")
+    _index(tmp_path, "Image, Split\nimages\\a.png,Train\nb,test \n")
+    assert _names(opened("folder")) == {"train": ["a"], "val": [], "test": ["b"]}
+
+
+def test_what_is_of_no_kind_is_told(tmp_path, opened, write_pairs):
+    write_pairs("a")
+    (tmp_path / "images" / "sub").mkdir()
+    for name in ("images/b.bmp", "images/Thumbs.db", "images/.DS_Store", "labels/b.npy"):
+        (tmp_path / name).touch()
+    images, labels = opened("folder").left_out
+    assert {"1 file .bmp", "1 folder"} == set(images.partition(" in ")[0].split(", "))
+    assert labels == f"1 file .npy in {tmp_path / 'labels'}: of no kind that is read"
+
+
+def test_names_that_are_no_text_are_told(tmp_path, opened, write_pairs):
+    write_pairs("a")
+    (tmp_path / "images" / "a.png").rename(tmp_path / "images" / "\udce9.png")
+    with pytest.raises(StudyError, match=r"images/\ufffd\.png has a name that is no UTF-8: rename it"):
+        opened("folder")
+
+
+def test_what_the_disk_refuses_is_told(tmp_path, opened, write_pairs):
+    write_pairs("a")
+    (tmp_path / "index.csv").mkdir()
+    with pytest.raises(StudyError, match=r"cannot read .*index\.csv \(Is a directory\): give yourself the right"):
+        opened("folder")

@@ -188,3 +188,17 @@ def test_folders(tmp_path):
         opened("")
     with pytest.raises(StudyError, match=r"none is not a folder: give the one with train.h5 and test.h5"):
         opened(tmp_path / "none")
+
+
+def test_one_plane_cannot_be_split(write):
+    root = write("train", "test")
+    with pytest.raises(StudyError, match=r"train\.h5 has one plane, which cannot be both .* add planes, or val\.h5"):
+        opened(root, planes=1)
+    write("val")
+    assert {sample.image.shape[0] for sample in volumes(opened(root, planes=1)).values()} == {1}
+
+
+def test_the_home_folder_in_the_root(write, tmp_path, monkeypatch):
+    write("train", "test")
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    assert set(volumes(opened(f"~/{tmp_path.name}"))) == {"train", "val", "test"}
