@@ -99,7 +99,9 @@ class Comparison:
             Column("in common with the first", [str(len(_common(first, run))) for run in self.runs]),
             text_column("id", [run.run.run_id for run in self.runs], "<code>{}</code>"),
         ]
-        block = table_block(columns, "The runs; the first is what the others are compared with.", [0]) + block
+        block = (
+            table_block(columns, "The runs; the first is what the others are compared with.", [0], folds=True) + block
+        )
         apart = [run.name for run in self.runs if len(_common(first, run)) < max(len(run.table), len(first.table))]
         words = "Runs with other test images than the first; only common images are compared:"
         warned = [f"{run.name}: {run.run.tags['warning']}" for run in self.runs if run.run.tags.get("warning")]
@@ -118,7 +120,8 @@ class Comparison:
         """Which settings differ between the runs that have any; labels of other software have none."""
         title, runs = heading("What differs"), [run for run in self.runs if run.settings]
         names = list(dict.fromkeys(name for run in runs for name in run.settings if name != "data.root"))
-        differing = [n for n in names if len({str(run.settings.get(n, "")) for run in runs}) > 1]
+        # a setting that only some networks, losses or clusterings have differs where these themselves do
+        differing = [n for n in names if len({str(run.settings[n]) for run in runs if n in run.settings}) > 1]
         if not differing:
             return title + paragraph("No setting.")
         frame = pd.DataFrame([{n: run.settings.get(n, "") for n in differing} for run in runs])
