@@ -21,6 +21,7 @@ from reports.blocks.page import (
     paragraph,
     picture_block,
     remarks,
+    stacked,
     table_block,
     text_column,
     with_interval,
@@ -82,7 +83,8 @@ class RunCard:
             "training, s": number(run.metrics.get("perf/training_seconds", np.nan), ".1f"),
         }
         columns = [Column(title, [cell], numeric=False) for title, cell in facts.items()]
-        block = heading(run.name) + paragraph(run.note.replace("**", "")) + table_block(columns, "The run.", folds=True)
+        words = [paragraph(part) for part in run.note.replace("**", "").split("\n\n") if part]
+        block = stacked([heading("What it is"), *words, table_block(columns, "The run.", folds=True)])
         names = ("reused_from", "network_from", "warning")
         tags = [f"{name}: {run.tags[name]}" for name in names if run.tags.get(name)]
         block += paragraph("; ".join(tags), "soft") if tags else Block("")
@@ -110,7 +112,7 @@ class RunCard:
         ours = [name for name in own.flat() if name not in differing and is_ours(name, own)]
         rest = f"All other settings are the paper's; of these, {len(ours)} are ours, as no text has them: "
         caption = f"{rest}{', '.join(ours)}." if ours else "All other settings are the paper's."
-        return title + (table_block(columns, caption) if names else paragraph(f"None. {caption}"))
+        return title + (table_block(columns, caption, folds=True) if names else paragraph(f"None. {caption}"))
 
     def curves(self) -> Block:
         """Losses and validation scores over the training."""

@@ -155,10 +155,8 @@ def _ended(found: Found, jobs: Sequence[Job], fresh: Sequence[Job], outputs: Out
     for line in _counts([job.name for job in segmented], counts):
         tqdm.write(line)
     kinds = f" ({_in_words(list(found.kinds.values()))})" if found.kinds else ""
-    tqdm.write(
-        f"{len(segmented)} images segmented{kinds} with {sum(counts)} objects, {len(found.failures)} failed; labels in "
-        f"{outputs.folder}"
-    )
+    images, objects = _counted(len(segmented), "image"), _counted(sum(counts), "object")
+    tqdm.write(f"{images} segmented{kinds} with {objects}, {len(found.failures)} failed; labels in {outputs.folder}")
     for job in jobs:
         if job in found.failures:
             tqdm.write(found.failures[job], file=sys.stderr)
@@ -168,7 +166,7 @@ def _ended(found: Found, jobs: Sequence[Job], fresh: Sequence[Job], outputs: Out
 def _counts(names: Sequence[str], counts: Sequence[int]) -> list[str]:
     """Objects of each image, or, of many images, how they are spread."""
     if len(names) <= _LISTED:
-        return [f"{name}: {count} object{'s' * (count != 1)}" for name, count in zip(names, counts, strict=True)]
+        return [f"{name}: {_counted(count, 'object')}" for name, count in zip(names, counts, strict=True)]
     return [f"objects of an image: {min(counts)} to {max(counts)}, median {median(counts):g}"]
 
 
@@ -178,3 +176,7 @@ def _in_words(kinds: Sequence[Kind]) -> str:
     words = " and ".join(dict.fromkeys(colours[kind.colour] for kind in kinds))
     low, high = min(kind.shortest for kind in kinds), max(kind.longest for kind in kinds)
     return f"{words}, {low} px" if low == high else f"{words}, {low} to {high} px"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

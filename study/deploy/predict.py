@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from study import allotment
@@ -258,9 +259,9 @@ class _Work:
         return self._summary(job, labels, planes)
 
     def _summary(self, job: Job, labels: list[np.ndarray], planes: Planes | None) -> _Summary:
-        image, of_planes = printable(job.file.name), [int(plane.max(initial=0)) for plane in labels]
+        image, ids = printable(job.file.name), [set(pd.unique(plane.ravel()).tolist()) - {0} for plane in labels]
         return _Summary(
-            max(of_planes) if self.model.volumes else sum(of_planes),
+            len(set.union(*ids)) if self.model.volumes else sum(map(len, ids)),
             tables_of(image, labels, planes.images) if planes is not None and self.wanted.table else None,
             coco_images(image, labels) if COCO in self.wanted.also else None,
         )

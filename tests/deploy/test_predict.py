@@ -115,7 +115,7 @@ def test_ids_in_the_table_are_those_of_the_labels(folder):
     objects = pd.read_csv(folder / "out" / "objects.csv")
     pixels = tifffile.imread(folder / "out" / "a.tif")
     assert objects["label"].to_list() == list(np.unique(pixels[pixels > 0])) == [70000, 140000]
-    assert objects["area"].to_list() == [6, 9]
+    assert objects["area_px"].to_list() == [6, 9]
 
 
 def test_a_second_call_goes_on_where_the_first_was_stopped(three, capsys):
