@@ -99,9 +99,7 @@ class Comparison:
             Column("in common with the first", [str(len(_common(first, run))) for run in self.runs]),
             text_column("id", [run.run.run_id for run in self.runs], "<code>{}</code>"),
         ]
-        block = (
-            table_block(columns, "The runs; the first is what the others are compared with.", [0], folds=True) + block
-        )
+        block = table_block(columns, "The runs; the first is what the others are compared with.", [0]) + block
         apart = [run.name for run in self.runs if len(_common(first, run)) < max(len(run.table), len(first.table))]
         words = "Runs with other test images than the first; only common images are compared:"
         warned = [f"{run.name}: {run.run.tags['warning']}" for run in self.runs if run.run.tags.get("warning")]

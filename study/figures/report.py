@@ -163,18 +163,21 @@ def _few_of_a_decade(value: float, _: float) -> str:
 
 
 def spread_figure(scores: Sequence[float], label: str) -> Figure:
-    """How a score in [0, 1] is spread over the images: a histogram, below it a dot per image."""
+    """How a score in [0, 1] is spread over the images: a histogram, below it a dot per image; between full tenths."""
     import seaborn as sns
 
     values = np.asarray(scores, float)
+    low, high = np.floor(10 * np.nanmin(values)) / 10, np.ceil(10 * np.nanmax(values)) / 10
+    low, high = min(low, high - 0.2), max(high, low + 0.2)  # of equal scores there would be nothing between
+    low, high = max(0.0, low), min(1.0, high)
     figure = Figure(figsize=(0.6 * WIDTH, 2.5), layout="constrained", dpi=DPI)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    sns.histplot(x=values, bins=np.linspace(0, 1, 21).tolist(), color=COLOURS[0], edgecolor="white", ax=upper)
+    sns.histplot(x=values, bins=np.linspace(low, high, 21).tolist(), color=COLOURS[0], edgecolor="white", ax=upper)
     upper.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     heights = 1.4 * (np.arange(len(values)) * 0.618034 % 1) - 0.7  # that keep neighbouring dots apart
     lower.plot(values, heights, "o", ms=4, color=COLOURS[0], mec="white", mew=0.4, alpha=0.8)
     lower.axvline(float(np.mean(values)), color=COLOURS[1], lw=1.4)
-    lower.set(yticks=[], ylim=(-1, 1), xlim=(0, 1), xlabel=f"{label} of an image; line: mean")
+    lower.set(yticks=[], ylim=(-1, 1), xlim=(low, high), xlabel=f"{label} of an image; line: mean")
     upper.set(ylabel="images")
     return figure
 
