@@ -100,7 +100,7 @@ def test_the_spread_shows_each_image(scores):
 
 
 @pytest.mark.parametrize(
-    ("scores", "ends"), [([0.86, 0.99], (0.8, 1)), ([0.5, 0.5], (0.3, 0.5)), ([0.0, 0.02], (0, 0.2)), ([1.0], (0.8, 1))]
+    ("scores", "ends"), [([0.86, 0.99], (0.8, 1)), ([0.5, 0.5], (0.3, 0.7)), ([0.0, 0.02], (0, 0.2)), ([1.0], (0.8, 1))]
 )
 def test_the_spread_of_scores_fills_its_axis(scores, ends):
     upper, lower = spread_figure(scores, "SBD").axes
