@@ -67,6 +67,7 @@ def test_the_pages_tell_what_a_model_is(asked):
     assert "trained on synthetic-leaves" in asked.client.get_registered_model("told").description
     (given,) = run.inputs.dataset_inputs
     of_data = {m.key: m.value for m in logged.metrics if m.dataset_digest == given.dataset.digest}
+    assert len(of_data) == len(logged.metrics)
     assert of_data == {name: run.data.metrics[name] for name in of_data}
     assert {"test/sbd", "val/sbd", "test/map"} <= of_data.keys()
 
