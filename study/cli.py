@@ -208,6 +208,7 @@ def predict_command(
         here, part = isinstance(opened, Inline), Part(channel, scene)
         segmenter = load_model(model, device if here else "cpu")
         name_given_run(f"predict: {images.name}", f"Labels of {images} by {model}, in {out}.")
+        click.echo(f"model: {segmenter.about}")
         if here:
             return predict(segmenter, images, out, part=part, **options)
         return predict_on_workers(segmenter, images, out, opened, device=device, part=part, **options)

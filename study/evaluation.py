@@ -14,7 +14,7 @@ from study.clustering import Clustering
 from study.data.batches import NetworkImage
 from study.maps import ImageMaps
 from study.metrics import distinct_axes, kind_of, neighbour_angle, scores, summary_scores
-from study.metrics.registry import LEGACY
+from study.metrics.registry import LEGACY, Score
 from study.segmentation import label_image
 
 
@@ -124,5 +124,11 @@ def in_words(table: pd.DataFrame, split: str) -> str:
     """The means of a table of scores in a line, such as `20 test images: SBD 0.831, …`."""
     scores = means(table)
     shown = [s for s in summary_scores(scores) if s.group != LEGACY and not s.with_paper_thresholds]
-    values = ", ".join(f"{score.label} {scores[score.key]:{score.form}}" for score in shown)
+    values = ", ".join(_in_words(score, scores[score.key]) for score in shown)
     return f"{len(table)} {split} {kind_of(table).item}s: {values}"
+
+
+def _in_words(score: Score, value: float) -> str:
+    """Such as `SBD 0.831` or `angle between neighbours 62.7°`."""
+    name, _, unit = score.label.partition(", ")
+    return f"{name} {value:{score.form}}{unit}"

@@ -14,6 +14,16 @@ from study.systems import PAPERS, PRESETS
 from study.training.loop import number_of_steps
 
 _LISTED = 3  # variants that are named one by one
+_ZEROS = {  # what 0 stands for
+    "training.gradient_clip": "off",
+    "tuning.trials": "no search",
+    "tuning.images": "all",
+    "data.image_size": "the images' own size",
+    "data.crop_size": "whole images",
+    "data.planes": "all",
+    "data.side": "all",
+    "data.images": "all",
+}
 _NORMS = {"batch": "batch normalisation", "group": "group normalisation"}
 
 
@@ -117,13 +127,19 @@ def as_markdown(origin: Origin, *, departures: bool = True) -> str:
     return "\n".join(lines)
 
 
+def departures_in_words(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Dotted name -> value and what the paper has, see `study.paper.departures`, in words where 0 stands for some."""
+    zeros = _ZEROS | {"training.steps": f"{settings.training.epochs} epochs"}
+
+    def words(name: str, value: Any) -> str:
+        return zeros[name] if name in zeros and value == 0 else in_words(value)
+
+    return {name: (words(name, here), words(name, paper)) for name, (here, paper) in departures(settings).items()}
+
+
 def _departures(settings: Settings, varied: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Dotted name -> value and what the paper has, in words, but for what is varied."""
-    found = {name: pair for name, pair in departures(settings).items() if name not in varied}
-    words = {name: (in_words(pair.value), in_words(pair.paper)) for name, pair in found.items()}
-    if words.get("training.steps", ("", ""))[1] == "0":
-        words["training.steps"] = (words["training.steps"][0], f"{settings.training.epochs} epochs")
-    return words
+    """The departures but for what is varied."""
+    return {name: pair for name, pair in departures_in_words(settings).items() if name not in varied}
 
 
 def _names(found: Iterable[Mapping[str, Any]]) -> dict[str, None]:

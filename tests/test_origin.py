@@ -1,5 +1,5 @@
 from ablations import find_ablations
-from study.origin import as_markdown, budget, origin_of
+from study.origin import as_markdown, budget, departures_in_words, origin_of
 from study.profiles import load_settings
 from study.runs.job import variant_name
 
@@ -40,6 +40,16 @@ def test_each_fact():
     assert facts["Foreground"] == "auto"
     assert facts["Thresholds"] == "searched on validation images, at most 30 trials"
     assert (facts["Varied"], facts["Fixed by the question"]) == ("seed", "loss.balance = none")
+
+
+def test_what_zero_stands_for_is_told():
+    own = quick(overrides="training.gradient_clip=0.5,data.images=8,data.image_size=0")
+    words = departures_in_words(own)
+    assert words["training.steps"] == ("1500", "500 epochs")
+    assert words["training.gradient_clip"] == ("0.5", "off")
+    assert words["data.images"] == ("8", "all")
+    assert words["data.image_size"] == ("the images' own size", "512")
+    assert words["network.dropout"] == ("0", "0.5")
 
 
 def test_values_that_no_text_has_are_marked():

@@ -12,6 +12,7 @@ from reports.blocks.gallery import (
     chosen_images,
     common_images,
     data_of,
+    embedding_tile,
     label_tile,
     missing_gallery,
     pictured,
@@ -112,5 +113,4 @@ def _share(image: GalleryImage) -> float:
 def _inconsistent_tiles(image: GalleryImage) -> list[Tile | None]:
     far = _apart(image)
     outlines = [("apart", far)] if far.any() else []
-    embedding = None if image.embedding is None else Tile(image.embedding, outlines)
-    return [Tile(image.picture), truth_tile(image), embedding, label_tile(image)]
+    return [Tile(image.picture), truth_tile(image), embedding_tile(image, outlines), label_tile(image)]

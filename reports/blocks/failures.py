@@ -14,6 +14,7 @@ from reports.blocks.gallery import (
     chosen_images,
     common_images,
     data_of,
+    embedding_tile,
     label_tile,
     missing_gallery,
     pictured,
@@ -29,7 +30,10 @@ from study.runs.gallery import GalleryImage
 _FOOLED = 3  # images of Fig. 2
 _FOOLING = ("merged", "split")  # kinds of mistakes
 _FAILURES = 2  # of Fig. 4, as in the paper
-_COLOURS = "A colour stands for a direction of the embedding, the same in all pictures."
+_COLOURS = (
+    "A colour stands for a direction of the embedding, the same in all pictures, and is darker outside of the true "
+    "objects."
+)
 
 
 def fooled_figure(
@@ -109,7 +113,7 @@ def _numbered_tiles(images: Sequence[GalleryImage]) -> list[Tile]:
     ids = [i for group in groups for i in group if np.any(truth == i)]
     numbers = {number: truth == i for number, i in enumerate(ids, start=1)}
     tiles = [Tile(first.picture, numbers=numbers), Tile(truth_tile(first).picture, numbers=numbers)]
-    return tiles + [Tile(image.embedding, numbers=numbers) for image in images if image.embedding is not None]
+    return tiles + [tile for image in images if (tile := embedding_tile(image, numbers=numbers)) is not None]
 
 
 def _with_scores(images: Sequence[str], runs: Sequence[Pictured]) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.blocks.launch_results import LaunchResults
 from reports.blocks.page import Block, Column, heading, paragraph, table_block, text_column
 from study import figures
-from study.figures import Tile, label_picture, masks_of, matched_to
+from study.figures import Tile, dimmed, label_picture, masks_of, matched_to
 from study.figures.names import variant_label
 from study.metrics.mistakes import mistakes
 from study.runs.gallery import GalleryImage, gallery_of
@@ -72,6 +73,17 @@ def chosen_images(names: Sequence[str], count: int, by: Callable[[str], Any]) ->
 def truth_tile(image: GalleryImage) -> Tile:
     """The true labels."""
     return Tile(label_picture(image.scaled(image.truth)))
+
+
+def embedding_tile(
+    image: GalleryImage,
+    outlines: Sequence[tuple[str, np.ndarray]] = (),
+    numbers: Mapping[int, np.ndarray] | None = None,
+) -> Tile | None:
+    """The embedding, darker outside of the true objects; None where there is none."""
+    if image.embedding is None:
+        return None
+    return Tile(dimmed(image.embedding, image.scaled(image.truth)), outlines, numbers or {})
 
 
 def label_tile(image: GalleryImage, marked: Collection[str] = ()) -> Tile:

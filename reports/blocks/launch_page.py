@@ -157,4 +157,4 @@ def cover(launches: Iterable[LaunchResults], absent: Sequence[str]) -> Block:
         text_column("parent run", [launch.parent.run_id for launch in launches], "<code>{}</code>"),
     ]
     words = paragraph(f"Not on this page: {'; '.join(absent)}.", "soft") if absent else Block("")
-    return table_block(columns, "The launches on this page.") + words
+    return table_block(columns, "The launches on this page.", folds=True) + words

@@ -23,6 +23,7 @@ def origin_block(origin: Origin, name: str = "") -> Block:
                 text_column("", [text for _, text in origin.facts]),
             ],
             "What the numbers are from.",
+            folds=True,
         )
     ]
     if origin.departures:
@@ -30,7 +31,7 @@ def origin_block(origin: Origin, name: str = "") -> Block:
         columns = [text_column("setting", settings, "<code>{}</code>"), text_column("here", here)]
         columns.append(text_column("in the paper", paper))
         columns += [text_column("variants", variants)] if any(variants) else []
-        parts.append(table_block(columns, _DEPARTURES))
+        parts.append(table_block(columns, _DEPARTURES, folds=True))
     return Block(f"<details><summary>{escape(title)}</summary>{stacked(parts).html}</details>")
 
 

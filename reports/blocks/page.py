@@ -115,15 +115,19 @@ def with_interval(value: float, low: float, high: float, form: str = ".3f") -> s
     return f'{number(value, form)} <span class="interval">{between}</span>'
 
 
-def table_block(columns: Sequence[Column], caption: str, marked: Collection[int] = ()) -> Block:
-    """A table with its caption above it; rows in `marked` are shaded."""
+def table_block(columns: Sequence[Column], caption: str, marked: Collection[int] = (), *, folds: bool = False) -> Block:
+    """A table with its caption above it; rows in `marked` are shaded.
+
+    On a phone a table is dragged sideways, and one that `folds`, which has more words than numbers to compare, shows
+    the cells of a row below each other.
+    """
     head = _groups(columns) + "<tr>" + _cells("th", columns, [escape(column.title) for column in columns])
     body = ""
     for i, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
         body += ('<tr class="marked">' if i in marked else "<tr>") + _cells("td", columns, row) + "</tr>"
     return Block(
         # the caption stands outside of what scrolls: on a phone it would have to be dragged along line by line
-        f'<figure class="table"><figcaption>{escape(caption)}</figcaption><div class="wide"><table>'
+        f'<figure class="table{" folds" * folds}"><figcaption>{escape(caption)}</figcaption><div class="wide"><table>'
         f"<thead>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
     )
 
@@ -135,7 +139,8 @@ def _cells(tag: str, columns: Sequence[Column], contents: Sequence[str]) -> str:
         starts = column.group and column.group != before
         styles = (("number", column.numeric), ("starts", starts), ("soft", column.soft))
         kinds = " ".join(kind for kind, whether in styles if whether)
-        row += f'<{tag} class="{kinds}">{content}</{tag}>' if kinds else f"<{tag}>{content}</{tag}>"
+        title = f' data-title="{escape(column.title)}"' if tag == "td" else ""
+        row += f'<{tag} class="{kinds}"{title}>{content}</{tag}>' if kinds else f"<{tag}{title}>{content}</{tag}>"
         before = column.group
     return row
 

@@ -16,7 +16,9 @@ from study.figures.names import value_label, variant_label
 from study.metrics import drawn_scores
 from study.runs.job import Result, variant_name
 
-_COLOURS = "A colour stands for a direction of the embedding, the same in all pictures."
+_COLOURS = (
+    "A colour stands for a direction of the embedding, the same in all pictures; outside of objects it has no meaning."
+)
 _ANGLE = "val/neighbour_angle"
 _ABOUT_ANGLES = (
     "Mean angle between the embeddings of neighbouring objects of validation images over the training, as in Fig. 1 of "

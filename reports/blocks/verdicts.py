@@ -57,7 +57,7 @@ def verdict_table(judged: Sequence[Verdict], folder: Path) -> Block:
         columns.append(_words("measured on", [escape(verdict.where) for verdict in judged]))
     where = f" Measured on {wheres[0]}: nothing is said of other data." if len(wheres) == 1 else ""
     caption = f"What the papers claim, and what was found.{where} {ABOUT_VERDICTS} {_PRINTED} All comparisons: {FILE}."
-    return heading("Claims and verdicts") + table_block(columns, caption)
+    return heading("Claims and verdicts") + table_block(columns, caption, folds=True)
 
 
 def _words(title: str, cells: Sequence[str]) -> Column:

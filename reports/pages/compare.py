@@ -118,7 +118,8 @@ class Comparison:
         """Which settings differ between the runs that have any; labels of other software have none."""
         title, runs = heading("What differs"), [run for run in self.runs if run.settings]
         names = list(dict.fromkeys(name for run in runs for name in run.settings if name != "data.root"))
-        differing = [n for n in names if len({str(run.settings.get(n, "")) for run in runs}) > 1]
+        # a setting that only some networks, losses or clusterings have differs where these themselves do
+        differing = [n for n in names if len({str(run.settings[n]) for run in runs if n in run.settings}) > 1]
         if not differing:
             return title + paragraph("No setting.")
         frame = pd.DataFrame([{n: run.settings.get(n, "") for n in differing} for run in runs])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports.blocks.gallery import ABOUT_MISTAKES, KINDS, label_tile, truth_tile
+from reports.blocks.gallery import ABOUT_MISTAKES, KINDS, embedding_tile, label_tile, truth_tile
 from reports.blocks.origin import origin_block
 from reports.blocks.page import (
     Block,
@@ -21,6 +21,7 @@ from reports.blocks.page import (
     paragraph,
     picture_block,
     remarks,
+    stacked,
     table_block,
     text_column,
     with_interval,
@@ -32,9 +33,9 @@ from study.choices import is_ours, mark
 from study.errors import StudyError
 from study.figures import Tile
 from study.metrics import Score, described, drawn_scores, headline, kind_of, score_of, summary_scores
-from study.origin import origin_of
-from study.paper import departures, paper_settings
-from study.runs.gallery import GalleryImage, gallery_of
+from study.origin import departures_in_words, origin_of
+from study.paper import paper_settings
+from study.runs.gallery import GalleryImage, images_of, ranked
 from study.runs.job import intervals_over
 from study.settings import Settings
 from study.tracking import Scores
@@ -44,8 +45,7 @@ _SEARCH = {
     "slices.png": "Score by each setting.",
     "contour.png": "Score by two settings.",
 }
-
-
+_TERMS = {"": "sum", "inter": "between instances", "intra": "within instances", "distance": "distance map"}
 _TITLES = ("image", "embedding", "truth", "prediction")
 
 
@@ -83,7 +83,8 @@ class RunCard:
             "training, s": number(run.metrics.get("perf/training_seconds", np.nan), ".1f"),
         }
         columns = [Column(title, [cell], numeric=False) for title, cell in facts.items()]
-        block = heading(run.name) + paragraph(run.note.replace("**", "")) + table_block(columns, "The run.")
+        words = [paragraph(part) for part in run.note.replace("**", "").split("\n\n") if part]
+        block = stacked([heading("What it is"), *words, table_block(columns, "The run.", folds=True)])
         names = ("reused_from", "network_from", "warning")
         tags = [f"{name}: {run.tags[name]}" for name in names if run.tags.get(name)]
         block += paragraph("; ".join(tags), "soft") if tags else Block("")
@@ -98,9 +99,9 @@ class RunCard:
         title = heading("Settings that differ from the paper's")
         if not self.stored:
             return title + paragraph("Missing: the run keeps no settings.json.", "soft")
-        differing = departures(Settings.from_stored(self.stored))
+        differing = departures_in_words(Settings.from_stored(self.stored))
         names = list(differing)
-        values = {"value": [d.value for d in differing.values()], "paper": [d.paper for d in differing.values()]}
+        values = {title: [pair[i] for pair in differing.values()] for i, title in enumerate(("value", "paper"))}
         pd.DataFrame({"setting": names, **values}).to_csv(self.folder / "settings.csv", index=False)
         columns = [text_column("setting", names, "<code>{}</code>")]
         columns.append(text_column("this run", values["value"], numeric=True))
@@ -111,7 +112,7 @@ class RunCard:
         ours = [name for name in own.flat() if name not in differing and is_ours(name, own)]
         rest = f"All other settings are the paper's; of these, {len(ours)} are ours, as no text has them: "
         caption = f"{rest}{', '.join(ours)}." if ours else "All other settings are the paper's."
-        return title + (table_block(columns, caption) if names else paragraph(f"None. {caption}"))
+        return title + (table_block(columns, caption, folds=True) if names else paragraph(f"None. {caption}"))
 
     def curves(self) -> Block:
         """Losses and validation scores over the training."""
@@ -124,7 +125,10 @@ class RunCard:
         if not losses:
             return title + paragraph("Missing: the run has logged no training loss.", "soft")
         data = pd.concat([curve.assign(metric=name) for name, curve in (losses | scores).items()], ignore_index=True)
-        figure = figures.training_figure(losses, scores)
+        figure = figures.training_figure(
+            {_term(name): curve for name, curve in losses.items()},
+            {score_of(name.removeprefix("val/")).label: curve for name, curve in scores.items()},
+        )
         item = kind_of(shown.metrics, "val/").item
         caption = f"Training losses{f', and scores of validation {item}s' if scores else ''}.{source}"
         return title + figure_block(self.folder, "curves", figure, caption, data)
@@ -161,9 +165,9 @@ class RunCard:
             return heading("Worst and best images") + remarks("Missing here:", [self.no_scores])
         table, score, item = self.results.table, headline(self.results.table), kind_of(self.results.table).item
         title = heading(f"Worst and best {item}s")
-        ranked = table.sort_values(score.key, ascending=score.sign > 0, kind="stable", ignore_index=True)
-        worst = ranked.head(min(shown, -(-len(ranked) // 2)))
-        best = ranked.iloc[max(len(worst), len(ranked) - shown) :][::-1]
+        known = ranked(table)
+        worst = known.head(min(shown, -(-len(known) // 2)))
+        best = known.iloc[max(len(worst), len(known) - shown) :][::-1]
         chosen = pd.concat([worst.assign(rank="worst"), best.assign(rank="best")], ignore_index=True)
         cells = [name for name in (score.key, "n_true", "n_pred") if name in chosen]
         chosen[["rank", "image", *cells]].to_csv(self.folder / "images.csv", index=False)
@@ -172,13 +176,13 @@ class RunCard:
             text_column(item, chosen["image"]),
             *(Column(score_of(name).label, [number(v, score_of(name).form) for v in chosen[name]]) for name in cells),
         ]
-        block = title + table_block(columns, f"Of {len(ranked)} {item}{'s' * (len(ranked) != 1)}.")
+        block = title + table_block(columns, f"Of {len(known)} {item}{'s' * (len(known) != 1)}.")
         return block + self._pictures(chosen, score)
 
     def _pictures(self, chosen: pd.DataFrame, score: Score) -> Block:
         """Those of some images, with columns `rank` and `image`, that the run keeps labels of, or else pictures."""
         assert self.results is not None
-        labels = {image.name: image for image in gallery_of(self.run.run_id)} if self.split == "test" else {}
+        labels = {image.name: image for image in images_of(self.run.run_id)} if self.split == "test" else {}
         strips = dict(zip(self.results.table["image"], self.results.pictures, strict=False))
         kept = labels or strips
         rows = [
@@ -197,7 +201,7 @@ class RunCard:
             caption = f"Outlined: true objects that the run gets wrong. {ABOUT_MISTAKES}" if labels else ""
             block = figure_block(self.folder, "images", figure, f"Those that the run keeps. {caption}".strip(), data)
         absent = [name for name in chosen["image"] if name not in kept]
-        words = f"No pictures of {', '.join(absent)}: a run keeps those of its first {len(kept)} images."
+        words = f"No pictures of {', '.join(absent)}: the run keeps those of {len(kept)} images."
         return block + (paragraph(words, "soft") if absent else Block(""))
 
     def search(self) -> Block | None:
@@ -222,7 +226,12 @@ class RunCard:
         return block + (paragraph(f"Not kept: {', '.join(absent)}.", "soft") if absent else Block(""))
 
 
+def _term(metric: str) -> str:
+    """A term of the loss as people say it, from the name of its metric."""
+    term = metric.removeprefix("train/loss").removeprefix("_")
+    return _TERMS.get(term, term.replace("_", " "))
+
+
 def _tiles(image: GalleryImage) -> list[Tile | None]:
     """An image, its embedding where there is one, its truth, and what a run finds in it, with the mistakes."""
-    embedding = None if image.embedding is None else Tile(image.embedding)
-    return [Tile(image.picture), embedding, truth_tile(image), label_tile(image, KINDS)]
+    return [Tile(image.picture), embedding_tile(image), truth_tile(image), label_tile(image, KINDS)]

@@ -33,7 +33,7 @@ from study.metrics import headline
 from study.metrics.registry import kind_of
 from study.origin import Origin, as_markdown
 from study.runs.environment import mixed_environments
-from study.runs.job import Result, variant_name
+from study.runs.job import Result, intervals_over, variant_name
 from study.tracking import Point, TrackedRun
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def log_answer(
     parent.log_table(table, "answer")
     parent.log_metrics(Point(0, _scores_of_answer(ablation, table)))
     printed = printed_values(ablation, dataset, results)
-    parent.log_figure(score_figure(ablation, table, caption, printed), f"{ablation.name}.png")
+    over = intervals_over(max(table["seeds"].tolist()), kind_of(table))
+    parent.log_figure(score_figure(ablation, table, f"{caption} Bars: {over}.", printed), f"{ablation.name}.png")
     _log_pictures(parent, ablation, results, caption)
     contrasted = contrasts(ablation, results)
     if len(contrasted):

@@ -6,17 +6,19 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from tqdm import tqdm
 
 from study.data.files.microscopy import Part
 from study.deploy.exports import COCO, COCO_FILE, CocoImage, exports_named, write_coco
-from study.deploy.images import find_images, passed_over
+from study.deploy.images import Planes, find_images, passed_over
 from study.deploy.outputs import Outputs, Tables, output_names, write_tables
 from study.files import given_path, write_atomically
 
 _OF_A_FOLDER = 2**30  # bytes
+_LISTED = 20  # images whose counts are told one by one
 
 
 class Job(NamedTuple):
@@ -72,10 +74,26 @@ class Wanted:
         return (self.overlay and not outputs.has_overlay(name)) or outputs.lacks_exports(name)
 
 
+class Kind(NamedTuple):
+    """What an image is like: what a user can set beside what the model was trained on."""
+
+    colour: bool
+    shortest: int  # px
+    longest: int
+
+    @classmethod
+    def of(cls, planes: Planes) -> Kind:
+        """That of the images of a file."""
+        rows, columns, channels = planes.images[0].shape
+        return cls(channels > 1, min(rows, columns), max(rows, columns))
+
+
 @dataclass
 class Found:
     """What came of files: what of them is written at the end, why some failed, which are left to several workers."""
 
+    objects: dict[Job, int] = field(default_factory=dict)
+    kinds: dict[Job, Kind] = field(default_factory=dict)
     tables: dict[Job, Tables] = field(default_factory=dict)
     coco: dict[Job, list[CocoImage]] = field(default_factory=dict)
     failures: dict[Job, str] = field(default_factory=dict)
@@ -83,6 +101,8 @@ class Found:
 
     def add(self, other: Found) -> None:
         """Take over what came of other files."""
+        self.objects |= other.objects
+        self.kinds |= other.kinds
         self.tables |= other.tables
         self.coco |= other.coco
         self.failures |= other.failures
@@ -130,9 +150,33 @@ def _ended(found: Found, jobs: Sequence[Job], fresh: Sequence[Job], outputs: Out
     if found.coco:
         with write_atomically(outputs.folder / COCO_FILE) as partial:
             write_coco(partial, [image for job in jobs for image in found.coco.get(job, [])])
-    segmented = sum(job not in found.failures for job in fresh)
-    tqdm.write(f"{segmented} images segmented, {len(found.failures)} failed; labels in {outputs.folder}")
+    segmented = [job for job in fresh if job not in found.failures]
+    counts = [found.objects[job] for job in segmented]
+    for line in _counts([job.name for job in segmented], counts):
+        tqdm.write(line)
+    kinds = f" ({_in_words(list(found.kinds.values()))})" if found.kinds else ""
+    images, objects = _counted(len(segmented), "image"), _counted(sum(counts), "object")
+    tqdm.write(f"{images} segmented{kinds} with {objects}, {len(found.failures)} failed; labels in {outputs.folder}")
     for job in jobs:
         if job in found.failures:
             tqdm.write(found.failures[job], file=sys.stderr)
     return len(found.failures)
+
+
+def _counts(names: Sequence[str], counts: Sequence[int]) -> list[str]:
+    """Objects of each image, or, of many images, how they are spread."""
+    if len(names) <= _LISTED:
+        return [f"{name}: {_counted(count, 'object')}" for name, count in zip(names, counts, strict=True)]
+    return [f"objects of an image: {min(counts)} to {max(counts)}, median {median(counts):g}"]
+
+
+def _in_words(kinds: Sequence[Kind]) -> str:
+    """Such as `grey, 256 to 640 px`."""
+    colours = {True: "colour", False: "grey"}
+    words = " and ".join(dict.fromkeys(colours[kind.colour] for kind in kinds))
+    low, high = min(kind.shortest for kind in kinds), max(kind.longest for kind in kinds)
+    return f"{words}, {low} px" if low == high else f"{words}, {low} to {high} px"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

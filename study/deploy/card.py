@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from study.config import in_words
+from study.deploy.segmenter import kind_of_images
 from study.metrics import drawn_scores, score_of
 from study.settings import Settings
 from study.tracking import About, StoredRun, tuned_settings
@@ -28,12 +29,12 @@ def about_model(run: StoredRun, settings: Settings, channels: int, uri: str, fac
         *(f"- {words} images: {scores}" for split, words in _SPLITS.items() if (scores := _scores(run, split))),
         f"- thresholds, {_origin(run)}: {', '.join(f'{name} {value}' for name, value in thresholds.items())}",
         f"- foreground: {_foreground(settings)}",
-        f"- trained on {_kind(settings, channels)}; profile {settings.profile}",
+        f"- trained on {kind_of_images(settings, channels)}; profile {settings.profile}",
         "",
         f"Labels of a folder of images: `python -m study predict --model {uri} --images DIR --out DIR`",
     ]
     params = {f"clustering.{name}": value for name, value in thresholds.items()}
-    return About(title, family, "\n".join(lines), facts, params)
+    return About(title, family, "\n".join(lines), facts, params, shown_metrics(run))
 
 
 def thresholds_of(settings: Settings) -> dict[str, str]:
@@ -64,10 +65,3 @@ def _foreground(settings: Settings) -> str:
     if settings.clustering.foreground == "truth":
         return "the thresholds were found inside of the true foreground; without a mask, the predicted one is taken"
     return f"{settings.clustering.foreground}, as in the search of the thresholds"
-
-
-def _kind(settings: Settings, channels: int) -> str:
-    if settings.dims == 3:
-        return "volumes"
-    size = settings.data.image_size
-    return f"{'colour' if channels == 3 else 'grey'} images {f'scaled to {size} px' if size else 'of their own size'}"

@@ -24,7 +24,10 @@ from study.files import check_writable, given_path, write_atomically
 
 FORMATS = ("png", "tif")
 _AXES_OF_IMAGEJ = ("", "Z", "T", "TZ")  # a stack of other axes is written as slices
+_SHOWN = "%.7g"  # numbers in tables
 _COLUMNS = {
+    "area": "area_px",
+    "equivalent_diameter_area": "diameter_px",
     "centroid-0": "centroid_row",
     "centroid-1": "centroid_column",
     "bbox-0": "first_row",
@@ -32,6 +35,8 @@ _COLUMNS = {
     "bbox-2": "end_row",
     "bbox-3": "end_column",
 }
+
+_MEASURED = ("label", "area", "equivalent_diameter_area", "eccentricity", "intensity_mean", "centroid", "bbox")
 
 
 def output_names(files: Sequence[Path]) -> list[str]:
@@ -194,8 +199,10 @@ class Tables(NamedTuple):
     ----------
     objects : DataFrame
         A row for each object: `image`, the name of the file; `plane`, counted from 0, and none where the image is no
-        stack; `label`, its id there; `area`, px; `centroid_row`, `centroid_column`, px from the middle of the first
-        pixel; and the box around it, `first_row`, `first_column`, `end_row`, `end_column`, whose ends lie outside.
+        stack; `label`, its id there; `area_px`; `diameter_px` of a circle of that area; `eccentricity` of the ellipse
+        with its second moments, 0 for a circle; `intensity_mean`, as the file has it, over all channels;
+        `centroid_row`, `centroid_column`, px from the middle of the first pixel; and the box around it, `first_row`,
+        `first_column`, `end_row`, `end_column`, whose ends lie outside.
     counts : DataFrame
         A row for each image, or plane of a stack: `image`, `plane`, `objects`, the number of them.
     """
@@ -204,13 +211,13 @@ class Tables(NamedTuple):
     counts: pd.DataFrame
 
 
-def tables_of(image: str, labels: Sequence[np.ndarray]) -> Tables:
-    """Tables of one image, from the (M, N) int labels of its planes, of which a stack has several."""
+def tables_of(image: str, labels: Sequence[np.ndarray], pixels: Sequence[np.ndarray]) -> Tables:
+    """Tables of one image, from the (M, N) int labels and the (M, N, C) pixels of its planes, of a stack several."""
     objects, counts = [], []
-    for plane, ids in enumerate(labels):
+    for plane, (ids, shown) in enumerate(zip(labels, pixels, strict=True)):
         number = plane if len(labels) > 1 else None
-        found = pd.DataFrame(regionprops_table(ids, properties=("label", "area", "centroid", "bbox")))
-        found = found.rename(columns=_COLUMNS).astype({"area": np.int64})
+        found = pd.DataFrame(regionprops_table(ids, shown.mean(axis=2, dtype=np.float32), properties=_MEASURED))
+        found = found.rename(columns=_COLUMNS).astype({"area_px": np.int64})
         found.insert(0, "plane", pd.array([number] * len(found), "Int64"))
         objects.append(found)
         counts.append((number, len(found)))
@@ -221,7 +228,13 @@ def tables_of(image: str, labels: Sequence[np.ndarray]) -> Tables:
 
 
 def write_tables(folder: Path, tables: Sequence[Tables]) -> None:
-    """Write ``objects.csv`` and ``counts.csv`` of many images; a WriteError if they cannot be written."""
+    """Write ``objects.csv`` and ``counts.csv`` of many images; a WriteError if they cannot be written.
+
+    Where no image is a stack, they have no column `plane`.
+    """
     for name in Tables._fields:
+        table = pd.concat([getattr(table, name) for table in tables])
+        if table["plane"].isna().all():
+            table = table.drop(columns="plane")
         with write_atomically(folder / f"{name}.csv") as partial:
-            pd.concat([getattr(table, name) for table in tables]).to_csv(partial, index=False)
+            table.to_csv(partial, index=False, float_format=_SHOWN)

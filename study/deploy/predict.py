@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from study import allotment
 from study.data.files.microscopy import Part
 from study.data.files.names import printable
-from study.deploy.assignment import Found, Job, TooLargeError, Wanted, predict_by
+from study.deploy.assignment import Found, Job, Kind, TooLargeError, Wanted, predict_by
 from study.deploy.exports import COCO, CocoImage, coco_images
 from study.deploy.images import Planes, read_planes
 from study.deploy.outputs import Outputs, Tables, read_labels_of, tables_of
@@ -154,8 +155,9 @@ class _Segmented(NamedTuple):
 
 
 class _Summary(NamedTuple):
-    """What of an image is written at the end, as far as it is wanted."""
+    """What of an image is told and written at the end, as far as it is wanted."""
 
+    objects: int
     tables: Tables | None
     coco: list[CocoImage] | None
 
@@ -186,6 +188,7 @@ class _Work:
             planes = self._outcome(job, future)
             if planes is None:
                 continue
+            self.found.kinds[job] = Kind.of(planes)
             depth = planes.depth if self.model.volumes else 0
             for first in range(0, len(planes.images), depth or 1):
                 if job not in self.found.failures:
@@ -218,10 +221,12 @@ class _Work:
     def _gather(self, written: Iterable[tuple[Job, Future[_Summary]]]) -> None:
         for job, future in written:
             summary = self._outcome(job, future)
-            if summary is not None and summary.tables is not None:
-                self.found.tables[job] = summary.tables
-            if summary is not None and summary.coco is not None:
-                self.found.coco[job] = summary.coco
+            if summary is not None:
+                self.found.objects[job] = summary.objects
+                if summary.tables is not None:
+                    self.found.tables[job] = summary.tables
+                if summary.coco is not None:
+                    self.found.coco[job] = summary.coco
             if job not in self.found.failures:
                 self.bar.update()
 
@@ -251,12 +256,13 @@ class _Work:
         if self.wanted.overlay:
             self.outputs.write_overlay(job.name, labels, planes)
         self.outputs.write_exports(job.name, labels, planes)
-        return self._summary(job, labels)
+        return self._summary(job, labels, planes)
 
-    def _summary(self, job: Job, labels: list[np.ndarray]) -> _Summary:
-        image = printable(job.file.name)
+    def _summary(self, job: Job, labels: list[np.ndarray], planes: Planes | None) -> _Summary:
+        image, ids = printable(job.file.name), [set(pd.unique(plane.ravel()).tolist()) - {0} for plane in labels]
         return _Summary(
-            tables_of(image, labels) if self.wanted.table else None,
+            len(set.union(*ids)) if self.model.volumes else sum(map(len, ids)),
+            tables_of(image, labels, planes.images) if planes is not None and self.wanted.table else None,
             coco_images(image, labels) if COCO in self.wanted.also else None,
         )
 
@@ -265,12 +271,12 @@ class _Work:
         if file is None:
             raise StudyError(f"the labels of {job.file} have vanished: call again to make them")
         labels = read_labels_of(file)
-        no_overlay = self.wanted.overlay and not self.outputs.has_overlay(job.name)
-        if no_overlay or self.outputs.lacks_exports(job.name):
+        planes, no_overlay = None, self.wanted.overlay and not self.outputs.has_overlay(job.name)
+        if no_overlay or self.wanted.table or self.outputs.lacks_exports(job.name):
             planes = read_planes(job.file, self.wanted.part)
             if [plane.shape for plane in labels] != [image.shape[:2] for image in planes.images]:
                 raise StudyError(f"{file} is not of the size of {job.file}: remove it, or set overwrite")
             if no_overlay:
                 self.outputs.write_overlay(job.name, labels, planes)
             self.outputs.write_exports(job.name, labels, planes)
-        return self._summary(job, labels)
+        return self._summary(job, labels, planes)

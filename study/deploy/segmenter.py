@@ -64,6 +64,18 @@ class Segmenter:
     ):
         self.network, self.settings, self.channels, self.facts = network, settings, channels, facts
 
+    def __repr__(self) -> str:
+        return f"<Segmenter: {self.about}>"
+
+    @property
+    def about(self) -> str:
+        """What it is and what it learnt from, in words: on other images it may be of no use."""
+        settings = self.settings
+        return (
+            f"{settings.network.key} with {settings.clustering.method} clustering, trained on "
+            f"{self.facts.get('dataset', settings.data.name)}: {kind_of_images(settings, self.channels)}"
+        )
+
     @property
     def volumes(self) -> bool:
         """Whether it takes volumes in place of images."""
@@ -149,6 +161,14 @@ class Segmenter:
         if foreground is None and clustering.foreground == "truth":
             return replace(clustering, foreground="predicted")
         return clustering
+
+
+def kind_of_images(settings: Settings, channels: int) -> str:
+    """What a network was trained on, such as `colour images scaled to 96 px`."""
+    if settings.dims == 3:
+        return "volumes"
+    size = settings.data.image_size
+    return f"{'colour' if channels == 3 else 'grey'} images {f'scaled to {size} px' if size else 'of their own size'}"
 
 
 def as_volume(pixels: np.ndarray) -> np.ndarray:

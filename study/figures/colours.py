@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import hsv_to_rgb
 
 _LINE = 25  # grey of a line between two objects
+_OUTSIDE = 0.3  # of its brightness a picture keeps outside of objects
 
 
 def embedding_colours(embedding: np.ndarray) -> np.ndarray:
@@ -22,6 +23,14 @@ def embedding_colours(embedding: np.ndarray) -> np.ndarray:
     radius = np.sqrt(1 - height**2)
     directions = np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
     return np.clip(128 + 127 * (embedding.astype(np.float32) @ directions), 0, 255).astype(np.uint8)
+
+
+def dimmed(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """A picture (M, N, 3) that is darker outside of objects (M, N).
+
+    The loss asks nothing of an embedding there, whose bright colours would draw the eye away from the objects.
+    """
+    return np.where(labels[..., None] > 0, picture, (_OUTSIDE * picture).astype(np.uint8))
 
 
 def label_colours(labels: np.ndarray) -> np.ndarray:

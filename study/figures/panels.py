@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image, ImageDraw, ImageFont
 from skimage.segmentation import find_boundaries
 
-from study.figures.colours import embedding_colours, label_colours, label_picture, matched_to
+from study.figures.colours import dimmed, embedding_colours, label_picture, matched_to
 from study.figures.names import variant_label
 from study.figures.style import WIDTH
 
@@ -25,6 +25,11 @@ _BAR = 0.35  # of its brightness a picture keeps below words
 _GAP = 4  # px between them
 NARROW = {"w_pad": 0.02, "h_pad": 0.02, "wspace": 0, "hspace": 0}  # margins of pictures that stand close together
 _GREY = 128  # of a tile that a run has nothing for
+_SIDE, _LINE = 512, 2  # px: of the longer side of a picture of outlines at least, and the width of its lines
+_OUTLINES = np.array(  # yellow, magenta, cyan, orange, white, red, blue, green: bright, as photographs seldom are
+    [(255, 235, 0), (255, 0, 255), (0, 255, 255), (255, 140, 0), (255, 255, 255), (255, 40, 40), (70, 120, 255),
+     (0, 230, 60)], np.uint8)  # fmt: skip
+_DISTINCT = 5  # of these in one picture
 
 
 def panel(
@@ -37,7 +42,8 @@ def panel(
     """Image, truth, distance map, embedding and prediction side by side; values that are not finite count as 0.
 
     The image is (M, N, C) and of any range, the labels (M, N), the maps (M, N) and (M, N, E); one that is missing is a
-    tile of mid-grey. Gives a uint8 array (M', 5 N' + 16, 3), enlarged by a whole factor to at least 160 rows.
+    tile of mid-grey. The embedding is darker outside of the true objects. Gives a uint8 array (M', 5 N' + 16, 3),
+    enlarged by a whole factor to at least 160 rows.
     """
     none = np.full((*truth.shape, 3), _GREY, np.uint8)
     factor = -(-160 // image.shape[0])
@@ -46,7 +52,7 @@ def panel(
         _enlarged(image_picture(image), factor),
         label_picture(_enlarged(truth, factor)),  # a line between objects is a pixel wide, whatever the factor
         _enlarged(none if distance is None else relative_brightness(distance), factor),
-        _enlarged(none if embedding is None else embedding_colours(_finite(embedding)), factor),
+        _enlarged(none if embedding is None else dimmed(embedding_colours(_finite(embedding)), truth), factor),
         label_picture(_enlarged(matched, factor)),
     ]
     gap = np.full((tiles[0].shape[0], _GAP, 3), 255, np.uint8)
@@ -117,14 +123,28 @@ def image_picture(image: np.ndarray) -> np.ndarray:
 
 
 def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """An image (M, N, C) of any range, as uint8 (M, N, 3), with the outlines of its objects (M, N).
+    """An image (M, N, C) of any range with the outlines of its objects (M, N), as a uint8 picture.
 
-    Outlines have the colours of `label_colours`, are one pixel wide and lie inside of the objects.
+    A picture of less than 512 px is enlarged by a whole factor. Outlines lie inside of the objects: a bright line, in
+    one of the colours that are farthest from those of the objects themselves, and a dark one within it.
     """
-    picture = image_picture(image)
-    outline = find_boundaries(labels, mode="inner")
-    picture[outline] = label_colours(labels)[outline]
+    factor = -(-_SIDE // max(labels.shape)) if max(labels.shape) < _SIDE else 1
+    picture, rest = _enlarged(image_picture(image), factor), _enlarged(labels, factor)
+    colours = _colours_apart(picture[rest > 0])
+    for _ in range(min(factor, _LINE)):
+        line = find_boundaries(rest, mode="inner")
+        picture[line] = colours[rest[line] % len(colours)]
+        rest = np.where(line, 0, rest)
+    picture[find_boundaries(rest, mode="inner")] = 0
     return picture
+
+
+def _colours_apart(pixels: np.ndarray) -> np.ndarray:
+    """Of the colours of outlines those that are farthest from the mean of some pixels (K, 3)."""
+    if not len(pixels):
+        return _OUTLINES
+    distance = np.linalg.norm(_OUTLINES - pixels.mean(axis=0), axis=1)
+    return _OUTLINES[np.sort(np.argsort(-distance, kind="stable")[:_DISTINCT])]
 
 
 def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title: str) -> Figure:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, Locator, MaxNLocator
 
 from study.figures.names import NETWORK_COLOURS
 from study.figures.panels import NARROW, TILES, hide_frame, tile_of, wrapped
 from study.figures.style import COLOURS, DPI, WIDTH
 
 _PALE = "0.55"
+_FEW_STEPS = 7  # that are all written below a curve
 
 
 def prediction_figure(images: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Figure:
@@ -82,7 +83,10 @@ def precision_figure(curves: pd.DataFrame) -> Figure:
 
 
 def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.DataFrame]) -> Figure:
-    """Curves of a training, each with `step` and `value`: losses left, validation scores right where there are any."""
+    """Curves of a training, each with `step` and `value`: losses left, validation scores right where there are any.
+
+    They are called by their labels.
+    """
     drawn = [(losses, ""), (scores, "o")] if scores else [(losses, "")]
     figure = Figure(figsize=(WIDTH if scores else 0.8 * WIDTH, 2.6), layout="constrained", dpi=DPI)
     axes = figure.subplots(1, len(drawn), squeeze=False)[0]
@@ -91,7 +95,7 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
             axis.plot(curve["step"], curve["value"], marker=marker, ms=3.5, lw=1.2, color=colour, label=name)
         axis.legend(frameon=True)
         axis.set(xlabel="step")
-        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.xaxis.set_major_locator(_steps_of(curves.values()))
     if losses and all((curve["value"] > 0).all() for curve in losses.values()):
         axes[0].set(yscale="log")
         axes[0].yaxis.set_major_formatter("{x:g}")
@@ -105,6 +109,12 @@ def training_figure(losses: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.
 
         sns.move_legend(axes[0], "center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
+
+
+def _steps_of(curves: Iterable[pd.DataFrame]) -> Locator:
+    """Ticks below the points of curves where these are few, or else at round numbers."""
+    steps = sorted({int(step) for curve in curves for step in curve["step"]})
+    return FixedLocator(steps) if 0 < len(steps) <= _FEW_STEPS else MaxNLocator(6, integer=True)
 
 
 def angle_figure(curves: pd.DataFrame, colour: str, style: str | None = None) -> Figure:
@@ -122,7 +132,7 @@ def angle_figure(curves: pd.DataFrame, colour: str, style: str | None = None) ->
                  marker="o", ms=4, ax=axis)  # fmt: skip
     axis.axhline(90, color=_PALE, ls=":", lw=1.2, zorder=1)
     axis.set(xlabel="step", ylabel="angle between neighbours, °", ylim=(0, None))
-    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.xaxis.set_major_locator(_steps_of([curves]))
     sns.move_legend(axis, "center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 
@@ -153,18 +163,21 @@ def few_of_a_decade(value: float, _: float) -> str:
 
 
 def spread_figure(scores: Sequence[float], label: str) -> Figure:
-    """How a score in [0, 1] is spread over the images: a histogram, below it a dot per image."""
+    """How a score in [0, 1] is spread over the images: a histogram, below it a dot per image; between full tenths."""
     import seaborn as sns
 
     values = np.asarray(scores, float)
+    low, high = np.floor(10 * np.nanmin(values)) / 10, np.ceil(10 * np.nanmax(values)) / 10
+    low, high = min(low, high - 0.2), max(high, low + 0.2)  # of equal scores there would be nothing between
+    low, high = max(0.0, low), min(1.0, high)
     figure = Figure(figsize=(0.6 * WIDTH, 2.5), layout="constrained", dpi=DPI)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    sns.histplot(x=values, bins=np.linspace(0, 1, 21).tolist(), color=COLOURS[0], edgecolor="white", ax=upper)
+    sns.histplot(x=values, bins=np.linspace(low, high, 21).tolist(), color=COLOURS[0], edgecolor="white", ax=upper)
     upper.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     heights = 1.4 * (np.arange(len(values)) * 0.618034 % 1) - 0.7  # that keep neighbouring dots apart
     lower.plot(values, heights, "o", ms=4, color=COLOURS[0], mec="white", mew=0.4, alpha=0.8)
     lower.axvline(float(np.mean(values)), color=COLOURS[1], lw=1.4)
-    lower.set(yticks=[], ylim=(-1, 1), xlim=(0, 1), xlabel=f"{label} of an image; line: mean")
+    lower.set(yticks=[], ylim=(-1, 1), xlim=(low, high), xlabel=f"{label} of an image; line: mean")
     upper.set(ylabel="images")
     return figure
 

@@ -19,7 +19,7 @@ from study.metrics import Score, drawn_scores, headline, score_of
 _OTHER = "0.3"
 _PRINTED = "sbd_legacy"  # the score of which files of printed values hold values
 _ELSEWHERE = "0.8"  # inside of a star whose value is of other images
-_ABOUT = "Squares: means, bars: their intervals"
+_ABOUT = "Squares: means, with their intervals"
 
 
 def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd.DataFrame | None = None) -> Figure:
@@ -70,10 +70,20 @@ def score_curve(table: pd.DataFrame, x: str, hue: str, caption: str, printed: pd
     if level:  # so many lines that a legend would cover them
         axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     else:
-        for axis in axes:
-            axis.legend(frameon=True)
+        _explain_once(axes)
     write_under(figure, f"{note} {caption}")
     return figure
+
+
+def _explain_once(axes: Iterable[Axes]) -> None:
+    """A legend in each panel of what no panel before it has explained: the smaller it is, the less it covers."""
+    explained: set[str] = set()
+    for axis in axes:
+        found = {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+        new = {label: handle for label, handle in found.items() if label not in explained}
+        if new:
+            axis.legend(list(new.values()), list(new), frameon=True)
+        explained |= new.keys()
 
 
 def _about(table: pd.DataFrame, scores: Sequence[Score]) -> str:

@@ -1,7 +1,7 @@
 """The test images that pages look at closely: their labels, and pictures of their maps, as one file of a run.
 
 All runs on the same data keep the same images, so that a page can choose among them by what one run makes of them and
-show what the others make of the same ones.
+show what the others make of the same ones. Beside these, a run keeps its own worst and best images, for its card.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from study import figures, tracking
+from study.clustering import Clustering
 from study.data.batches import NetworkImage, resize_labels
 from study.maps import ImageMaps
-from study.metrics import mean_directions
+from study.metrics import headline, mean_directions
+from study.segmentation import label_image
 from study.tracking import TrackedRun
 
 IMAGES = 24  # the first ones of the test images
+EXTREMES = 5  # worst images, and as many best ones
 SIDE = 256  # px; of larger images every second, third, ... pixel is kept, but for the labels
-_FILE = "gallery_test.npz"
+_FILE, _EXTREMES_FILE = "gallery_test.npz", "extremes_test.npz"
 _NAMES = "names"
 _WHOLE = 3  # dimensions; vectors of that many can be drawn in space
 
@@ -95,14 +99,48 @@ def shown_of(
     return [gallery_image(i.name, i.pixels, i.original, found, m) for i, m, found in shown]
 
 
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of scores from the worst image to the best one, by the headline score; without those that have none."""
+    score = headline(table)
+    if score.key not in table:
+        return table.head(0)
+    known = table.dropna(subset=[score.key])
+    return known.sort_values(score.key, ascending=score.sign > 0, kind="stable", ignore_index=True)
+
+
+def extremes(table: pd.DataFrame) -> set[str]:
+    """Names of the worst and the best images of a table of scores."""
+    names = ranked(table)["image"].astype(str).tolist() if len(table) else []
+    return {*names[:EXTREMES], *names[-EXTREMES:]}
+
+
+def extremes_of(
+    images: Sequence[NetworkImage], maps: Sequence[ImageMaps], table: pd.DataFrame, clustering: Clustering
+) -> list[GalleryImage]:
+    """The worst and the best images that are not among the first; of these alone labels are made again."""
+    wanted = extremes(table)
+    later = list(zip(images, maps, strict=True))[IMAGES:]
+    return [
+        gallery_image(i.name, i.pixels, i.original, label_image(m, i, clustering), m)
+        for i, m in later
+        if i.name in wanted and i.labels.ndim == 2
+    ]
+
+
 def keep(run: TrackedRun, images: Sequence[GalleryImage]) -> None:
-    """Log the images as a file of a run."""
+    """Log images as files of a run: the first of the test images, and what comes after these, its extremes."""
+    _log(run, images[:IMAGES], _FILE)
+    if images[IMAGES:]:
+        _log(run, images[IMAGES:], _EXTREMES_FILE)
+
+
+def _log(run: TrackedRun, images: Sequence[GalleryImage], file: str) -> None:
     arrays = {_NAMES: np.array([image.name for image in images])}
     for i, image in enumerate(images):
         for name, value in vars(image).items():
             if isinstance(value, np.ndarray):
                 arrays[f"{i}.{name}"] = _narrow(value) if name in ("truth", "labels") else value
-    run.log_arrays(arrays, _FILE)
+    run.log_arrays(arrays, file)
 
 
 def _narrow(labels: np.ndarray) -> np.ndarray:
@@ -111,8 +149,17 @@ def _narrow(labels: np.ndarray) -> np.ndarray:
 
 
 def gallery_of(run_id: str) -> list[GalleryImage]:
-    """The images that a run keeps; none where it keeps none that can be read."""
-    arrays = tracking.stored_arrays(run_id, _FILE)
+    """The images that all runs on the same data keep; none where a run keeps none that can be read."""
+    return _read(run_id, _FILE)
+
+
+def images_of(run_id: str) -> list[GalleryImage]:
+    """All images that a run keeps: those of `gallery_of`, and its own extremes."""
+    return [*gallery_of(run_id), *_read(run_id, _EXTREMES_FILE)]
+
+
+def _read(run_id: str, file: str) -> list[GalleryImage]:
+    arrays = tracking.stored_arrays(run_id, file)
     if arrays is None or _NAMES not in arrays:
         return []
     images: list[dict[str, np.ndarray]] = [{} for _ in arrays[_NAMES]]

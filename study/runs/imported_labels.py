@@ -10,20 +10,20 @@ import pandas as pd
 from tqdm import tqdm
 
 from study import figures, tracking
-from study.data import Dataset, Record
+from study.data import Dataset, Record, Sample
 from study.data.files.label_files import FoundLabels, find_labels
 from study.data.settings import Data
 from study.data.targets import relabel_sequential
 from study.errors import StudyError, unknown_name
-from study.evaluation import in_words, means
+from study.evaluation import in_words
 from study.files import given_path
 from study.metrics import scores
-from study.runs.gallery import IMAGES, GalleryImage, gallery_image, keep
+from study.runs.gallery import IMAGES, GalleryImage, extremes, gallery_image
 from study.runs.monitor import PICTURES
 from study.runs.pipeline import log_dataset
 from study.runs.resources import opened
+from study.runs.scoring import log_split
 from study.settings import Settings
-from study.tracking import Point
 
 FOREGROUNDS = {
     "truth": "labels outside of the true foreground are dropped",
@@ -84,10 +84,7 @@ def import_labels(name: str, labels: str, split: str, foreground: str, changes: 
     run = tracking.start_run(experiment, f"{name} (imported), {split}", note, tags | {"foreground": foreground})
     with tracking.working_on(run):
         log_dataset(run, dataset, digest, data.root)
-        run.log_scores(split, table, pictures)
-        if split == "test":
-            keep(run, shown)
-        run.log_metrics(Point(0, {f"{split}/{score}": value for score, value in means(table).items()}))
+        log_split(run, split, 0, table, pictures, shown if split == "test" else [])
     if found.skipped:
         tqdm.write(f"{found.skipped} others in {labels} are of no {split} image and are skipped")
     tqdm.write(f"{in_words(table, split)}; foreground: {foreground}")
@@ -111,7 +108,7 @@ def _foreground(wanted: str, dataset: Dataset) -> str:
 
 
 class _Scored(NamedTuple):
-    """The table of scores, see `study.evaluation.evaluate`, and the first images, as pictures and for the gallery."""
+    """Table and images as `study.runs.scoring.log_split` takes them."""
 
     table: pd.DataFrame
     pictures: list[np.ndarray]
@@ -121,13 +118,24 @@ class _Scored(NamedTuple):
 def _scored(found: FoundLabels, records: Sequence[Record], within_truth: bool) -> _Scored:
     rows, pictures, shown = [], [], []
     for record in records:
-        sample = record.load()
-        true, labels = relabel_sequential(sample.labels), relabel_sequential(found.read(sample))
-        if within_truth:
-            labels = np.where(true > 0, labels, 0)
+        sample, true, labels = _read(found, record, within_truth)
         rows.append({"image": sample.name, **scores(true, labels), "neighbour_angle": np.nan, "distinct_axes": np.nan})
         if len(pictures) < PICTURES:
             pictures.append(figures.panel(sample.image, true, None, None, labels))
         if len(shown) < IMAGES:
             shown.append(gallery_image(sample.name, sample.image, true, labels))
-    return _Scored(pd.DataFrame(rows), pictures, shown)
+    table = pd.DataFrame(rows)
+    own = extremes(table)
+    for record in (
+        record for record in records[IMAGES:] if record.name in own
+    ):  # read again: all would fill the memory
+        sample, true, labels = _read(found, record, within_truth)
+        shown.append(gallery_image(sample.name, sample.image, true, labels))
+    return _Scored(table, pictures, shown)
+
+
+def _read(found: FoundLabels, record: Record, within_truth: bool) -> tuple[Sample, np.ndarray, np.ndarray]:
+    """An image with its true labels and those that were found, ids 1, 2, ..."""
+    sample = record.load()
+    true, labels = relabel_sequential(sample.labels), relabel_sequential(found.read(sample))
+    return sample, true, np.where(true > 0, labels, 0) if within_truth else labels

@@ -157,7 +157,7 @@ def about(dataset: Dataset, settings: Settings, seeds: int) -> str:
     counted = f"{seeds} seed{'s' * (seeds != 1)}"
     return (
         f"{dataset.name}: {len(dataset.splits['test'])} test {settings.kind} ({dataset.split_note}), {counted}, "
-        f"foreground at test time: {settings.clustering.foreground}; {intervals_over(seeds, KINDS[settings.kind])}. "
+        f"foreground at test time: {settings.clustering.foreground}. "
         f"Profile {settings.profile}: {budget(settings, len(dataset.splits['train']))}."
     )
 

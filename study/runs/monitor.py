@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from torch import nn
 from tqdm import tqdm
 
@@ -16,6 +17,7 @@ from study.data.targets import relabel_sequential
 from study.evaluation import Evaluation, evaluate, means
 from study.inference import predict_maps
 from study.maps import ImageMaps
+from study.metrics import summary_scores
 from study.process import threads_in_use
 from study.settings import Settings
 from study.tracking import Point, TrackedRun, keep_checkpoint, picture_key
@@ -47,6 +49,16 @@ def _panels_of_planes(volume: NetworkImage, maps: ImageMaps, labels: np.ndarray)
         true, found = (relabel_sequential(array[place]) for array in (volume.labels, labels))
         drawn.append(figures.panel(volume.pixels[place], true, maps.objectness[place], maps.embedding[place], found))
     return drawn
+
+
+def shown_means(table: pd.DataFrame, split: str) -> dict[str, float]:
+    """Means of a table of scores by the names of metrics, of those scores that summaries show.
+
+    The page of a run lists all its metrics, among which a score is hard to find where there are seventy; the table,
+    which is an artifact of the run, has all others.
+    """
+    found = means(table)
+    return {f"{split}/{score.key}": found[score.key] for score in summary_scores(found)}
 
 
 def picture_names(records: Sequence[Record] | Sequence[NetworkImage], kind: str) -> list[str]:
@@ -138,7 +150,7 @@ class RunMonitor:
         self.dead = (
             "distance" in self.settings.heads and bool(maps) and max(float(m.objectness.max()) for m in maps) < _DEAD
         )
-        return {f"val/{name}": value for name, value in means(found.table).items()}
+        return shown_means(found.table, "val")
 
     def _evaluate(self, network: nn.Module, images: Sequence[NetworkImage]) -> tuple[list[ImageMaps], Evaluation]:
         maps = predict_maps(network, images, self.settings)

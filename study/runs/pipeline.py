@@ -20,13 +20,13 @@ from study.data.batches import NetworkImage
 from study.data.content import IMAGES, as_csv
 from study.device import choose_device
 from study.errors import StudyError
-from study.evaluation import in_words
 from study.inference import maps_in_turn
 from study.maps import ImageMaps
 from study.metrics.registry import KINDS, score_of
 from study.paper import origin_tags, paper_settings
 from study.runs.affinity_pictures import log_affinity_pictures
 from study.runs.cache import TrainingCache
+from study.runs.description import description
 from study.runs.environment import environment
 from study.runs.job import Failure, Job, Postponed, Result, Task
 from study.runs.monitor import RunMonitor, log_pictures, picture_names
@@ -106,9 +106,10 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
 
 
 def _describe(run: TrackedRun, job: Job, table: pd.DataFrame) -> None:
-    """Begin the description of a run with its scores: its page lists metrics by name, and has many."""
+    """Begin the description of a run with what was found."""
     if len(table):
-        run.set_note(f"**{in_words(table, 'test')}**\n\n{job.note}")
+        thresholds = tracking.tuned_settings(tracking.stored_run(run.run_id).tags)
+        run.set_note(description(table, thresholds, job.note))
 
 
 @contextmanager

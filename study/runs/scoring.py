@@ -9,11 +9,11 @@ import pandas as pd
 
 from study import process
 from study.clustering import Clustering
-from study.evaluation import evaluate, means
+from study.evaluation import evaluate
 from study.maps import ImageMaps
 from study.runs.gallery import IMAGES as IN_GALLERY
-from study.runs.gallery import GalleryImage, keep, shown_of
-from study.runs.monitor import PICTURES, panels
+from study.runs.gallery import GalleryImage, extremes_of, keep, shown_of
+from study.runs.monitor import PICTURES, panels, shown_means
 from study.runs.resources import network_images
 from study.settings import Settings
 from study.tracking import Point, TrackedRun
@@ -38,7 +38,10 @@ def score_split(
         maps, images, settings.clustering, process.threads_in_use(), reference, keep=max(PICTURES, IN_GALLERY)
     )
     pictures = panels(images, maps, found.labels)
-    log_split(run, split, step, found.table, pictures, shown_of(images, maps, found.labels) if split == "test" else [])
+    shown = []
+    if split == "test":
+        shown = shown_of(images, maps, found.labels) + extremes_of(images, maps, found.table, settings.clustering)
+    log_split(run, split, step, found.table, pictures, shown)
     return found.table, pictures
 
 
@@ -57,4 +60,4 @@ def log_split(
     run.log_scores(split, table, pictures)
     if shown:
         keep(run, shown)
-    run.log_metrics(Point(step, {f"{split}/{name}": round(value, _DIGITS) for name, value in means(table).items()}))
+    run.log_metrics(Point(step, {name: round(value, _DIGITS) for name, value in shown_means(table, split).items()}))

@@ -21,12 +21,12 @@ from study.data import Sample
 from study.data.batches import NetworkImage, check_channels, network_image
 from study.data.content import content_of
 from study.errors import StudyError
-from study.evaluation import evaluate
+from study.evaluation import Evaluation, evaluate
 from study.executors import LaunchExecutor, Machine, WorkerDiedError, execute_groups
 from study.executors.machine import check_code
 from study.inference import batches, predict_maps
 from study.maps import ImageMaps
-from study.runs.gallery import IMAGES, GalleryImage, shown_of
+from study.runs.gallery import IMAGES, GalleryImage, extremes, shown_of
 from study.runs.monitor import PICTURES, panels
 from study.runs.resources import opened, rebuilt_network
 from study.settings import Settings
@@ -57,7 +57,7 @@ class ScoringTask:
 
 
 class ScoredImage(NamedTuple):
-    """Rows of the table for an image or a volume, and what is shown of it where it is among the first."""
+    """Rows of the table for an image or a volume, and what is shown of it: of the first, and of extremes of a task."""
 
     rows: list[dict[str, Any]]
     pictures: list[np.ndarray]
@@ -129,7 +129,9 @@ def score_by(
     rows, pictures, shown = (
         list(itertools.chain.from_iterable(parts)) for parts in zip(*(scored[i] for i in sorted(scored)), strict=True)
     )
-    return ScoredSplit(pd.DataFrame(rows), pictures, shown)
+    table = pd.DataFrame(rows)
+    own = extremes(table)  # of all tasks
+    return ScoredSplit(table, pictures, [*shown[:IMAGES], *(image for image in shown[IMAGES:] if image.name in own)])
 
 
 def score_images(task: ScoringTask) -> dict[int, ScoredImage]:
@@ -141,15 +143,19 @@ def score_images(task: ScoringTask) -> dict[int, ScoredImage]:
     images = [_as_known(known, task) for known in task.images]
     maps = predict_maps(_network(task.run_id, task.settings), images, task.settings)
 
-    def one(known: _Known, image: NetworkImage, of_image: ImageMaps) -> ScoredImage:
-        found = evaluate([of_image], [image], task.settings.clustering)
-        pictures = panels([image], [of_image], found.labels) if known.index < _drawn(task) else []
-        shown = shown_of([image], [of_image], found.labels) if task.split == "test" and known.index < IMAGES else []
-        return ScoredImage(found.table.to_dict("records"), pictures, shown)
+    def one(image: NetworkImage, of_image: ImageMaps) -> Evaluation:
+        return evaluate([of_image], [image], task.settings.clustering)
 
     with ThreadPoolExecutor(process.threads_in_use()) as pool:
-        found = list(pool.map(one, task.images, images, maps))
-    return {known.index: scored for known, scored in zip(task.images, found, strict=True)}
+        found = list(pool.map(one, images, maps))
+    own = extremes(pd.concat([of_image.table for of_image in found]))
+    scored = {}
+    for known, image, of_image, of_one in zip(task.images, images, maps, found, strict=True):
+        pictures = panels([image], [of_image], of_one.labels) if known.index < _drawn(task) else []
+        is_shown = task.split == "test" and (known.index < IMAGES or known.name in own)
+        shown = shown_of([image], [of_image], of_one.labels) if is_shown else []
+        scored[known.index] = ScoredImage(of_one.table.to_dict("records"), pictures, shown)
+    return scored
 
 
 def _drawn(task: ScoringTask) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
@@ -39,6 +40,8 @@ class About(NamedTuple):
         Description of the version, in Markdown.
     tags, params : mapping of str
         Of the version, and of its row.
+    metrics : sequence of str
+        Those of the run that its row shows, beside the data set.
     """
 
     title: str
@@ -46,6 +49,7 @@ class About(NamedTuple):
     note: str
     tags: Mapping[str, str]
     params: Mapping[str, str]
+    metrics: Sequence[str]
 
 
 def register_model(folder: Path, run_id: str, name: str, alias: str, about: About) -> int:
@@ -77,6 +81,7 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, about: Abou
     try:
         experiment_id = client.get_run(run_id).info.experiment_id
         title = re.sub(r"[/:%\"']", "-", about.title).replace(".", ",")  # characters that MLflow refuses
+        scores = _last_points(client, run_id, about.metrics)
         logged = client.create_logged_model(experiment_id, title, run_id, dict(about.tags), dict(about.params))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow's, of its own type hints
@@ -92,7 +97,10 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, about: Abou
                 signature=signature,
                 code_paths=[str(CODE)],
                 pip_requirements=requirements(),
+                # MLflow lets all metrics of a step be those of the model: of this one there are none
+                step=1 + max((point.step for point in scores), default=0),
             )
+        _link(client, run_id, logged.model_id, scores)
         version = info.registered_model_version
         assert version is not None  # as a name was given
         client.set_registered_model_alias(name, alias, str(version))
@@ -104,6 +112,19 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, about: Abou
     except MlflowException as error:
         raise StudyError(f"{current_store()} refuses to register {name!r} as {alias!r}: {error.message}") from error
     return version
+
+
+def _last_points(client: MlflowClient, run_id: str, names: Sequence[str]) -> list[Metric]:
+    """The last value of metrics of a run."""
+    return [max(client.get_metric_history(run_id, name), key=lambda m: (m.step, m.timestamp)) for name in names]
+
+
+def _link(client: MlflowClient, run_id: str, model_id: str, scores: Sequence[Metric]) -> None:
+    """Let scores of a run be those of a model on the data set of the run; for the run itself they stay as they are."""
+    given = client.get_run(run_id).inputs.dataset_inputs
+    dataset = {"dataset_name": given[0].dataset.name, "dataset_digest": given[0].dataset.digest} if given else {}
+    linked = [Metric(m.key, m.value, m.timestamp, m.step, model_id, run_id=run_id, **dataset) for m in scores]
+    client.log_batch(run_id, metrics=linked)
 
 
 def fetch_model(uri: str) -> Path:

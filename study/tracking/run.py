@@ -26,6 +26,7 @@ from torch import nn
 
 from study.config import in_words
 from study.errors import StudyError
+from study.metrics import kind_of
 from study.process import take_given_run
 from study.settings import Settings
 from study.tracking.commit import code_state
@@ -42,6 +43,7 @@ ASKED = "asked."  # begin of the tags with settings that were asked for as `auto
 ENVIRONMENT, TRAINED_IN = "environment", "trained_in"  # tags: device and libraries, those of the training if others
 SUPERSEDED = "superseded"  # tag of a run whose worker was lost, and whose work another run of the launch does
 TUNED = "tuned."  # begin of the tags with the settings that a search has found
+_REFUSED = re.compile(r"[^\w\-./ ]", flags=re.ASCII)  # in keys of pictures, by MLflow
 
 
 def tuned_settings(tags: dict[str, str]) -> dict[str, str]:
@@ -135,8 +137,10 @@ class TrackedRun:
     def log_scores(self, split: str, table: pd.DataFrame, pictures: Sequence[np.ndarray]) -> None:
         """Log the scores per image of a split, and pictures of its first images."""
         self.log_table(table, f"scores_{split}")
-        for i, picture in enumerate(pictures):
-            self.client.log_image(self.run_id, picture, f"{split}_pictures/{i}.png")
+        of_images = len(table) and kind_of(table).item == "image"  # else a row is no picture
+        names = [f" {_in_file_name(str(name))}" for name in table["image"]] if of_images else [""] * len(pictures)
+        for i, (picture, name) in enumerate(zip(pictures, names, strict=False)):
+            self.client.log_image(self.run_id, picture, f"{split}_pictures/{i}{name}.png")
 
     def log_picture(self, picture: np.ndarray, table: pd.DataFrame, name: str) -> None:
         """Log a (M, N, 3) uint8 picture as `name`.png, and what is in it as `name`.csv."""
@@ -198,9 +202,14 @@ def picture_key(image: str) -> str:
 
     Where the name has characters that MLflow refuses, a digest keeps it apart from names that differ in these alone.
     """
-    key = re.sub(r"[^\w\-./ ]", "_", image, flags=re.ASCII)
+    key = _REFUSED.sub("_", image)
     digest = "" if key == image else f" {hashlib.sha256(image.encode(errors='surrogateescape')).hexdigest()[:8]}"
     return f"images/val {key}{digest}"
+
+
+def _in_file_name(image: str) -> str:
+    """The name of an image as a part of the name of a file."""
+    return _REFUSED.sub("_", image).replace("/", "_")
 
 
 def start_run(

@@ -115,7 +115,10 @@ def test_pictures_show_outlines_in_colour(tmp_path, planes, name):
         assert file.mode == "RGB"
         assert getattr(file, "n_frames", 1) == len(planes.images)
         coloured = np.ptp(np.array(file), axis=2) > 0
-    np.testing.assert_array_equal(coloured, labels > 0)
+    assert coloured.shape == (256, 512)  # enlarged
+    assert not coloured[:, :128].any()
+    assert coloured[:, [128, 383]].all()
+    assert not coloured[:, 384:].any()
 
 
 def test_a_folder_is_made(tmp_path):
@@ -169,13 +172,16 @@ def test_other_files_are_no_labels(tmp_path):
 
 def test_tables_against_a_loop_over_pixels():
     labels = np.random.default_rng(0).choice([0, 3, 70000], (5, 6)).astype(np.int32)
-    objects, counts = tables_of("a.png", [labels])
+    pixels = np.arange(90.0).reshape(5, 6, 3)
+    objects, counts = tables_of("a.png", [labels], [pixels])
     assert objects["plane"].isna().all()
     assert list(objects["label"]) == [3, 70000]
     for _, row in objects.iterrows():
         rows, columns = np.nonzero(labels == row["label"])
         assert row["image"] == "a.png"
-        assert row["area"] == len(rows)
+        assert row["area_px"] == len(rows)
+        assert row["diameter_px"] == pytest.approx(2 * np.sqrt(len(rows) / np.pi))
+        assert row["intensity_mean"] == pytest.approx(pixels[rows, columns].mean())
         assert (row["centroid_row"], row["centroid_column"]) == pytest.approx((rows.mean(), columns.mean()))
         assert (row["first_row"], row["first_column"]) == (rows.min(), columns.min())
         assert (row["end_row"], row["end_column"]) == (rows.max() + 1, columns.max() + 1)
@@ -183,15 +189,27 @@ def test_tables_against_a_loop_over_pixels():
     assert counts[["image", "objects"]].to_dict("list") == {"image": ["a.png"], "objects": [2]}
 
 
+def test_a_disc_is_round_and_a_line_is_not():
+    labels = np.zeros((9, 9), np.int32)
+    labels[:3, :3], labels[5] = 1, 2
+    objects, _ = tables_of("a.png", [labels], [np.zeros((9, 9, 1))])
+    assert objects["eccentricity"].tolist() == [0, 1]
+
+
 def test_tables_in_files(tmp_path):
-    empty = np.zeros((2, 4), np.int32)
-    tables = [tables_of("a, b.png", [LABELS]), tables_of("c.tif", [LABELS, empty]), tables_of("d.png", [empty])]
-    write_tables(tmp_path, tables)
+    empty, pixels = np.zeros((2, 4), np.int32), np.full((2, 4, 1), 7, np.uint8)
+    flat = [tables_of("a, b.png", [LABELS], [pixels]), tables_of("d.png", [empty], [pixels])]
+    write_tables(tmp_path, [flat[0], tables_of("c.tif", [LABELS, empty], [pixels] * 2), flat[1]])
     assert (tmp_path / "counts.csv").read_text() == (
         'image,plane,objects\n"a, b.png",,3\nc.tif,0,3\nc.tif,1,0\nd.png,,0\n'
     )
     lines = (tmp_path / "objects.csv").read_text().splitlines()
-    assert lines[0] == ("image,plane,label,area,centroid_row,centroid_column,first_row,first_column,end_row,end_column")
-    assert lines[1] == '"a, b.png",,1,2,0.0,1.5,0,1,1,3'
-    assert lines[4] == "c.tif,0,1,2,0.0,1.5,0,1,1,3"
+    assert lines[0] == (
+        "image,plane,label,area_px,diameter_px,eccentricity,intensity_mean,centroid_row,centroid_column,first_row,"
+        "first_column,end_row,end_column"
+    )
+    assert lines[1] == '"a, b.png",,1,2,1.595769,1,7,0,1.5,0,1,1,3'
+    assert lines[4] == "c.tif,0,1,2,1.595769,1,7,0,1.5,0,1,1,3"
     assert len(lines) == 7
+    write_tables(tmp_path, flat)  # no stack
+    assert (tmp_path / "counts.csv").read_text() == 'image,objects\n"a, b.png",3\nd.png,0\n'

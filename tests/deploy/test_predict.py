@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
+from skimage.measure import label
 
 from study.data.files.microscopy import Part
 from study.data.files.reading import read_labels
@@ -115,7 +116,7 @@ def test_ids_in_the_table_are_those_of_the_labels(folder):
     objects = pd.read_csv(folder / "out" / "objects.csv")
     pixels = tifffile.imread(folder / "out" / "a.tif")
     assert objects["label"].to_list() == list(np.unique(pixels[pixels > 0])) == [70000, 140000]
-    assert objects["area"].to_list() == [6, 9]
+    assert objects["area_px"].to_list() == [6, 9]
 
 
 def test_a_second_call_goes_on_where_the_first_was_stopped(three, capsys):
@@ -279,3 +280,39 @@ def test_all_steps_go_on_side_by_side(folder, monkeypatch):
     monkeypatch.setattr(module.Outputs, "write_labels", write)
     assert predict(Waiting(), folder, folder / "out") == 0
     assert late == []
+
+
+def test_counts_and_what_the_images_are_like_are_told(three, capsys):
+    Image.fromarray(np.zeros((4, 30, 3), np.uint8)).save(three / "d.png")
+    assert predict(Threshold(), three, three / "out") == 0
+    *counts, said = capsys.readouterr().out.splitlines()
+    assert counts == ["a: 2 objects", "b: 2 objects", "c: 2 objects", "d: 0 objects"]
+    assert said == f"4 images segmented (grey and colour, 4 to 30 px) with 6 objects, 0 failed; labels in {three}/out"
+
+
+def test_counts_of_many_images_are_told_together(folder, capsys):
+    for k in range(21):
+        Image.fromarray(TWO if k else 0 * TWO).save(folder / f"{k}.png")
+    assert predict(Threshold(), folder, folder / "out") == 0
+    counts, said = capsys.readouterr().out.splitlines()
+    assert counts == "objects of an image: 0 to 2, median 2"
+    assert said.startswith("21 images segmented (grey, 8 to 9 px) with 40 objects, 0 failed")
+
+
+def test_objects_of_a_volume_are_counted_once(folder, capsys):
+    class OfVolumes(Threshold):
+        volumes = True
+
+        def labels(self, maps, foreground=None):
+            return label(maps.image[..., 0] > 100, connectivity=1).astype(np.int32)
+
+    tifffile.imwrite(folder / "a.tif", np.stack([TWO, TWO, TWO]), photometric="minisblack")
+    assert predict(OfVolumes(), folder, folder / "out") == 0
+    assert "a: 2 objects" in capsys.readouterr().out
+
+
+def test_a_table_of_labels_that_are_there_has_the_intensities(three):
+    out = three / "out"
+    assert predict(Threshold(), three, out) == 0
+    assert predict(Threshold(), three, out, table=True) == 0
+    assert pd.read_csv(out / "objects.csv")["intensity_mean"].to_list() == [200, 150] * 3

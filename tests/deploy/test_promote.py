@@ -65,6 +65,19 @@ def test_the_pages_tell_what_a_model_is(asked):
     assert logged.name == title.replace(".", ",")
     assert logged.params["clustering.angle"] == f"{clustering.angle:g}"
     assert "trained on synthetic-leaves" in asked.client.get_registered_model("told").description
+    (given,) = run.inputs.dataset_inputs
+    of_data = {m.key: m.value for m in logged.metrics if m.dataset_digest == given.dataset.digest}
+    assert len(of_data) == len(logged.metrics)
+    assert of_data == {name: run.data.metrics[name] for name in of_data}
+    assert {"test/sbd", "val/sbd", "test/map"} <= of_data.keys()
+
+
+def test_the_curves_of_a_run_are_none_the_longer_for_its_model(asked):
+    run_id = asked.children["unet"].info.run_id
+    before = asked.client.get_metric_history(run_id, "val/sbd")
+    promote(run_id, "", "curves", "best")
+    after = asked.client.get_metric_history(run_id, "val/sbd")
+    assert {(m.step, m.value) for m in after} == {(m.step, m.value) for m in before}
 
 
 def test_the_description_of_a_model_is_kept(asked):

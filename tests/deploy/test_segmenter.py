@@ -35,6 +35,14 @@ def test_labels_are_those_of_the_study(foreground):
         assert found.any()
 
 
+def test_a_model_says_what_it_learnt_from():
+    about = "angular clustering, trained on synthetic-leaves"
+    assert repr(segmenter()) == f"<Segmenter: wnet with {about}: colour images scaled to 48 px>"
+    own = segmenter(1, data__image_size=0)
+    own.facts = {"dataset": "nuclei of ours"}
+    assert own.about == "wnet with angular clustering, trained on nuclei of ours: grey images of their own size"
+
+
 def test_without_a_mask_the_foreground_is_predicted():
     image = np.random.default_rng(0).integers(0, 255, (20, 24, 3), dtype=np.uint8)
     blind, predicting = (segmenter(clustering__foreground=rule) for rule in ("truth", "predicted"))

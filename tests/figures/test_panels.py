@@ -8,7 +8,6 @@ from study.figures import (
     embedding_colours,
     embedding_figure,
     folded,
-    label_colours,
     label_picture,
     outlined,
     panel,
@@ -43,6 +42,17 @@ def test_the_tiles_of_a_panel(units):
     np.testing.assert_array_equal(tiles[1], label_picture(labels))
     np.testing.assert_array_equal(tiles[3], embedding_colours(embedding))
     np.testing.assert_array_equal(tiles[4], tiles[1])  # matched to the truth
+
+
+def test_the_embedding_of_a_panel_is_darker_outside_of_objects(units):
+    labels = np.zeros((160, 2), int)
+    labels[:80] = 1
+    embedding = units(160, 2, 4)
+    tile = tile_of(panel(np.zeros((160, 2, 1)), labels, labels, embedding, labels), "embedding")
+    colours = embedding_colours(embedding)
+    np.testing.assert_array_equal(tile[:80], colours[:80])
+    assert (tile[80:] <= 0.3 * colours[80:]).all()
+    assert tile[80:].any()
 
 
 def test_a_panel_of_a_dead_network_is_dark_but_drawn():
@@ -168,11 +178,35 @@ def test_large_tiles_have_their_names_on_them():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_outlines_lie_inside_of_the_objects(channels):
-    labels = np.zeros((7, 8), np.int32)
-    labels[1:4, 1:4], labels[1:4, 4:7] = 1, 2
-    picture = outlined(np.full((7, 8, channels), 9, np.uint16), labels)
-    inside = np.zeros((7, 8), bool)
-    inside[2, [2, 5]] = True
-    coloured = (labels > 0) & ~inside
-    np.testing.assert_array_equal(picture[coloured], label_colours(labels)[coloured])
-    assert (picture[~coloured] == picture[0, 0, 0]).all()
+    labels = np.zeros((600, 8), np.int32)
+    labels[1:6, 1:4], labels[1:6, 4:7] = 1, 2
+    picture = outlined(np.full((600, 8, channels), 9, np.uint16), labels)
+    around = np.zeros(labels.shape, bool)
+    around[1:6, 1:7] = True
+    within = np.zeros(labels.shape, bool)
+    within[2:5, [2, 5]] = True  # of each object what is not at its edge: a dark line
+    assert (picture[within] == 0).all()
+    assert (picture[~around] == picture[0, 0]).all()
+    lines = [np.unique(picture[(labels == i) & ~within], axis=0) for i in (1, 2)]
+    assert [len(colours) for colours in lines] == [1, 1]
+    assert (lines[0] != lines[1]).any()
+    assert min(colours.max() for colours in lines) > 200
+
+
+@pytest.mark.parametrize("colour", [(0, 255, 0), (255, 0, 255), (255, 255, 255)])
+def test_outlines_have_other_colours_than_the_objects(colour):
+    labels = np.zeros((600, 60), np.int32)
+    labels[:300] = 1 + np.arange(60) // 10
+    picture = outlined(np.where(labels[..., None] > 0, np.array(colour), 0), labels)
+    lines = picture[10, [9, 19, 29, 39, 49]]
+    assert len(np.unique(lines, axis=0)) == 5
+    assert np.linalg.norm(lines - np.array(colour, float), axis=1).min() > 200
+
+
+def test_small_pictures_with_outlines_are_enlarged():
+    labels = np.zeros((96, 40), np.int32)
+    labels[10:40, 10:30] = 1
+    picture = outlined(np.zeros((96, 40, 1)), labels)
+    assert picture.shape == (6 * 96, 6 * 40, 3)
+    coloured = picture[6 * 20].any(axis=1)
+    assert np.flatnonzero(coloured).tolist() == [60, 61, 178, 179]  # two pixels wide, inside of the object

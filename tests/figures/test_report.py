@@ -99,6 +99,22 @@ def test_the_spread_shows_each_image(scores):
     assert lower.get_lines()[1].get_xdata()[0] == pytest.approx(sum(scores) / len(scores))
 
 
+@pytest.mark.parametrize(
+    ("scores", "ends"), [([0.86, 0.99], (0.8, 1)), ([0.5, 0.5], (0.3, 0.7)), ([0.0, 0.02], (0, 0.2)), ([1.0], (0.8, 1))]
+)
+def test_the_spread_of_scores_fills_its_axis(scores, ends):
+    upper, lower = spread_figure(scores, "SBD").axes
+    assert lower.get_xlim() == pytest.approx(ends)
+    assert sum(bar.get_height() for bar in upper.patches) == len(scores)
+
+
+def test_steps_of_few_points_are_written_below_them():
+    few, many = curve(*[0.5] * 4), curve(*[0.5] * 30)
+    losses, scores = training_figure({"sum": many}, {"SBD": few}).axes
+    assert scores.get_xticks().tolist() == [0, 1, 2, 3]
+    assert len(losses.get_xticks()) < 9
+
+
 @pytest.mark.parametrize("count", [1, 3, 7])
 def test_pairs_have_a_panel_per_run(count, png):
     pairs = {f"run {i}": pd.DataFrame({"first": [0.1, 0.2], "other": [0.1 * i, 0.5]}) for i in range(count)}

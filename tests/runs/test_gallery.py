@@ -1,11 +1,23 @@
 import numpy as np
+import pandas as pd
 import pytest
 
+from study.clustering.angular import Angular
 from study.data.batches import NetworkImage
 from study.figures import embedding_colours
 from study.maps import ImageMaps
 from study.runs import gallery
-from study.runs.gallery import GalleryImage, gallery_image, gallery_of, keep, shown_of
+from study.runs.gallery import (
+    GalleryImage,
+    extremes,
+    extremes_of,
+    gallery_image,
+    gallery_of,
+    images_of,
+    keep,
+    ranked,
+    shown_of,
+)
 from study.tracking import connect, start_run
 from tests.maps import image_maps
 
@@ -98,3 +110,29 @@ def test_volumes_and_runs_of_earlier_versions_keep_none(run):
     assert gallery_of(run.run_id) == []
     run.log_arrays({"other": np.zeros(1)}, "gallery_test.npz")
     assert gallery_of(run.run_id) == []
+
+
+def table_of(scores):
+    return pd.DataFrame({"image": [f"i{k}" for k in range(len(scores))], "sbd": scores})
+
+
+def test_images_from_the_worst_to_the_best():
+    assert ranked(table_of([0.5, 0.9, np.nan, 0.1]))["image"].tolist() == ["i3", "i0", "i1"]
+    errors = pd.DataFrame({"image": ["a", "b"], "arand": [0.1, 0.7]})
+    assert ranked(errors)["image"].tolist() == ["b", "a"]
+    assert extremes(pd.DataFrame({"image": ["a"], "other": [1.0]})) == extremes(pd.DataFrame()) == set()
+
+
+def test_a_run_keeps_its_worst_and_best_images(run, monkeypatch):
+    monkeypatch.setattr(gallery, "IMAGES", 1)
+    monkeypatch.setattr(gallery, "EXTREMES", 1)
+    table = table_of([0.1, 0.5, 0.2, 0.9, 0.3])
+    images = [NetworkImage(name, np.zeros((2, 4, 1)), LABELS, k * LABELS) for k, name in enumerate(table["image"])]
+    maps = [image_maps(np.ones((2, 4)), embedding())] * 5
+    found = extremes_of(images, maps, table, Angular(foreground="none", seed_threshold=0.5, min_size=0))
+    assert [image.name for image in found] == ["i3"]  # the worst one is among the first
+    keep(run, [*shown_of(images, maps, [LABELS] * 5), *found])
+    assert [image.name for image in gallery_of(run.run_id)] == ["i0"]
+    assert [image.name for image in images_of(run.run_id)] == ["i0", "i3"]
+    np.testing.assert_array_equal(images_of(run.run_id)[1].truth, 3 * LABELS)
+    assert images_of(run.run_id)[1].labels.any()

@@ -17,7 +17,7 @@ from study.evaluation import REFERENCE_SCORES
 from study.figures.panels import tile_of
 from study.metrics import scores
 from study.runs import imported_labels
-from study.runs.gallery import gallery_of
+from study.runs.gallery import gallery_of, images_of
 from study.runs.imported_labels import import_labels
 from study.settings import Settings
 from study.tracking import connect, imported_runs, stored_scores
@@ -55,10 +55,11 @@ def test_the_truth_has_perfect_scores(store, tmp_path, foreground, capsys):
     bring_in(export(tmp_path / "labels"), foreground=foreground)
     (run,) = runs(store)
     perfect = {"sbd", "sbd_legacy", "best_dice_true", "best_dice_pred", "fbd", "map", "ap_50", "ap_90"}
-    metrics = {name.removeprefix("test/"): value for name, value in run.data.metrics.items()}
-    assert {name: metrics[name] for name in perfect} == dict.fromkeys(perfect, 1.0)
-    assert metrics["dic"] == metrics["abs_dic"] == 0
-    assert metrics["n_true"] == metrics["n_pred"] > 3
+    table = stored_scores(run.info.run_id, "test").table
+    assert (table[sorted(perfect)] == 1).all(axis=None)
+    assert (table[["dic", "abs_dic"]] == 0).all(axis=None)
+    assert (table["n_true"] == table["n_pred"]).all()
+    assert run.data.metrics["test/sbd"] == 1
     told = capsys.readouterr().out.splitlines()
     assert told == [f"4 test images: SBD 1.000, FBD 1.000, |DiC| 0.00, mAP 1.000; foreground: {foreground}"]
 
@@ -125,8 +126,9 @@ def test_one_file_of_all_labels_as_of_the_leaf_challenge(store, tmp_path, capsys
     truth = tmp_path / "CVPPP2017_training_truth.h5"
     bring_in(truth, {"data.name": "cvppp2017", "data.root": str(tmp_path)})
     (run,) = runs(store)
-    assert (run.data.metrics["test/sbd"], run.data.metrics["test/n_true"]) == (1, 1)
-    assert stored_scores(run.info.run_id, "test").table["image"].tolist() == list(A1_TEST)
+    table = stored_scores(run.info.run_id, "test").table
+    assert (table[["sbd", "n_true"]] == 1).all(axis=None)
+    assert table["image"].tolist() == list(A1_TEST)
     assert capsys.readouterr().out.splitlines()[0] == f"2 others in {truth} are of no test image and are skipped"
 
 
@@ -288,22 +290,29 @@ def test_settings_of_trained_runs_are_compared_beside_an_import(asked, beside, t
     Comparison(asked.client.tracking_uri, ",".join(ids), str(tmp_path)).settings()
     frame = pd.read_csv(tmp_path / "settings.csv")
     assert len(frame) == 2
-    assert list(frame.columns) == [
-        "run",
-        "network.name",
-        "network.concat_layer",
-        "network.stop_gradient",
-        "network.aux_embedding",
-        "network.decoders",
-    ]
+    assert list(frame.columns) == ["run", "network.name", "network.concat_layer"]
 
 
 def test_an_import_has_a_card(asked, beside, tmp_path):
     card = RunCard(asked.client.tracking_uri, beside[1].info.run_id, str(tmp_path))
-    assert "Shifted (imported), test" in card.about().html
+    assert "Labels made by Shifted, scored on" in card.about().html
     assert "keeps no settings.json" in card.settings().html
     assert "no training loss" in card.curves().html
     card.scores()
     assert pd.read_csv(tmp_path / "scores.csv")["neighbour_angle"].isna().all()
     assert "test_0000" in card.images(2).html
     assert card.search() is None
+
+
+def test_the_worst_image_is_kept_wherever_it_is(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("study.runs.imported_labels.IMAGES", 1)
+    monkeypatch.setattr("study.runs.gallery.IMAGES", 1)
+    monkeypatch.setattr("study.runs.gallery.EXTREMES", 1)
+    export(tmp_path / "labels")
+    last = sorted((tmp_path / "labels").iterdir())[-1]
+    tifffile.imwrite(last, np.ones_like(tifffile.imread(last)))  # one object all over the image
+    bring_in(tmp_path / "labels", foreground="none")
+    (run,) = runs(store)
+    table = stored_scores(run.info.run_id, "test").table
+    assert images_of(run.info.run_id)[-1].name == table["image"].iloc[-1] == table.sort_values("sbd")["image"].iloc[0]
+    assert len(gallery_of(run.info.run_id)) == 1

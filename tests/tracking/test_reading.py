@@ -38,8 +38,9 @@ def test_a_launch_and_its_runs(asked):
         assert stored_settings(child.run_id)["network.name"] == child.params["network.name"]
         table, pictures = stored_scores(child.run_id, "test")
         assert table["sbd"].mean() == pytest.approx(child.metrics["test/sbd"], abs=1e-4)
-        assert files_in(child.run_id, "test_pictures") == [f"test_pictures/{i}.png" for i in range(len(pictures))]
-        np.testing.assert_array_equal(stored_picture(child.run_id, "test_pictures/0.png"), pictures[0])
+        named = [f"test_pictures/{i} {table['image'][i]}.png" for i in range(len(pictures))]
+        assert files_in(child.run_id, "test_pictures") == named
+        np.testing.assert_array_equal(stored_picture(child.run_id, named[0]), pictures[0])
         curve = metric_curve(child.run_id, "train/loss")
         assert curve["step"].is_monotonic_increasing
         assert curve["value"].iloc[-1] == pytest.approx(child.metrics["train/loss"])

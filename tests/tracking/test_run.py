@@ -16,6 +16,7 @@ from study.tracking import (
     connect,
     load_run,
     picture_key,
+    read_scores,
     start_run,
     stored_run,
     working_on,
@@ -73,6 +74,20 @@ def test_pictures_of_images_of_any_name(name, run, store):
     files = [item.path for item in store.list_artifacts(run.run_id, "images") if item.path.endswith(".png")]
     assert sorted(file.split("+")[2] for file in files) == ["3", "6"]
     np.testing.assert_array_equal(mlflow.artifacts.load_image(f"runs:/{run.run_id}/{files[0]}"), picture)
+
+
+def test_pictures_of_a_split_are_called_by_their_images(run):
+    pictures = [np.full((5, 4, 3), value, np.uint8) for value in (10, 20)]
+    run.log_scores("test", pd.DataFrame({"image": ["A1/plant 1", "µ#", "c"], "sbd": [0.1, 0.2, 0.3]}), pictures)
+    run.log_scores("val", pd.DataFrame({"image": ["a, rows 0-7"], "arand": [0.1]}), pictures)  # planes of a volume
+    names = [[item.path for item in run.client.list_artifacts(run.run_id, f"{s}_pictures")] for s in ("test", "val")]
+    assert names == [
+        ["test_pictures/0 A1_plant 1.png", "test_pictures/1 __.png"],
+        ["val_pictures/0.png", "val_pictures/1.png"],
+    ]
+    for split in ("test", "val"):
+        for picture, found in zip(pictures, read_scores(run.run_id, split).pictures, strict=True):
+            np.testing.assert_array_equal(found, picture)
 
 
 def test_no_two_images_share_a_key():

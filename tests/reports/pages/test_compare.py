@@ -79,3 +79,10 @@ def test_the_control_of_a_launch_is_what_its_runs_are_compared_with(made):
     )
     assert [run.run.run_id for run in own.runs] == of_control + others
     assert f"difference to {own.runs[0].name}" in own.scores().html
+
+
+def test_settings_that_follow_from_the_network_are_not_told(made):
+    unet, wnet = (made.partial.children[f"{name}, inter_weight 1", 0] for name in ("unet", "wnet"))
+    comparison(made, f"{wnet},{unet}").settings()
+    differing = pd.read_csv(made.folder / "settings.csv").columns.tolist()
+    assert differing == ["run", "network.name", "network.concat_layer"]  # and not those that a U-Net does not have

@@ -45,7 +45,7 @@ def test_worst_and_best_images(made, a_run, tables_of):
     assert columns[1] == [*ranked[:2], *ranked[:-3:-1]]
     kept = ["test_0", "test_1", "test_2"]  # with labels, more than there are pictures of
     without = [name for name in columns[1] if name not in kept]
-    assert f"No pictures of {', '.join(without)}: a run keeps those of its first 3 images" in block.html
+    assert f"No pictures of {', '.join(without)}: the run keeps those of 3 images" in block.html
     pictured = pd.read_csv(made.folder / "images.csv")["image"].tolist()
     assert pictured == [name for name in columns[1] if name in kept]
     (few,) = tables_of(card(made, a_run).images(9).html)
