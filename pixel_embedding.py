@@ -17,7 +17,7 @@ def main() -> None:
 
 main.add_command(ablate, "ablate")
 for _name, _command in study.commands.items():
-    if _name != "check_data":  # an entry point of MLproject cannot have two words; here it is `data check`
+    if _name != "check_data":  # it is `data check` here; an entry point of MLproject has one word
         main.add_command(_command, _name)
 main.add_command(report, "report")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,10 +104,10 @@ def check(dataset: Dataset) -> Report:
 
 def _defect_of(split: str, record: Record, sentence: str) -> Defect:
     """The defect of a single image; on its picture its files go by their names, and what to do is left out."""
-    words = sentence
-    for file in (*record.files, *dict.fromkeys(file.parent for file in record.files)):
-        words = words.replace(str(file), file.name)
-    return Defect(sentence, (Marked(split, record, words.partition(": ")[0]),))
+    words = sentence.removeprefix(f"{record.name}: ")
+    for folder in (folder for file in record.files for folder in file.parents[:2]):
+        words = words.replace(f"{folder}/", "")
+    return Defect(sentence, (Marked(split, record, re.split("[:;] ", words)[0]),))
 
 
 def _marked(reports: Iterable[SplitReport]) -> dict[tuple[str, str], Record]:

@@ -118,7 +118,7 @@ def _draw_intensities(axis: Axes, dtype: str, facts: list[tuple[ImageFacts, str]
         chosen = [i for i, (_, of_image) in enumerate(ordered) if of_image == split]
         axis.plot(places[chosen], median[chosen], "o", ms=3, color=_COLOURS[split], mew=0, label=f"median, {split}")
     if dtype in _FULL and high.max() > 0.6 * _FULL[dtype]:
-        axis.axhline(_FULL[dtype], color="0.3", ls=":", lw=1, label=f"largest value of {dtype}")
+        axis.axhline(_FULL[dtype], color="0.3", ls=":", lw=1, label="largest value of the type")
     axis.set(ylabel=f"value ({dtype})", xlim=(0, len(places) + 1))
     axis.grid(False, axis="x")
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -193,5 +193,8 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 def _finished(figure: Figure, axis: Axes, title: str) -> Figure:
     """With a title, and a legend beside the axis."""
     axis.set_title(wrapped(title, int(12 * (figure.get_figwidth() - _LEGEND))))
-    axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    named = {}
+    for handles, labels in (other.get_legend_handles_labels() for other in figure.axes):
+        named |= {label: handle for handle, label in zip(handles, labels, strict=True) if label not in named}
+    axis.legend(named.values(), named, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure

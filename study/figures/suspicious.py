@@ -92,8 +92,10 @@ def _read(record: Record) -> tuple[np.ndarray, np.ndarray] | None:
         sample = record.load()
         return sample.image, sample.labels
     except StudyError:
+        if record.read_image is None or not record.files:
+            return None
         try:
-            pixels = record.load_image()
+            pixels = record.read_image()  # which there may be without labels
         except StudyError:
             return None
         return pixels, np.zeros(pixels.shape[:-1], np.int32)

@@ -136,15 +136,17 @@ def test_images_that_should_be_looked_at(tmp_path):
     file = tmp_path / "masks" / "1.png"
     masks = f"{file} lies wholly under other masks: remove it, or the one above it"
     settled = Record("s", lambda: (np.eye(4)[..., None], ROWS), (file,), settled=lambda: [masks])
-    broken = Record("x", lambda: (ROWS, ROWS), (file,), fault=f"{file} is gone: add it")
+    broken = Record("x", lambda: (ROWS, ROWS), (file,), fault=f"{file} has no labels in {tmp_path}/labels: add it")
+    unequal = Record("u", lambda: (ROWS[:, :2, None], ROWS), (file,))
     tiny = np.array([[1, 1, 1], [0, 0, 2], [3, 0, 2]], np.int32)
-    train = [_record("t", np.arange(9), tiny), _record("sound", np.arange(16) * 2, ROWS), settled, broken]
+    train = [_record("t", np.arange(9), tiny), _record("sound", np.arange(16) * 2, ROWS), settled, broken, unequal]
     train += [_record("c", np.full((4, 4), 7), ROWS)]
     train += [_record(name, np.arange(16), ROWS) for name in "ab"] + [_record("rgb", np.arange(48), ROWS)]
     found = _suspicious(_report(train, val=(), test=()))
     assert found == {
         "s": "1.png lies wholly under other masks",
-        "x": "1.png is gone",
+        "x": "1.png has no labels in labels",
+        "u": "the image has 4 x 2 px but the labels have 4 x 4 px",
         "c": "the value 7 at every pixel",
         "a": "same pixels as b (train)",
         "b": "same pixels as a (train)",

@@ -1,4 +1,5 @@
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,3 +144,11 @@ def test_volumes_are_drawn(tmp_path):
     report = check(open_dataset(Data(name="neurites", planes=4, side=32)))
     assert [file.stem for file in draw_data_set(report, tmp_path)][:4] == [*NAMES[:4]]
     assert object_size_figure(report).axes[0].get_xlabel() == "size of an object, voxels"
+
+
+def test_an_image_without_labels_is_shown():
+    image = np.arange(600, dtype=np.uint16).reshape(20, 30, 1)
+    there = Record("a", lambda: (image, image), (Path("a.png"),), "a.png has no labels: add them", lambda: image)
+    gone = Record("b", lambda: (image, image), (), "b is nowhere: add it", lambda: image)
+    figure = suspicious_figure(report_of([there, gone]))
+    assert [axis.get_images()[0].get_array().std() > 0 for axis in figure.axes[:2]] == [True, False]

@@ -164,12 +164,15 @@ def _dataset_of_labels(file: Path) -> str:
 
 
 def _datasets(file: Path) -> dict[str, tuple[int, str]]:
-    """Datasets of an HDF5 file: name -> number of dimensions and kind of its type, as numpy's."""
+    """Datasets of an HDF5 file: name -> number of dimensions and kind of its type, as numpy's.
+
+    A last dimension of one channel, as ilastik writes it, does not count.
+    """
     found: dict[str, tuple[int, str]] = {}
 
     def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = item.ndim, item.dtype.kind
+            found[name] = item.ndim - (item.ndim == 3 and item.shape[-1] == 1), item.dtype.kind
 
     with reading_hdf5(file) as opened:
         opened.visititems(note)

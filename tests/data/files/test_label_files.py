@@ -182,6 +182,11 @@ def test_the_dataset_of_labels_in_a_file_of_one_image(tmp_path, datasets, value)
     assert (find_labels(tmp_path, records("cell1")).read(sample("cell1")) == value).all()
 
 
+def test_labels_with_a_dimension_for_the_channel(tmp_path):
+    write_hdf5(tmp_path / "cell1.h5", exported_data=np.full((2, 3, 1), 5))  # as ilastik writes them
+    assert (find_labels(tmp_path, records("cell1")).read(sample("cell1")) == np.full((2, 3), 5)).all()
+
+
 @pytest.mark.parametrize(
     ("datasets", "words"),
     [
