@@ -44,6 +44,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # it prints the whole traceback of what it raises again, and a command tells in a sentence
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def quiet_dask() -> None:

@@ -182,8 +182,8 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
             if tracking.is_gone(error):  # nothing can be ended in it; the next launch finds their process dead
                 raise
             for parent in (question.parent for question in questions if question.parent and not question.ended):
-                parent.end_children("KILLED", "the launch was stopped")
-                parent.end("KILLED", "the launch was stopped")
+                parent.end_children("KILLED", tracking.STOPPED)
+                parent.end("KILLED", tracking.STOPPED)
             raise
 
 
@@ -226,6 +226,8 @@ def _execute_jobs(
                 postponed.append(trainings[i])
                 time_left.finished(i, whole=False)
                 continue
+            if isinstance(outcomes, tracking.StoreGoneError) and not how.elsewhere:  # the others cannot go on either
+                raise outcomes
             of_jobs = _outcome_per_job(outcomes, tasks[i])
             left = time_left.finished(i, whole=not all(isinstance(outcome, Failure) for outcome in of_jobs))
             for item, outcome in zip(trainings[i], of_jobs, strict=True):

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from study import allotment
 from study.data.files.microscopy import Part
-from study.data.files.names import printable
+from study.data.files.names import in_cell, printable
 from study.deploy.assignment import Found, Job, TooLargeError, Wanted, predict_by
 from study.deploy.exports import COCO, CocoImage, coco_images
 from study.deploy.images import Planes, read_planes
@@ -256,7 +256,7 @@ class _Work:
     def _summary(self, job: Job, labels: list[np.ndarray]) -> _Summary:
         image = printable(job.file.name)
         return _Summary(
-            tables_of(image, labels) if self.wanted.table else None,
+            tables_of(in_cell(image), labels) if self.wanted.table else None,
             coco_images(image, labels) if COCO in self.wanted.also else None,
         )
 
