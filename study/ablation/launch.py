@@ -104,7 +104,8 @@ def run_ablations(
     answered = {question.ablation.name: question.finished_launch() for question in planned}
     questions = [question for question in planned if answered[question.ablation.name] is None]
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
-        tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
+        what = "1 run of a process that was killed is" if ended == 1 else f"{ended} runs of killed processes are"
+        tqdm.write(f"{what} marked KILLED")
     known = ResultLookup(job for question in questions for job in question.jobs)
     trainings = _by_training(questions)
     finished = [training for training in trainings if all(item.job in known for item in training)]

@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 import mlflow
 from mlflow import MlflowClient
@@ -30,8 +30,7 @@ _SQLITE = {  # what SQLite says of its file, and what fixes that
     "file is not a database": _DAMAGED,
     "database is locked": "end the program that holds it, and launch again to go on",
 }
-_Given = ParamSpec("_Given")
-_Result = TypeVar("_Result")
+_Log = TypeVar("_Log", bound=Callable[..., None])
 
 
 class StoreGoneError(StudyError):
@@ -100,13 +99,13 @@ def status_after(error: BaseException) -> str:
     return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
 
 
-def _told(log: Callable[Concatenate[FileClient, str, _Given], _Result]):
+def _told(log: _Log) -> _Log:
     """Let a method that writes a file of a run raise a WriteError where it cannot."""
 
     @functools.wraps(log)
-    def told(client: FileClient, run_id: str, *given: _Given.args, **named: _Given.kwargs) -> _Result:
+    def told(client: MlflowClient, run_id: str, *given: Any, **named: Any) -> None:
         try:
-            return log(client, run_id, *given, **named)
+            log(client, run_id, *given, **named)
         except OSError as error:
             if error.errno is None and not isinstance(error, shutil.Error):  # the answer of a server
                 raise
@@ -116,7 +115,7 @@ def _told(log: Callable[Concatenate[FileClient, str, _Given], _Result]):
                 f"{reason_in_words(error)}; free disk space or rights, then launch again to go on"
             ) from error
 
-    return told
+    return cast(_Log, told)
 
 
 class FileClient(MlflowClient):
