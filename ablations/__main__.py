@@ -184,6 +184,7 @@ def _make_pages(parent_ids: Sequence[str]) -> int:
     """Make the reports of a launch; the number of those that have failed. The launch itself is over and kept."""
     from reports.build.making import make_reports
 
+    click.echo("making the pages of tables and figures …")
     try:
         return make_reports((), ",".join(parent_ids), "", {}, REPORTS)
     except Exception as error:

@@ -272,7 +272,7 @@ def _score_or_reason(outcome: Result | Failure) -> str:
     if isinstance(outcome, Failure):
         return f"FAILED: {outcome.reason}"
     score = headline(outcome.table)
-    return f"{score.label} {outcome.table[score.key].mean():{score.form}}"
+    return f"test {score.label} {outcome.table[score.key].mean():{score.form}}"
 
 
 def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str:

@@ -28,8 +28,8 @@ def save_program(file: Path, network: nn.Module, settings: Settings, channels: i
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch.export, on its own internals
         program = torch.export.export(stacked, (torch.zeros(2, channels, *sides),), dynamic_shapes=(any_size,))
-    _forget_places(program.graph_module)
-    torch.export.save(program, file)
+        _forget_places(program.graph_module)
+        torch.export.save(program, file)
 
 
 def _forget_places(program: torch.fx.GraphModule) -> None:

@@ -158,6 +158,8 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     """
     trained = training.network(run)
     run.progress = "trained; searching thresholds, scoring"
+    if job.parent_id is None:  # that of a launch tells it for all its runs
+        tqdm.write("the network is there; searching thresholds, scoring …")
     holds_network = not trained.holder
     last_step = _log_training(job, trained, run) if holds_network else _name_holder(trained, run)
     maps = training.maps("val", trained, run)

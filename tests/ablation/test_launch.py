@@ -176,7 +176,7 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
     out = capsys.readouterr().out
     assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
     assert "2 trainings to do, 2 at a time on cpu: about" in out
-    assert "U-Net, depth 1, seed 0: SBD 0." in out
+    assert "U-Net, depth 1, seed 0: test SBD 0." in out
     assert f"U-Net, depth 2, seed 0: FAILED: {FAULT}" in out
 
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
