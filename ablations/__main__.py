@@ -188,8 +188,9 @@ def _make_pages(parent_ids: Sequence[str]) -> int:
     try:
         return make_reports((), ",".join(parent_ids), "", {}, REPORTS)
     except Exception as error:
-        words = fault_in_words(error) or f"\n{traceback.format_exc()}".rstrip()
-        click.echo(f"Error: no reports are made: {words}", err=True)
+        words = fault_in_words(error)
+        told = f" {words}" if words else f"\n{traceback.format_exc().rstrip()}"
+        click.echo(f"Error: no reports are made:{told}", err=True)
     return 1
 
 
