@@ -34,7 +34,7 @@ from study.tracking.commit import code_state
 from study.tracking.faults import FileClient, reason_of, status_after
 from study.tracking.given import point_from, source_of
 from study.tracking.heartbeat import heartbeat_tags, send_heartbeats
-from study.tracking.store import store_lock
+from study.tracking.store import few_retries, store_lock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -297,8 +297,9 @@ def _ended_by_faults(run: TrackedRun, end: Callable[[str], None]) -> Iterator[No
     try:
         yield
     except BaseException as error:
-        with suppress(Exception):  # what is at fault may be the store
-            run.set_tags({"failure": reason_of(error)[:5000]})
-        with suppress(Exception):
-            end(status_after(error))
+        with few_retries():  # what is at fault may be the store
+            with suppress(Exception):
+                run.set_tags({"failure": reason_of(error)[:5000]})
+            with suppress(Exception):
+                end(status_after(error))
         raise

@@ -52,7 +52,7 @@ def connect() -> str:
     store = _with_home(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE)
     use_store(store)
     try:
-        with _few_retries(), store_lock():
+        with few_retries(), store_lock():
             _prepare_file(store)
             experiment = _experiment(MlflowClient())
         if is_local_uri(experiment.artifact_location):
@@ -90,7 +90,7 @@ def _prepare_folder(experiment: Experiment, folder: Path) -> None:
 
 
 @contextmanager
-def _few_retries() -> Iterator[None]:
+def few_retries() -> Iterator[None]:
     """Let a server that is not there be told within seconds; later MLflow waits two minutes for one that comes back."""
     name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
     if name in os.environ:
@@ -100,7 +100,7 @@ def _few_retries() -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[name]
+        os.environ.pop(name, None)
 
 
 def _what_is_wrong(error: Exception) -> str:
