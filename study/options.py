@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ import click
 from study.data.sets.opening import DATASETS
 from study.errors import StudyError, unknown_name
 from study.files import full_disk_in_words
+from study.process import take_any_text
 from study.profiles import PROFILES
 from study.systems import PRESETS
 
@@ -143,8 +143,7 @@ def exits(command: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args, **kwargs) -> None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a file's name may be no text
+        take_any_text()
         try:
             failed = command(*args, **kwargs)
         except Exception as error:

@@ -100,7 +100,7 @@ def few_retries() -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.pop(name, None)
+        del os.environ[name]
 
 
 def _what_is_wrong(error: Exception) -> str:
