@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ablations import ALL, WORDS_OF_ALL, asked_by
-from ablations._listed import listed_questions
+from ablations._listed import listed_questions, wrapped
 from study.errors import StudyError
-from study.options import Commands, executor_options, exits, reuse_option, settings_options
+from study.options import Commands, executor_options, exits, fault_in_words, reuse_option, settings_options
 from study.profiles import Layer, Resolved, layers_of, resolve
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Questions(Commands):
             asked = ", ".join(one.name for one in listed_questions().values() if one.order_in_all is not None)
             return _command_of(name, f"Ask {WORDS_OF_ALL}: {asked}.", f"Ask {WORDS_OF_ALL}.")
         if (listed := listed_questions().get(name)) is not None:
-            return _command_of(name, listed.help().replace("\n\n", "\n\n\b\n"), listed.line)
+            return _command_of(name, listed.help(), listed.line)
         try:
             (ablation,) = asked_by(name)
         except StudyError as error:
@@ -62,10 +62,23 @@ class Questions(Commands):
         return _command_of(name, ablation.question)
 
 
-def _command_of(name: str, words: str, line: str | None = None) -> click.Command:
+class Question(click.Command):
+    """The command that asks a question; its help has lines, where click knows paragraphs alone."""
+
+    def format_help_text(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the lines of the help, none of them longer than the terminal is wide."""
+        for paragraph in (self.help or "").split("\n\n"):
+            formatter.write_paragraph()
+            with formatter.indentation():
+                for line in paragraph.split("\n"):
+                    for part in wrapped(line, formatter.width - formatter.current_indent):
+                        formatter.write(f"{'':{formatter.current_indent}}{part}\n")
+
+
+def _command_of(name: str, words: str, line: str | None = None) -> Question:
     assert run_question.callback is not None
     asked = partial(run_question.callback, name)
-    return click.Command(name, params=run_question.params, callback=asked, help=words, short_help=line)
+    return Question(name, params=run_question.params, callback=asked, help=words, short_help=line)
 
 
 @click.command(cls=Questions, options_metavar="", subcommand_metavar="NAME [OPTIONS]")
@@ -171,12 +184,13 @@ def _make_pages(parent_ids: Sequence[str]) -> int:
     """Make the reports of a launch; the number of those that have failed. The launch itself is over and kept."""
     from reports.build.making import make_reports
 
+    click.echo("making the pages of tables and figures …")
     try:
         return make_reports((), ",".join(parent_ids), "", {}, REPORTS)
-    except StudyError as error:
-        click.echo(f"Error: no reports are made: {error}", err=True)
-    except Exception:
-        click.echo(f"Error: no reports are made:\n{traceback.format_exc()}", err=True, nl=False)
+    except Exception as error:
+        words = fault_in_words(error)
+        told = f" {words}" if words else f"\n{traceback.format_exc().rstrip()}"
+        click.echo(f"Error: no reports are made:{told}", err=True)
     return 1
 
 

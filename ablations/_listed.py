@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import itertools
 import pkgutil
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 import ablations
 from study.config import in_words
 
+_JOINT = "\N{NO-BREAK SPACE}"  # where a line is not broken
 _ANSWERING = "study.ablation"  # what is not imported: `Ablation` comes from there
 
 
@@ -57,11 +60,12 @@ class ListedQuestion:
         return len(trained)
 
     def help(self) -> str:
-        """The page of `--help`: the question, what is varied, the control, and the cost."""
+        """The page of `--help`: the question, what is varied, the control, and the cost; see `wrapped`."""
         runs, trainings = len(self.variants()), self.trainings()
         lines = [f"{name}: {', '.join(map(in_words, values))}" for name, values in self.varied.items()]
         lines += [f"and {_settings_in_words(variant)}" for variant in self.extra_variants]
-        parts = [self.about.strip() or self.question, _paragraph("Varied:", lines)]
+        about = re.sub(r"(?<!\n)\n(?!\n|\w+:)", " ", self.about.strip())  # what goes on in a further line
+        parts = [about or self.question, _paragraph("Varied:", lines)]
         parts.append(_paragraph("Control, which all others are compared with:", [_settings_in_words(self.control)]))
         for words, settings in (("Fixed:", self.fixed), ("Unless options say otherwise:", self.defaults)):
             if settings:
@@ -74,6 +78,24 @@ class ListedQuestion:
             )
         )
         return "\n\n".join(parts)
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """A line of `ListedQuestion.help` in lines of a terminal, below each other; a command can be copied from them."""
+    head = re.match(r" *(\w+: +)?", line)[0]  # type: ignore[index]
+    words = " ".join(line[len(head) :].split())
+    is_command = words.startswith("mlflow run ")
+    kept_together = re.sub(r"(?<= -\w) ", _JOINT, words).replace(" = ", f"{_JOINT}={_JOINT}")
+    found = textwrap.wrap(
+        kept_together,
+        width - 2 * is_command,
+        initial_indent=head,
+        subsequent_indent=" " * (len(head) + 2 * head.isspace()),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    lines = [part.replace(_JOINT, " ") for part in found]
+    return [f"{part} \\" for part in lines[:-1]] + lines[-1:] if is_command else lines
 
 
 def _paragraph(words: str, lines: list[str]) -> str:

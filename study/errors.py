@@ -5,7 +5,8 @@ import re
 import textwrap
 from collections.abc import Iterable
 
-_LINE = 100  # characters; a longer list of names goes on in further lines
+_LINE = 100  # characters; a longer list of names goes on in further lines,
+_WIDTH = 78  # of so many
 
 
 class StudyError(Exception):
@@ -36,7 +37,7 @@ def listed(names: Iterable[str]) -> str:
         return text
     indent = "  "
     lines = textwrap.wrap(
-        text, _LINE, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
     return "\n".join(["these:", *lines])
 

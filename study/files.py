@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
+import re
+import shutil
 import struct
 import tempfile
 import zipfile
@@ -42,7 +45,7 @@ class WriteError(StudyError):
 
 def cannot_write(path: Path, error: Exception) -> WriteError:
     """The error that `path` cannot be written, because of `error`."""
-    return WriteError(f"cannot write {path}: {_reason(error)}; free disk space or rights, then start again")
+    return WriteError(f"cannot write {path}: {reason_in_words(error)}; free disk space or rights, then start again")
 
 
 def no_temporary_file(need: str, size: int, error: OSError) -> StudyError:
@@ -53,9 +56,19 @@ def no_temporary_file(need: str, size: int, error: OSError) -> StudyError:
     )
 
 
-def _reason(error: Exception) -> str:
-    """What an error says, in one line."""
+def reason_in_words(error: Exception) -> str:
+    """What an error says, in one line; of a folder that could not be copied, what is said of the first file."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        return re.sub(r"^\[Errno \d+\] ", "", str(error.args[0][0][-1]))
     return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
+
+
+def full_disk_in_words(error: BaseException) -> str:
+    """A sentence on an error that comes from a full disk, wherever that is; empty for all other errors."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ""
+    place = error.filename2 or error.filename
+    return f"the disk is full{f', at {place}' if place else ''} ({error.strerror}): free space on it, then start again"
 
 
 def given_path(path: str | Path) -> Path:
@@ -121,5 +134,5 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise WriteError(
-            f"cannot write into {folder}: {_reason(error)}; give another folder, or free disk space or rights"
+            f"cannot write into {folder}: {reason_in_words(error)}; give another folder, or free disk space or rights"
         ) from error

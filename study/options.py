@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ import click
 
 from study.data.sets.opening import DATASETS
 from study.errors import StudyError, unknown_name
+from study.files import full_disk_in_words
+from study.process import take_any_text
 from study.profiles import PROFILES
 from study.systems import PRESETS
 
@@ -128,16 +131,30 @@ def _tell_given_run(fault: str) -> None:
         tell_given_run(fault)
 
 
+def fault_in_words(error: Exception) -> str:
+    """What a user can fix: a StudyError, a store that has gone away, a full disk; empty for errors of ours."""
+    if isinstance(error, StudyError):
+        return str(error)
+    if "mlflow" in sys.modules:
+        from study.tracking import gone_in_words
+
+        return gone_in_words(error) or full_disk_in_words(error)
+    return full_disk_in_words(error)
+
+
 def exits(command: Callable[..., int | None]) -> Callable[..., None]:
-    """Let a command end with status 1 where it gives a number of failures, and a StudyError with its sentence."""
+    """Let a command end with status 1 where it gives a number of failures, or with the sentence of `fault_in_words`."""
 
     @functools.wraps(command)
     def run(*args, **kwargs) -> None:
+        take_any_text()
         try:
             failed = command(*args, **kwargs)
-        except StudyError as error:
-            _tell_given_run(str(error))
-            raise click.ClickException(str(error)) from None
+        except Exception as error:
+            if not (words := fault_in_words(error)):
+                raise
+            _tell_given_run(words)
+            raise click.ClickException(words) from None
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             raise SystemExit(130) from None

@@ -6,8 +6,10 @@ it. Torch, which takes seconds to import, is imported where it is needed: a proc
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,6 +46,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # it prints the whole traceback of what it raises again, and a command tells in a sentence
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def quiet_dask() -> None:
@@ -52,6 +56,12 @@ def quiet_dask() -> None:
     It sets its own levels when it is imported: call this afterwards.
     """
     logging.getLogger("distributed").setLevel(logging.ERROR)
+
+
+def take_any_text() -> None:
+    """Let standard output take what standard error takes: names of files may be no text."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def take_given_run() -> str | None:

@@ -39,5 +39,5 @@ def test_many_names_stand_below_the_sentence_in_lines_that_can_be_read():
     sentence, *lines = str(unknown_name("setting", "setting-07", names)).splitlines()
     assert sentence.startswith("unknown setting 'setting-07', did you mean group.setting-07 or ")
     assert sentence.endswith("? Choose one of these:")
-    assert all(line.startswith("  ") and len(line) <= 100 for line in lines)
+    assert all(line.startswith("  ") and len(line) <= 79 for line in lines)
     assert " ".join(line.strip() for line in lines) == ", ".join(names)

@@ -1,22 +1,27 @@
+import errno
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import numpy as np
 import pytest
 import torch
 import yaml
 from click.testing import CliRunner
 from PIL import Image
+from sqlalchemy.exc import OperationalError
 
 import study
 from ablations.__main__ import main as ablations_main
 from reports.cli import main as reports_main
 from study.ablation.launch import LaunchResult
 from study.cli import main as study_main
+from study.options import exits
 
 SMALL = "network.base_width=1,network.depth=1,training.steps=1,training.threads=1"
 TINY = f"network.name=unet,{SMALL}"
@@ -293,6 +298,44 @@ def test_the_run_of_mlflow_run_says_why_it_fails(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", given)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
     assert_told(train("--dataset", "leafs"), "unknown data set 'leafs'")
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full (No space left on device): free space"),
+        (
+            OperationalError("SELECT 1", {}, sqlite3.OperationalError("disk I/O error")),
+            "any more (disk I/O error): free",
+        ),
+        (OperationalError("SELECT 1", {}, Exception("server closed the connection")), "has gone away ("),
+    ],
+)
+def test_a_disk_and_a_store_at_fault_are_told_by_every_command(error, words, monkeypatch):
+    def fail(*_, **__):
+        error.__cause__ = getattr(error, "orig", None)
+        raise error
+
+    for module in ("runs.commands.train_one", "runs.commands.evaluate_run"):
+        monkeypatch.setattr(f"study.{module}", fail)
+    assert_told(train(), words)
+    assert_told((study_main, ["evaluate", "--run_id", "x"]), words)
+
+
+def test_errors_of_ours_keep_their_traceback(monkeypatch):
+    monkeypatch.setattr("study.runs.commands.train_one", lambda *_, **__: 1 / 0)
+    assert isinstance(outcome_of(train()).exception, ZeroDivisionError)
+
+
+def test_names_of_files_that_are_no_text_are_told():
+    @click.command()
+    @exits
+    def command():
+        click.echo("labels in latin\udce9")
+
+    found = CliRunner().invoke(command)
+    assert (found.exit_code, found.stdout) == (0, "labels in latin\\udce9\n")
 
 
 def test_stopping_by_the_keyboard(monkeypatch):

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -100,6 +101,24 @@ def test_a_shell_completes_commands_questions_and_values(words, offered):
     asked = {"_PIXEL_EMBEDDING_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
     ended = CliRunner().invoke(main, prog_name="pixel-embedding", env=asked)
     assert ended.stdout.splitlines() == [f"plain,{name}" for name in offered]
+
+
+def pages(command, words=()):
+    """The words of a command, and of all below it."""
+    yield words
+    for name in command.list_commands(None) if isinstance(command, click.Group) else ():
+        yield from pages(command.get_command(None, name), (*words, name))
+
+
+@pytest.mark.parametrize("columns", [80, 110])
+def test_no_line_of_the_help_is_longer_than_the_terminal_or_cut(columns):
+    found = list(pages(main))
+    assert ("ablate", "lambda") in found
+    for words in found:
+        ended = CliRunner().invoke(main, [*words, "--help"], terminal_width=columns)
+        assert ended.exit_code == 0
+        assert all(len(line) <= columns for line in ended.stdout.splitlines()), words
+        assert "..." not in ended.stdout.replace("[ARGS]...", "").replace("[NAME]...", ""), words
 
 
 def test_a_process_of_its_own(tmp_path):

@@ -104,7 +104,8 @@ def run_ablations(
     answered = {question.ablation.name: question.finished_launch() for question in planned}
     questions = [question for question in planned if answered[question.ablation.name] is None]
     if not plan_only and (ended := tracking.end_abandoned(experiment)):
-        tqdm.write(f"{ended} runs of processes that were killed are marked KILLED")
+        what = "1 run of a process that was killed is" if ended == 1 else f"{ended} runs of killed processes are"
+        tqdm.write(f"{what} marked KILLED")
     known = ResultLookup(job for question in questions for job in question.jobs)
     trainings = _by_training(questions)
     finished = [training for training in trainings if all(item.job in known for item in training)]
@@ -182,8 +183,8 @@ def _parents(questions: Sequence[Question], experiment: str, dataset: Dataset, d
             if tracking.is_gone(error):  # nothing can be ended in it; the next launch finds their process dead
                 raise
             for parent in (question.parent for question in questions if question.parent and not question.ended):
-                parent.end_children("KILLED", "the launch was stopped")
-                parent.end("KILLED", "the launch was stopped")
+                parent.end_children("KILLED", tracking.STOPPED)
+                parent.end("KILLED", tracking.STOPPED)
             raise
 
 
@@ -226,6 +227,8 @@ def _execute_jobs(
                 postponed.append(trainings[i])
                 time_left.finished(i, whole=False)
                 continue
+            if isinstance(outcomes, tracking.StoreGoneError) and not how.elsewhere:  # the others cannot go on either
+                raise outcomes
             of_jobs = _outcome_per_job(outcomes, tasks[i])
             left = time_left.finished(i, whole=not all(isinstance(outcome, Failure) for outcome in of_jobs))
             for item, outcome in zip(trainings[i], of_jobs, strict=True):
@@ -269,7 +272,7 @@ def _score_or_reason(outcome: Result | Failure) -> str:
     if isinstance(outcome, Failure):
         return f"FAILED: {outcome.reason}"
     score = headline(outcome.table)
-    return f"{score.label} {outcome.table[score.key].mean():{score.form}}"
+    return f"test {score.label} {outcome.table[score.key].mean():{score.form}}"
 
 
 def _where_to_look(question: Question, dataset: Dataset, experiment: str) -> str:

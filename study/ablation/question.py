@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -108,10 +107,13 @@ class Question:
                 about = (self.caption, self.note, dataset, self.where, self.origin)
                 self.said = log_answer(parent, self.ablation, self.results, *about)
             except Exception as error:
+                if tracking.is_gone(error):
+                    raise
                 self.unanswered = True
                 reasons.append(f"the answer cannot be logged: {tracking.reason_of(error)}")
-                tqdm.write(f"{self.ablation.name}: FAILED: {reasons[-1]}; artifact failure.txt of run {parent.run_id}")
-                parent.log_text(traceback.format_exc(), "failure.txt")
+                parent.keep_traceback(error)
+                kept = f"; artifact failure.txt of run {parent.run_id}" if tracking.traceback_is_kept(error) else ""
+                tqdm.write(f"{self.ablation.name}: FAILED: {reasons[-1]}{kept}")
         counts = {"runs/finished": float(len(self.results)), "runs/failed": float(len(self.failures))}
         parent.log_metrics(Point(0, counts))
         parent.end_children("FAILED", "the worker process died")

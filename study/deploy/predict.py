@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from study import allotment
 from study.data.files.microscopy import Part
-from study.data.files.names import printable
+from study.data.files.names import in_cell, printable
 from study.deploy.assignment import Found, Job, Kind, TooLargeError, Wanted, predict_by
 from study.deploy.exports import COCO, CocoImage, coco_images
 from study.deploy.images import Planes, read_planes
@@ -262,7 +262,7 @@ class _Work:
         image, ids = printable(job.file.name), [set(pd.unique(plane.ravel()).tolist()) - {0} for plane in labels]
         return _Summary(
             len(set.union(*ids)) if self.model.volumes else sum(map(len, ids)),
-            tables_of(image, labels, planes.images) if planes is not None and self.wanted.table else None,
+            tables_of(in_cell(image), labels, planes.images) if planes is not None and self.wanted.table else None,
             coco_images(image, labels) if COCO in self.wanted.also else None,
         )
 

@@ -28,7 +28,16 @@ def save_program(file: Path, network: nn.Module, settings: Settings, channels: i
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch.export, on its own internals
         program = torch.export.export(stacked, (torch.zeros(2, channels, *sides),), dynamic_shapes=(any_size,))
+        _forget_places(program.graph_module)
         torch.export.save(program, file)
+
+
+def _forget_places(program: torch.fx.GraphModule) -> None:
+    """Leave out the lines of code that each operation comes from: their files are those of this machine."""
+    for module in program.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
 
 
 class _Stacked(nn.Module):

@@ -89,7 +89,7 @@ def best_run(ablation: str) -> StoredRun:
         known = {launch.tags.get("ablation", "") for launch in launches}
         raise StudyError(
             f"no launch of ablation {ablation!r} in {tracking.current_store()}: "
-            f"there are {', '.join(sorted(known)) or 'none'}"
+            f"there are {', '.join(sorted(known)) or 'none: start one by python -m ablations NAME'}"
         )
     finished = [run for run in tracking.children_of(newest) if run.state == "FINISHED"]
     by = headline({name for run in finished for name in run.metrics}, "val/")

@@ -75,8 +75,7 @@ def train_one(settings: Settings, *, reuse: bool = True) -> str:
     (outcome,) = outcomes
     if isinstance(outcome, Failure):
         raise StudyError(outcome.reason)
-    tqdm.write(in_words(outcome.table, "test"))
-    tqdm.write(tracking.how_to_open(outcome.run_id))
+    tqdm.write(_found(outcome.table, "test", outcome.run_id))
     return outcome.run_id
 
 
@@ -129,7 +128,7 @@ def evaluate_run(
     tqdm.write(note)
     with _own_run(experiment, name, note, tags, settings) as run:
         table = score(run)
-    tqdm.write(f"{in_words(table, split)}\n{tracking.how_to_open(run.run_id)}")
+    tqdm.write(_found(table, split, run.run_id))
 
 
 _Score = Callable[[TrackedRun], pd.DataFrame]  # scores a split and logs that to a run; gives the table
@@ -208,7 +207,13 @@ def search_run(run_id: str, objectives: Sequence[str], changes: dict[str, str]) 
             )
     changed = {k: v for k, v in tuned.flat().items() if v != settings.flat()[k]}
     tqdm.write(f"best thresholds: {', '.join(f'{k}={v:g}' for k, v in changed.items()) or 'those of the run'}")
-    tqdm.write(f"{in_words(table, 'test')}\n{tracking.how_to_open(run.run_id)}")
+    tqdm.write(_found(table, "test", run.run_id))
+
+
+def _found(table: pd.DataFrame, split: str, run_id: str) -> str:
+    """What a command ends with: the scores of a split, and where to look at the run."""
+    scores = in_words(table, split) if len(table) else f"the data set has no {split} images: nothing is scored"
+    return f"{scores}\n{tracking.how_to_open(run_id)}"
 
 
 @contextmanager
@@ -219,8 +224,8 @@ def _own_run(
     dataset, digest = opened(settings.data), data_digest(settings.data)
     tags = tags | {"dataset": dataset.name, "seed": str(settings.seed), **origin_tags(settings)}
     run = tracking.start_run(experiment, name, note, tags, settings, varied)
-    log_dataset(run, dataset, digest, settings.data.root)
     with tracking.working_on(run):
+        log_dataset(run, dataset, digest, settings.data.root)
         yield run
 
 

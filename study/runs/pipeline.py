@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -40,9 +39,8 @@ from study.tracking import Point, TrackedRun
 from study.training.loop import number_of_steps, train
 from study.tuning import paper_thresholds
 
-_KEPT = "its traceback is kept"  # note of an error
 
-
+@tracking.told_if_gone()
 def run_task(task: Task) -> list[Result | Failure] | Postponed:
     """Make the runs of a task: train once where no network is there yet, score each.
 
@@ -54,7 +52,8 @@ def run_task(task: Task) -> list[Result | Failure] | Postponed:
     Raises
     ------
     StudyError
-        If this process runs other code than the launch, whose files have been edited since it began.
+        If this process runs other code than the launch, whose files have been edited since it began; a StoreGoneError
+        if the store has gone away, or its disk is full, where no other run could go on.
     """
     if task.jobs[0].code != code_digest():
         raise StudyError(
@@ -88,8 +87,7 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
             if own is not None:
                 return _result(job, own, own, *tracking.read_scores(own, "test"))
         source, scores = training.finished_run(job)
-        run = start(job)
-        with tracking.working_on(run), _traceback_kept(run):
+        with _working_on(job) as run:
             if scores is not None:
                 tracking.copy_run(source, run)
                 _describe(run, job, scores[0])
@@ -98,10 +96,10 @@ def _outcome(job: Job, training: _Training) -> Result | Failure:
             _describe(run, job, scored[0])
         training.finished[job.digest] = run.run_id
         return _result(job, run.run_id, run.run_id, *scored)
-    except StudyError as error:
-        return Failure(job.planned, str(error))
     except Exception as error:
-        where = "; its artifact failure.txt tells where" if _KEPT in getattr(error, "__notes__", ()) else ""
+        if tracking.is_gone(error):
+            raise
+        where = "; its artifact failure.txt tells where" if tracking.traceback_is_kept(error) else ""
         return Failure(job.planned, f"{tracking.reason_of(error)}{where}")
 
 
@@ -113,20 +111,20 @@ def _describe(run: TrackedRun, job: Job, table: pd.DataFrame) -> None:
 
 
 @contextmanager
-def _traceback_kept(run: TrackedRun) -> Iterator[None]:
-    """Log where an error that the user cannot fix has come from; a note on the error says if it could be logged."""
-    try:
-        yield
-    except StudyError:
-        raise
-    except Exception as error:
-        with suppress(Exception):  # where the disk is full, or the store away, it cannot
-            run.log_text(traceback.format_exc(), "failure.txt")
-            error.add_note(_KEPT)
-        raise
+def _working_on(job: Job) -> Iterator[TrackedRun]:
+    """Start the run of a job in the store, and work on it."""
+    run = _start(job)
+    with tracking.working_on(run):
+        try:
+            settings = job.planned.settings.data
+            log_dataset(run, opened(settings), job.data_digest, settings.root)
+            yield run
+        except Exception as error:
+            run.keep_traceback(error)
+            raise
 
 
-def start(job: Job) -> TrackedRun:
+def _start(job: Job) -> TrackedRun:
     """The run of a job in the store."""
     settings, dataset = job.planned.settings, opened(job.planned.settings.data)
     tags = {"seed": settings.seed, "digest": job.digest, "training_digest": job.training_digest}
@@ -137,9 +135,7 @@ def start(job: Job) -> TrackedRun:
     tags |= {f"{tracking.ASKED}{name}": value for name, value in job.planned.asked.items()}
     tags |= {"dataset": dataset.name, **origin_tags(settings), **job.tags}
     planned = job.planned
-    run = tracking.start_run(job.experiment_id, planned.name, job.note, tags, settings, planned.variant, job.parent_id)
-    log_dataset(run, dataset, job.data_digest, settings.data.root)
-    return run
+    return tracking.start_run(job.experiment_id, planned.name, job.note, tags, settings, planned.variant, job.parent_id)
 
 
 def log_dataset(run: TrackedRun, dataset: Dataset, digest: str, root: str) -> None:
@@ -163,6 +159,8 @@ def _score(job: Job, training: _Training, run: TrackedRun) -> tuple[pd.DataFrame
     """
     trained = training.network(run)
     run.progress = "trained; searching thresholds, scoring"
+    if job.parent_id is None:  # that of a launch tells it for all its runs
+        tqdm.write("the network is there; searching thresholds, scoring …")
     holds_network = not trained.holder
     last_step = _log_training(job, trained, run) if holds_network else _name_holder(trained, run)
     maps = training.maps("val", trained, run)

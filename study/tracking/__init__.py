@@ -5,6 +5,7 @@ from study.tracking.claims import claim, is_claimed
 from study.tracking.commit import commit_in_words
 from study.tracking.durations import run_seconds
 from study.tracking.experiment_note import describe_experiment
+from study.tracking.faults import STOPPED, StoreGoneError, gone_in_words, is_gone, reason_of, told_if_gone
 from study.tracking.given import name_given_run, tell_given_run
 from study.tracking.heartbeat import end_abandoned, send_heartbeats
 from study.tracking.lookup import (
@@ -49,8 +50,8 @@ from study.tracking.run import (
     Point,
     TrackedRun,
     picture_key,
-    reason_of,
     start_run,
+    traceback_is_kept,
     tuned_settings,
     working_on,
 )
@@ -59,9 +60,7 @@ from study.tracking.store import (
     connect,
     current_store,
     how_to_open,
-    is_gone,
     page_of_run,
     share_view,
-    told_if_gone,
     use_store,
 )

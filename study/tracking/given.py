@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from study.data.files.names import printable
 from study.errors import StudyError
 from study.process import take_given_run
 from study.tracking.store import connect
@@ -18,7 +19,7 @@ _OF_PROJECT = ("mlflow.project.", "mlflow.source.", "mlflow.git")  # begins of t
 def name_given_run(name: str, note: str) -> None:
     """Name and describe it, where there is one, and take it."""
     if (given := take_given_run()) is not None:
-        _describe(given, name, note)
+        _describe(given, printable(name), printable(note))
 
 
 def tell_given_run(fault: str) -> None:
@@ -27,7 +28,7 @@ def tell_given_run(fault: str) -> None:
         return
     with suppress(StudyError, MlflowException):
         connect()
-        tags = {"failure": fault[:5000], "mlflow.note.content": fault}
+        tags = {"failure": printable(fault)[:5000], "mlflow.note.content": printable(fault)}
         MlflowClient().log_batch(given, tags=[RunTag(name, value) for name, value in tags.items()])
 
 

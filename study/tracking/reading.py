@@ -143,11 +143,12 @@ def _read(run: Run) -> StoredRun:
 
 
 def stored_settings(run_id: str) -> dict:
-    """The settings of a run: dotted name -> value; empty where it keeps none."""
+    """The settings of a run: dotted name -> value; empty where it keeps none that can be read."""
     try:
-        return read_json(run_id, SETTINGS)
-    except (MlflowException, OSError):
+        found = read_json(run_id, SETTINGS)
+    except (MlflowException, OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def split_sizes(run_id: str) -> dict[str, int]:

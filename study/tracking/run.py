@@ -7,8 +7,9 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,15 @@ from torch import nn
 
 from study.config import in_words
 from study.errors import StudyError
+from study.files import full_disk_in_words
 from study.metrics import kind_of
 from study.process import take_given_run
 from study.settings import Settings
 from study.tracking.commit import code_state
+from study.tracking.faults import FileClient, reason_of, status_after
 from study.tracking.given import point_from, source_of
 from study.tracking.heartbeat import heartbeat_tags, send_heartbeats
-from study.tracking.store import store_lock
+from study.tracking.store import few_retries, store_lock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +45,7 @@ HOLDS_NETWORK = "holds_network"  # tag
 ASKED = "asked."  # begin of the tags with settings that were asked for as `auto`
 ENVIRONMENT, TRAINED_IN = "environment", "trained_in"  # tags: device and libraries, those of the training if others
 SUPERSEDED = "superseded"  # tag of a run whose worker was lost, and whose work another run of the launch does
+_KEPT = "its traceback is kept"  # note of an error
 TUNED = "tuned."  # begin of the tags with the settings that a search has found
 _REFUSED = re.compile(r"[^\w\-./ ]", flags=re.ASCII)  # in keys of pictures, by MLflow
 
@@ -75,7 +79,7 @@ class TrackedRun:
 
     def __init__(self, run_id: str):
         self.run_id, self.progress = run_id, ""
-        self.client = MlflowClient()
+        self.client = FileClient()
 
     def set_tags(self, tags: dict[str, Any]) -> None:
         """Set tags; values become text."""
@@ -162,6 +166,14 @@ class TrackedRun:
             torch.save({"channels": channels, "weights": weights}, file)
             self.client.log_artifact(self.run_id, str(file), str(Path(NETWORK).parent))
         self.set_tags({HOLDS_NETWORK: True})
+
+    def keep_traceback(self, error: Exception) -> None:
+        """Log where an error that the user cannot fix has come from, as failure.txt; see `traceback_is_kept`."""
+        if isinstance(error, StudyError) or full_disk_in_words(error):
+            return
+        with suppress(Exception):  # where the store is away, it cannot
+            self.log_text("".join(traceback.format_exception(error)), "failure.txt")
+            error.add_note(_KEPT)
 
     def end(self, status: str, reason: str = "") -> None:
         """Mark the run FINISHED, FAILED or KILLED, with the reason as a tag."""
@@ -256,12 +268,18 @@ def start_run(
         if given is not None:
             params = given.data.params
             point_from(given, run.run_id, name, experiment_id)
-    if settings is not None:
-        flat = settings.flat()
-        params = params | {name: in_words(flat[name]) for name in (*varied, "seed")}
-        run.client.log_dict(run.run_id, flat, SETTINGS)
-    run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
+    with _ended_by_faults(run, run.end):
+        if settings is not None:
+            flat = settings.flat()
+            params = params | {name: in_words(flat[name]) for name in (*varied, "seed")}
+            run.client.log_dict(run.run_id, flat, SETTINGS)
+        run.client.log_batch(run.run_id, params=[Param(name, value) for name, value in params.items()])
     return run
+
+
+def traceback_is_kept(error: Exception) -> bool:
+    """Whether failure.txt of a run tells where an error has come from."""
+    return _KEPT in getattr(error, "__notes__", ())
 
 
 @contextmanager
@@ -270,19 +288,27 @@ def working_on(run: TrackedRun) -> Iterator[None]:
 
     Those of a CPU are of the whole machine, which other runs share, and the page shows them above all scores.
 
-    The run ends as FINISHED, or as FAILED with the reason as a tag where an exception leaves the block.
+    The run ends as FINISHED, or, where an exception leaves the block, with the reason as a tag as FAILED, or as KILLED
+    if it was stopped from outside.
     """
-    with (
-        mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=torch.cuda.is_available()),
-        send_heartbeats(run),
-    ):
-        try:
+    mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=torch.cuda.is_available())
+    with _ended_by_faults(run, mlflow.end_run):
+        with send_heartbeats(run):
             yield
-        except BaseException as error:
-            run.set_tags({"failure": reason_of(error)[:5000]})
-            raise
+        if "failure" in run.client.get_run(run.run_id).data.tags:  # it was taken for dead, as after a long sleep
+            run.client.delete_tag(run.run_id, "failure")
+    mlflow.end_run()
 
 
-def reason_of(error: BaseException) -> str:
-    """Why a run failed, in a sentence."""
-    return str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
+@contextmanager
+def _ended_by_faults(run: TrackedRun, end: Callable[[str], None]) -> Iterator[None]:
+    """End a run with its reason where an exception leaves the block, and the store takes it."""
+    try:
+        yield
+    except BaseException as error:
+        with few_retries():  # what is at fault may be the store
+            with suppress(Exception):
+                run.set_tags({"failure": reason_of(error)[:5000]})
+            with suppress(Exception):
+                end(status_after(error))
+        raise

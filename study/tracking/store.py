@@ -19,18 +19,17 @@ from mlflow.store.db.utils import _get_latest_schema_revision
 from mlflow.tracking.default_experiment import DEFAULT_EXPERIMENT_ID
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
-from requests import exceptions as http
 from sqlalchemy.engine import make_url
 from tqdm import tqdm
 
 from study.errors import StudyError, first_line
 from study.files import WriteError, check_writable
 from study.process import quiet_libraries
+from study.tracking.faults import is_gone, refusal_of_file
 from study.tracking.moved import follow
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
 DEFAULT_EXPERIMENT = "pixel-embeddings"
-_REFUSALS = ("database or disk is full", "disk I/O error", "attempt to write a readonly database")  # of SQLite
 
 
 def connect() -> str:
@@ -53,7 +52,7 @@ def connect() -> str:
     store = _with_home(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE)
     use_store(store)
     try:
-        with _few_retries(), store_lock():
+        with few_retries(), store_lock():
             _prepare_file(store)
             experiment = _experiment(MlflowClient())
         if is_local_uri(experiment.artifact_location):
@@ -91,7 +90,7 @@ def _prepare_folder(experiment: Experiment, folder: Path) -> None:
 
 
 @contextmanager
-def _few_retries() -> Iterator[None]:
+def few_retries() -> Iterator[None]:
     """Let a server that is not there be told within seconds; later MLflow waits two minutes for one that comes back."""
     name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
     if name in os.environ:
@@ -104,53 +103,9 @@ def _few_retries() -> Iterator[None]:
         del os.environ[name]
 
 
-@contextmanager
-def told_if_gone() -> Iterator[None]:
-    """Tell in a sentence that the store has gone away while it was in use, and how to go on."""
-    try:
-        yield
-    except Exception as error:  # SQLAlchemy raises its own
-        if isinstance(error, StudyError) or not is_gone(error):
-            raise
-        if full := _refusal_of_disk(error):
-            raise StudyError(
-                f"cannot write to the MLflow store {current_store()} ({full}): free disk space or rights, and launch "
-                "again to go on"
-            ) from error
-        raise StudyError(
-            f"the MLflow store {current_store()} has gone away ({first_line(error)}): start it again, and launch again "
-            "to go on"
-        ) from error
-
-
-def is_gone(error: BaseException) -> bool:
-    """Whether an error is that a store does not answer any more, or that its disk takes nothing any more."""
-    if _refusal_of_disk(error):
-        return True
-    for cause in _causes(error):
-        silent = isinstance(cause, http.ConnectionError | http.Timeout)
-        if silent and not isinstance(cause, http.SSLError | http.ProxyError):  # for which there was an answer
-            return True
-    return False
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those that it came from."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _refusal_of_disk(error: BaseException) -> str:
-    """What SQLite says where the disk is full, or may not be written; empty for all other errors."""
-    told = [str(cause) for cause in _causes(error) if isinstance(cause, sqlite3.OperationalError)]
-    return next((words for words in told if words in _REFUSALS), "")
-
-
 def _what_is_wrong(error: Exception) -> str:
     """Why a store cannot be used, and what fixes that."""
-    if is_gone(error) and not _refusal_of_disk(error):
+    if is_gone(error) and not refusal_of_file(error):
         return f"does not answer ({first_line(error)}): start the server, or correct MLFLOW_TRACKING_URI"
     if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
         return (

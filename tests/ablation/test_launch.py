@@ -1,6 +1,8 @@
+import errno
 import io
 import json
 import re
+import sqlite3
 from dataclasses import replace
 
 import mlflow
@@ -8,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from study import tracking
 from study.ablation import launch, question
@@ -172,7 +176,7 @@ def test_processes_of_a_pool_one_of_which_fails(store, cells, monkeypatch, capsy
     out = capsys.readouterr().out
     assert "2 runs of 2 distinct trainings; 0 runs occur more than once, 0 are known from before; 2 trainings to" in out
     assert "2 trainings to do, 2 at a time on cpu: about" in out
-    assert "U-Net, depth 1, seed 0: SBD 0." in out
+    assert "U-Net, depth 1, seed 0: test SBD 0." in out
     assert f"U-Net, depth 2, seed 0: FAILED: {FAULT}" in out
 
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
@@ -322,6 +326,40 @@ def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):
     parents, children = runs_in(store)
     assert [parent.info.status for parent in parents] == ["KILLED"] * 2
     assert {parent.data.tags["failure"] for parent in parents} == {"the launch was stopped"}
+    assert [run.info.status for run in children] == ["KILLED"]
+
+
+def test_a_disk_without_room_for_the_files_of_runs(store, trained, monkeypatch, capsys):
+    """Runs that cannot be begun say why, and none of them that its worker has died."""
+    log = LocalArtifactRepository.log_artifact
+
+    def full(repository, file, *place):
+        if "settings.json" not in str(file):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        log(repository, file, *place)
+
+    monkeypatch.setattr(LocalArtifactRepository, "log_artifact", full)
+    assert run_ablations([SOUND], variant_of(tiny()), [0], INLINE).failed == 2
+    monkeypatch.setattr(LocalArtifactRepository, "log_artifact", lambda *_: full(None, ""))
+    assert run_ablations([SOUND], variant_of(tiny()), [0], INLINE).failed == 2
+    parents, children = runs_in(store)
+    assert {run.info.status for run in (*parents, *children)} == {"FAILED"}
+    assert len(children) == 4
+    for run in (*parents, *children):
+        assert "No space left on device; free disk space or rights, then launch again" in run.data.tags["failure"]
+    assert "failure.txt" not in capsys.readouterr().out
+
+
+def test_a_store_without_room_ends_a_launch(store, trained, monkeypatch):
+    """No other run could be logged; the next launch finds the process of this one dead."""
+
+    def full(*_):
+        raise MlflowException("60 lines") from sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(tracking.TrackedRun, "log_metrics", full)
+    with pytest.raises(tracking.StoreGoneError, match=r"\(database or disk is full\): free disk space or rights, and"):
+        run_ablations([SOUND], variant_of(tiny()), [0], INLINE)
+    _, children = runs_in(store)
     assert [run.info.status for run in children] == ["FAILED"]
 
 

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from ablations import ALL, asked_by, find_questions
 from ablations.__main__ import main
-from ablations._listed import ListedQuestion, listed_questions
+from ablations._listed import ListedQuestion, listed_questions, wrapped
 from study.ablation.design import plan
 from study.networks import CONCAT_LAYERS
 from study.profiles import layers_of, resolve
@@ -71,12 +71,36 @@ def test_the_help_of_a_question_tells_what_is_varied_the_control_and_the_cost():
 
 
 def test_runs_that_share_a_training_are_told():
-    assert "    8 runs of 2 trainings for each seed; runs that differ in their clustering alone share one." in (
-        told("clustering").splitlines()
+    assert "8 runs of 2 trainings for each seed; runs that differ in their clustering alone share one." in (
+        flowing(told("clustering"))
     )
     assert "    and system = discriminative, clustering.method = mean-shift" in told("loss").splitlines()
     assert "    loss.similarity = absolute" in told("constraints").splitlines()  # fixed
     assert "    data.name = synthetic-cells" in told("constraints").splitlines()
+
+
+def test_a_line_is_wrapped_below_its_words():
+    assert wrapped("Expected: the first, and then the second", 22) == [
+        "Expected: the first,",
+        "          and then the",
+        "          second",
+    ]
+    assert wrapped("    network.depth: 1, 2, 3, 4", 24) == ["    network.depth: 1, 2,", "      3, 4"]
+    assert wrapped("  loss.inter_weight = 1, network.depth = 2", 28) == [
+        "  loss.inter_weight = 1,",
+        "    network.depth = 2",
+    ]
+    assert wrapped("", 20) == []
+
+
+def test_a_command_can_be_copied_from_the_help():
+    """Bash joins what a backslash has parted."""
+    line = "Run:      mlflow run . -e ablate_pea_adaptive -P dataset=cvppp2017 -P data_root=/data -P set=a=1"
+    lines = wrapped(line, 50)
+    assert len(lines) == 3
+    assert all(len(part) <= 50 and part.endswith(" \\") for part in lines[:-1])
+    joined = "\n".join(lines).removeprefix("Run:").replace("\\\n", "")
+    assert joined.split() == line.removeprefix("Run:").split()
 
 
 def test_the_help_of_all_names_its_questions():

@@ -1,3 +1,4 @@
+import os
 import threading
 import time
 from pathlib import Path
@@ -117,6 +118,17 @@ def test_ids_in_the_table_are_those_of_the_labels(folder):
     pixels = tifffile.imread(folder / "out" / "a.tif")
     assert objects["label"].to_list() == list(np.unique(pixels[pixels > 0])) == [70000, 140000]
     assert objects["area_px"].to_list() == [6, 9]
+
+
+@pytest.mark.parametrize("name", [b"latin\xe9.png", b"=1+1.png"])
+def test_a_name_that_is_no_text_or_a_formula(folder, name):
+    file = Path(os.fsdecode(bytes(folder) + b"/" + name))
+    Image.fromarray(TWO).save(file)
+    assert predict(Threshold(), folder, folder / "out", table=True, also="coco") == 0
+    assert (folder / "out" / file.name).exists()
+    (listed,) = pd.read_csv(folder / "out" / "counts.csv")["image"]
+    assert listed == {b"latin\xe9.png": "latin\ufffd.png", b"=1+1.png": "./=1+1.png"}[name]
+    assert set(pd.read_csv(folder / "out" / "objects.csv")["image"]) == {listed}
 
 
 def test_a_second_call_goes_on_where_the_first_was_stopped(three, capsys):

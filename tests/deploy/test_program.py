@@ -1,6 +1,10 @@
+import zipfile
+from pathlib import Path
+
 import pytest
 import torch
 
+import study
 from study.deploy.program import save_program
 from study.settings import Settings
 from tests.networks.built import build
@@ -36,3 +40,13 @@ def test_saving_leaves_the_network_as_it_is(tmp_path):
     assert network.training
     assert not frozen.training
     assert {name: (id(weight), weight.data_ptr()) for name, weight in network.named_parameters()} == before
+
+
+def test_no_place_of_this_machine_is_in_the_file(tmp_path):
+    settings = Settings().with_({"network.base_width": 2, "network.depth": 1})
+    save_program(tmp_path / "p.pt2", build(1, settings), settings, 1)
+    with zipfile.ZipFile(tmp_path / "p.pt2") as archive:
+        content = [archive.read(name) for name in archive.namelist()]
+    assert any(b"torch.ops.aten.conv2d" in part for part in content)  # it can be read here
+    for place in (Path(study.__file__).parents[1], Path(torch.__file__).parent):
+        assert not any(str(place).encode() in part for part in content)

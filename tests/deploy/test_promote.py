@@ -5,6 +5,7 @@ import pytest
 import torch
 from mlflow.artifacts import download_artifacts
 
+import study
 from study.code_digest import SCORING, code_digest, digest_of
 from study.deploy.program import PROGRAM
 from study.deploy.promote import best_run, load_model, promote
@@ -94,6 +95,11 @@ def test_a_model_carries_its_code_and_packages(asked):
     code = folder / "code" / "study"
     assert digest_of(SCORING, code) == code_digest().scoring
     assert not list(code.rglob("__pycache__"))
+    files = [
+        file for file in folder.rglob("*") if file.is_file() and file.name != "MLmodel"
+    ]  # MLflow's, with its store
+    here = str(Path(study.__file__).parents[1]).encode()
+    assert [file for file in files if here in file.read_bytes()] == []
 
 
 def test_a_model_finds_the_test_labels_of_its_run(asked):

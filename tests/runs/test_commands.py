@@ -242,6 +242,14 @@ def test_a_training_needs_training_images(store, tmp_path, write_folder):
     assert store.search_runs([connect()]) == []
 
 
+@pytest.mark.usefixtures("store")
+def test_a_training_without_test_images_says_so(tmp_path, write_folder, capsys):
+    root = write_folder(tmp_path / "cells")
+    (root / "index.csv").write_text("image,split\ncell0,train\ncell1,val\n")
+    train_one(tiny().with_({"data.name": "folder", "data.root": str(root)}))
+    assert "the data set has no test images: nothing is scored" in capsys.readouterr().out.splitlines()
+
+
 def test_threads_are_shared(monkeypatch):
     monkeypatch.setattr("study.allotment.cores", lambda: 8)
     own = load_settings(profile="smoke")

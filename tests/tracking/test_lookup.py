@@ -26,6 +26,7 @@ from study.tracking import (
     read_scores,
     run_with_network,
     start_run,
+    stored_settings,
     working_on,
 )
 from tests.networks.built import build
@@ -133,6 +134,13 @@ def test_a_network_that_is_not_where_its_run_says_is_told(store):
     run = start_run(connect(), "run", "", {"holds_network": True})
     with pytest.raises(StudyError, match=rf"the settings of run {run.run_id}: .*/settings\.json is missing"):
         load_run(run.run_id)
+    for damaged in ("{", "[1]"):
+        run.log_text(damaged, "settings.json")
+        with pytest.raises(
+            StudyError, match=rf"cannot read the settings of run {run.run_id}, .*: it is damaged or lost"
+        ):
+            load_run(run.run_id)
+        assert stored_settings(run.run_id) == {}
     run.client.log_dict(run.run_id, Settings().flat(), "settings.json")
     with pytest.raises(StudyError, match=rf"network that run {run.run_id} keeps: .*/network/weights\.pt is missing"):
         load_run(run.run_id)

@@ -109,9 +109,29 @@ def test_how_a_run_ends(store):
         ("FINISHED", None),
         ("FAILED", "fix this"),
         ("FAILED", "ValueError: odd"),
-        ("FAILED", "KeyboardInterrupt: "),
+        ("KILLED", "the launch was stopped"),
     ]
     assert mlflow.active_run() is None
+
+
+def test_a_run_that_was_taken_for_dead_ends_well_all_the_same(run, store):
+    """As one of a machine that has slept, which another launch has marked."""
+    with working_on(run):
+        run.end("KILLED", "its process was killed")
+    found = store.get_run(run.run_id)
+    assert (found.info.status, "failure" in found.data.tags) == ("FINISHED", False)
+
+
+@pytest.mark.parametrize(("error", "status"), [(StudyError("fix this"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
+def test_a_run_that_cannot_be_begun_is_ended(error, status, store, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("study.tracking.faults.FileClient.log_dict", fail)
+    with pytest.raises(type(error)):
+        start_run(connect(), "run", "", {}, Settings())
+    (found,) = store.search_runs([connect()])
+    assert (found.info.status, found.data.tags["failure"]) == (status, str(error) or "the launch was stopped")
 
 
 def test_a_long_reason_is_cut(run, store):

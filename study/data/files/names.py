@@ -22,6 +22,11 @@ def printable(name: str) -> str:
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
+def in_cell(name: str) -> str:
+    """A name for a cell of a table: what begins as a formula would, spreadsheets read as one; `./` is no other file."""
+    return f"./{name}" if name.startswith(("=", "+", "-", "@")) else name
+
+
 def stem_of(path: Path) -> str:
     """The name of a file without its ending, in one Unicode form: ``cell`` of cell.png and of cell.ome.tif."""
     return composed(path.stem).removesuffix(".ome")

@@ -1,7 +1,7 @@
 import unicodedata
 from pathlib import Path
 
-from study.data.files.names import composed, in_words, path_from, printable, stem_of
+from study.data.files.names import composed, in_cell, in_words, path_from, printable, stem_of
 
 
 def test_stems():
@@ -27,3 +27,9 @@ def test_what_a_folder_holds(tmp_path):
 def test_names_that_are_no_text_can_be_written():
     assert printable("latin\udce9.png") == "latin\ufffd.png"
     assert printable("ü.png") == "ü.png"
+
+
+def test_names_that_a_spreadsheet_would_compute():
+    assert [in_cell(name) for name in ("=cmd|x.png", "-5um.tif", "+1.png", "@a.png", "a=b.png")] == [
+        *("./=cmd|x.png", "./-5um.tif", "./+1.png", "./@a.png", "a=b.png"),
+    ]
