@@ -49,3 +49,9 @@ def _rows(data: str, results: Mapping[tuple[int, str], Sequence[Result]]) -> Ite
 def keeps_sign(values: Sequence[float]) -> bool:
     """Whether all differences have the same sign."""
     return len({*np.sign(values)}) == 1
+
+
+def changing_signs(frame: pd.DataFrame) -> set[tuple[str, str]]:
+    """The data sets and claims of a `control_frame` whose comparison changes its sign."""
+    groups = frame.groupby(["data", "claim"])["value"]
+    return {(str(data), str(claim)) for (data, claim), values in groups if not keeps_sign(values.tolist())}

@@ -44,7 +44,7 @@ def write_scores(tables: Iterable[pd.DataFrame], file: Path) -> None:
 
 def read_scores(file: Path) -> dict[tuple[int, str], list[Result]]:
     """The results in a file of `write_scores`, by times and question; measures of trainings are the last of each."""
-    whole = pd.read_csv(file, dtype={"image": str, "question": str, "variant": str}, float_precision="round_trip")
+    whole = pd.read_csv(file, dtype={"image": str, "question": str, "variant": str})
     questions = find_ablations()
     found: dict[tuple[int, str], list[Result]] = {}
     for (times, question, variant, seed, _), rows in _runs(whole):

@@ -34,11 +34,6 @@ class Judged:
         """The verdict on real images by the first score, see `word_of`."""
         return word_of(found[0].word for data, found in self.verdicts.items() if data in self.real)
 
-    @property
-    def depends_on_thresholds(self) -> bool:
-        """Whether tuned thresholds and the paper's give different verdicts on a data set."""
-        return any(len({verdict.word for verdict in found}) > 1 for found in self.verdicts.values())
-
 
 def word_of(words: Iterable[str]) -> str:
     """The verdict of several data sets, by the rule that a verdict has for the comparisons of a claim."""

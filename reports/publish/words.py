@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.publish.chosen import Chosen
-from reports.publish.control import SEED, keeps_sign
+from reports.publish.control import SEED, changing_signs, keeps_sign
 from reports.publish.scores import FILE
 from reports.publish.together import WORDS, Judged, counts, reasons
 from study import tracking
@@ -78,15 +78,16 @@ def _row(judged: Sequence[Judged], data: str) -> list[str]:
 
 def _claims(study: Study) -> list[str]:
     """A table for each paper: a row per claim and data set."""
-    parts = []
+    parts, changing = [], changing_signs(study.control)
     for paper in dict.fromkeys(one.claim.paper for one in study.judged):
-        rows = [row for one in study.judged if one.claim.paper == paper for row in _rows(one)]
+        rows = [row for one in study.judged if one.claim.paper == paper for row in _rows(one, changing)]
         titles = ("no.", "claim", "images", "found", "verdict", "by other scores")
         parts.append("\n".join([f"### {paper}", "", *markdown_table(titles, rows)]))
     return parts
 
 
-def _rows(one: Judged) -> list[list[str]]:
+def _rows(one: Judged, changing: set[tuple[str, str]]) -> list[list[str]]:
+    """A row per data set; `changing` are the data sets and claims whose sign another budget changes."""
     about = [one.claim.statement, one.claim.place, printed_of(one.claim)]
     head = [one.claim.key, "<br>".join(filter(None, about))]
     if why := reasons(one):
@@ -94,14 +95,19 @@ def _rows(one: Judged) -> list[list[str]]:
     rows = []
     for data, (first, *others) in one.verdicts.items():
         found = first.reason if not first.found else "<br>".join([f"{score_label(first.score)}:", *lines_of(first)])
-        rows.append([*head, data, found, f"**{first.word}**", "<br>".join(map(_in_short, others))])
+        word = f"**{first.word}**" + "<br>sign changes with the budget" * ((data, one.claim.key) in changing)
+        rows.append([*head, data, found, word, "<br>".join(_in_short(other, first) for other in others)])
         head = ["", ""]
     return rows
 
 
-def _in_short(verdict: Verdict) -> str:
-    which = "paper's thresholds" if verdict.score.endswith(PAPER_THRESHOLDS) else score_label(verdict.score)
-    return f"{which}: {verdict.word} ({lines_of(verdict)[0]})" if verdict.found else f"{which}: {verdict.word}"
+def _in_short(other: Verdict, first: Verdict) -> str:
+    """The verdict by another score than the first."""
+    by_paper = other.score.endswith(PAPER_THRESHOLDS)
+    which = "paper's thresholds" if by_paper else score_label(other.score)
+    depends = "; the verdict depends on the thresholds" if by_paper and other.word != first.word else ""
+    numbers = f" ({lines_of(other)[0]})" if other.found else ""
+    return f"{which}: {other.word}{numbers}{depends}"
 
 
 def _control(frame: pd.DataFrame) -> list[str]:
@@ -134,6 +140,8 @@ def _measured(one: Chosen) -> Iterable[str]:
     """What the launches of a data set are measured on, and which of its questions have none."""
     name = _named(one.row.data, one.row.times)
     by_words: dict[str, list[str]] = {}
+    if one.store:
+        tracking.use_store(one.store)
     for question, launch in one.launches.items():
         by_words.setdefault(launch.measured_on().removeprefix(f"{launch.dataset}, "), []).append(question)
     yield from (f"- {name}, {', '.join(questions)}: {words}" for words, questions in by_words.items())
@@ -171,7 +179,7 @@ def _files(study: Study) -> list[str]:
     made = (
         "This folder is written by `python -m reports study` from the launches in the experiments of "
         "[`ablations/study.csv`](../../ablations/study.csv), all but `protocol.md` and `remarks.md`; all numbers of "
-        f"the claims follow from the files of scores. Commit{'s' * (len(commits) != 1)} of the runs: {', '.join(commits)}."
+        f"the claims follow from the files of scores. The runs are of commit {', '.join(commits)}."
     )
     return ["## Tables, figures and scores", "\n".join(lines), made]
 
