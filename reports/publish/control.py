@@ -27,8 +27,9 @@ def control_frame(results: Mapping[str, Mapping[tuple[int, str], Sequence[Result
     """
     rows = [row for data, found in results.items() for row in _rows(data, found)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    several = frame.groupby(["data", "claim"])["times"].transform("nunique") > 1
-    return frame[several].sort_values(["data", "claim", "times"], kind="stable", ignore_index=True)
+    budgets = frame.groupby(["data", "claim"])["times"].nunique().to_dict()
+    several = [budgets[of] > 1 for of in zip(frame["data"], frame["claim"], strict=True)]
+    return frame.loc[several].sort_values(by=["data", "claim", "times"], kind="stable", ignore_index=True)
 
 
 def _rows(data: str, results: Mapping[tuple[int, str], Sequence[Result]]) -> Iterator[dict]:
@@ -53,5 +54,7 @@ def keeps_sign(values: Sequence[float]) -> bool:
 
 def changing_signs(frame: pd.DataFrame) -> set[tuple[str, str]]:
     """The data sets and claims of a `control_frame` whose comparison changes its sign."""
-    groups = frame.groupby(["data", "claim"])["value"]
-    return {(str(data), str(claim)) for (data, claim), values in groups if not keeps_sign(values.tolist())}
+    values: dict[tuple[str, str], list[float]] = {}
+    for data, claim, value in zip(frame["data"], frame["claim"], frame["value"], strict=True):
+        values.setdefault((data, claim), []).append(value)
+    return {of for of, found in values.items() if not keeps_sign(found)}

@@ -20,6 +20,7 @@ from study import tracking
 README = "README.md"
 _NO_PICTURES = "The terms of this data set do not allow to show its images here; the page of a launch has the figure."
 _INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
+_BETWEEN = re.compile(r"\S+ to \S+")
 _CLASSES = re.compile(r' (?:class|style)="[^"]*"')
 _LINK = re.compile(r"<code>[0-9a-f]{32}</code>")
 
@@ -33,8 +34,9 @@ def write_pages(chosen: Chosen, folder: Path) -> dict[str, str]:
         (folder / name).mkdir(parents=True)
         with nullcontext() if chosen.row.pictures else without_pictures(_NO_PICTURES):
             title, *parts = _shown(name, chosen.store, of_page, folder / name)
-        titles[name] = str(title).lstrip("# ")
-        text = "\n\n".join(map(str, [f"# {titles[name]}: {chosen.row.data}", *parts]))
+        titles[name] = title.lstrip("# ")
+        where = f"Written by `python -m reports study`. The launches call this data set `{chosen.row.dataset}`."
+        text = "\n\n".join([f"# {titles[name]}: {chosen.row.data}", where, *parts])
         (folder / name / README).write_text(_with_files(text, folder / name) + "\n", encoding="utf-8")
     return titles
 
@@ -67,9 +69,14 @@ def _value_of(source: str, namespace: dict[str, Any]) -> Any:
 
 def _as_markdown(block: Block) -> str:
     """HTML that a repository's page shows: it drops styles, and takes an empty line for the end of HTML."""
-    html = _INTERVAL.sub(r"<br><sub>\1</sub>", block.html)
+    html = _INTERVAL.sub(lambda found: f"<br><sub>{_unbroken(found[1])}</sub>", block.html)
     html = _CLASSES.sub("", _LINK.sub(lambda found: found[0][:14] + "…</code>", html))
     return re.sub(r"\n\s*\n", "\n", re.sub(r"<h2>(.*?)</h2>", r"\n<h2>\1</h2>", html)).strip()
+
+
+def _unbroken(text: str) -> str:
+    """An interval on one line; other small print stays as it is."""
+    return text.replace(" ", "&nbsp;") if _BETWEEN.fullmatch(text) else text
 
 
 def _with_files(text: str, folder: Path) -> str:

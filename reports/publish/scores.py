@@ -33,7 +33,7 @@ def _rows(result: Result, question: str, times: int, claimed: set[str]) -> pd.Da
     shown = {score.key for score in summary_scores(result.table)}
     scores = [column for column in result.table if column in shown | claimed]
     about = {"times": times, "question": question, "variant": variant_name(result.variant), "seed": result.seed}
-    return result.table[["image", *scores]].assign(**about)[[*_NAMES, *scores]]
+    return result.table.assign(**about).reindex(columns=[*_NAMES, *scores])
 
 
 def write_scores(tables: Iterable[pd.DataFrame], file: Path) -> None:

@@ -116,8 +116,9 @@ def _control(frame: pd.DataFrame) -> list[str]:
         return []
     times = sorted(frame["times"].unique())
     rows = []
-    for (data, _, comparison), found in frame.groupby(["data", "claim", "comparison"], sort=False):
+    for of, found in frame.groupby(["data", "comparison"], sort=False):
         values = dict(zip(found["times"], found["value"], strict=True))
+        data, comparison = of  # type: ignore[misc]
         cells = [f"{values[at]:+.3f}".replace("-", "−") if at in values else "" for at in times]
         rows.append([data, comparison, *cells, "stays" if keeps_sign(list(values.values())) else "**changes**"])
     titles = ("images", "difference in SBD", *(f"{at} × the steps" for at in times), "sign")
@@ -156,7 +157,8 @@ def _named(data: str, times: int) -> str:
 def _costs(study: Study) -> list[str]:
     frame = study.costs
     rows = []
-    for (data, times), found in frame.groupby(["data", "times"], sort=False):
+    for of, found in frame.groupby(["data", "times"], sort=False):
+        data, times = of  # type: ignore[misc]
         counted = [str(found[name].sum()) for name in ("runs", "trainings")]
         rows.append([_named(str(data), int(times)), *counted, f"{found['hours'].sum():.1f}"])
     total = [str(frame[name].sum()) for name in ("runs", "trainings")]

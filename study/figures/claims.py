@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -9,7 +10,8 @@ from matplotlib.figure import Figure
 
 from study.figures.style import COLOURS, WIDTH
 
-_ROW, _MARGIN = 0.22, 0.9  # inches
+_ROW, _MARGIN = 0.32, 0.9  # inches
+_LETTERS = 46  # of a line beside a row
 _APART = 0.22  # of the marks of two data sets in a row
 
 
@@ -38,9 +40,7 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
         axis.scatter(of_data["value"], at, c=inside, edgecolors=colour, s=18, zorder=3)
         axis.scatter([], [], color=colour, s=18, label=data)
     axis.axvline(0, color="0.3", lw=1)
-    axis.set(
-        yticks=list(places.values()), ylim=(-len(labels) + 0.4, 0.6), xlabel="difference, as the paper says: above 0"
-    )
-    axis.set_yticklabels(list(labels.values()))
-    axis.legend(loc="lower right", frameon=True)
+    axis.set(yticks=list(places.values()), ylim=(-len(labels) + 0.4, 0.6), xlabel="right of 0: as the paper says")
+    axis.set_yticklabels(["\n".join(textwrap.wrap(words, _LETTERS)) for words in labels.values()])
+    figure.legend(loc="outside upper right", ncols=len(sets), frameon=False)
     return figure

@@ -1,5 +1,7 @@
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from types import SimpleNamespace
 
 import numpy as np
@@ -147,6 +149,7 @@ def test_measures_of_trainings_are_rows_of_their_own(folder):
 def test_launches_of_a_data_set_must_lie_in_one_store(stores, tmp_path):
     with pytest.raises(StudyError, match="no launch in the experiments of the study"):
         choose([ABSENT], [f"sqlite:///{stores.first}"])
-    shutil.copy(stores.first, tmp_path / "copy.db")
+    with closing(sqlite3.connect(stores.first)) as base, closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        base.backup(copy)  # with what is not in its file yet
     with pytest.raises(StudyError, match="only one store for each data set"):
         choose([NUCLEI], [f"sqlite:///{stores.first}", f"sqlite:///{tmp_path}/copy.db"])
