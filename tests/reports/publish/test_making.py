@@ -18,7 +18,7 @@ from study.errors import StudyError
 
 NUCLEI = Row("nuclei", "Nuclei", True, True, 1, "clustering", "dsb2018", "", "", ("0", "1"))
 TWICE = Row("nuclei", "Nuclei", True, True, 2, "clustering", "dsb2018", "", "", ("0",))
-LEAVES = Row("leaves", "Leaves", True, False, 1, "lambda", "cvppp2017", "", "", ("0", "1"))
+LEAVES = Row("leaves", "Leaves", True, False, 1, "lambda", "cvppp2017", "", "", ("0",))
 ABSENT = Row("cells", "Cells", False, True, 1, "cells", "synthetic-cells", "", "", ("0",))
 ROWS = (NUCLEI, TWICE, LEAVES, ABSENT)
 
