@@ -40,7 +40,12 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
         axis.scatter(of_data["value"], at, c=inside, edgecolors=colour, s=18, zorder=3)
         axis.scatter([], [], color=colour, s=18, label=data)
     axis.axvline(0, color="0.3", lw=1)
-    axis.set(yticks=list(places.values()), ylim=(-len(labels) + 0.4, 0.6), xlabel="right of 0: as the paper says")
+    axis.set(
+        yticks=list(places.values()),
+        ylim=(-len(labels) + 0.4, 0.6),
+        xlabel="difference in score; right of 0: as the paper says",
+    )
     axis.set_yticklabels(["\n".join(textwrap.wrap(words, _LETTERS)) for words in labels.values()])
-    figure.legend(loc="outside upper right", ncols=len(sets), frameon=False)
+    if sets:
+        figure.legend(loc="outside upper right", ncols=len(sets), frameon=False)
     return figure
