@@ -1,7 +1,19 @@
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from reports.blocks.page import Block, Column, number, picture_block, remarks, table_block, with_interval
+from reports.blocks.page import (
+    Block,
+    Column,
+    figure_block,
+    number,
+    picture_block,
+    remarks,
+    table_block,
+    with_interval,
+    without_pictures,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +64,17 @@ def test_remarks_and_pictures():
     picture = picture_block(np.zeros((2, 3, 3), np.uint8), "black")
     assert (Block("<p>") + picture).html.startswith("<p>\n<figure><img")
     assert 'src="data:image/png;base64,' in picture.html
+
+
+def test_figures_that_show_images_can_be_withheld(tmp_path):
+    curve, images = Figure(), Figure()
+    curve.subplots().plot([0, 1])
+    images.subplots().imshow(np.zeros((2, 2)))
+    data = pd.DataFrame({"a": [1]})
+    with without_pictures("The terms forbid it."):
+        shown, withheld = (figure_block(tmp_path, n, f, "Words.", data) for n, f in (("a", curve), ("b", images)))
+    assert "<img" in shown.html
+    assert "<img" not in withheld.html
+    assert "The terms forbid it." in withheld.html
+    assert {file.stem for file in tmp_path.iterdir()} == {"a"}
+    assert "<img" in figure_block(tmp_path, "b", images, "Words.", data).html

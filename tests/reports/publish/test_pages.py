@@ -1,0 +1,26 @@
+from reports.blocks.page import Block
+from reports.publish.pages import _as_markdown, _value_of, _with_files
+
+
+def test_a_cell_has_the_value_of_its_last_line():
+    namespace = {"given": 2}
+    assert _value_of("double = 2 * given", namespace) is None
+    assert _value_of("more = double + 1\nmore + double", namespace) == 9
+
+
+def test_intervals_are_small_print_without_styles():
+    shown = _as_markdown(Block('<h2>A</h2>\n\n<td class="number">1.0 <span class="interval">0.9 to 1.1</span></td>'))
+    assert shown == "<h2>A</h2>\n<td>1.0<br><sub>0.9&nbsp;to&nbsp;1.1</sub></td>"
+    assert "Table&nbsp;1" not in _as_markdown(Block('<span class="interval">Table 1, printed</span>')).strip()
+
+
+def test_ids_of_runs_are_shortened():
+    assert _as_markdown(Block(f"<code>{'0123456789abcdef' * 2}</code>")) == "<code>01234567…</code>"
+
+
+def test_figures_are_files(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"picture")
+    (tmp_path / "a.pdf").write_bytes(b"the same")
+    text = _with_files('<img src="data:image/png;base64,cGljdHVyZQ==">', tmp_path)
+    assert text == '<img src="a.png">'
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
