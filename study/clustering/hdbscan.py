@@ -41,11 +41,13 @@ class Hdbscan(FittedClustering):
     # px of a 512 x 512 image, scaled to the area of others
     min_cluster_size: int = setting(100, low=1, search=(50, 300, 10), label="minimum cluster size, px")
 
-    def clusters(self, directions: np.ndarray, pixels: int) -> np.ndarray:
+    def fit_settings(self, count: int, pixels: int) -> tuple[int]:
+        share = len(sample(count)) / count
+        return (max(_MIN_CLUSTER, round(self.min_cluster_size * pixels / _PAPER_AREA * share)),)
+
+    def clusters(self, directions: np.ndarray, min_size: int) -> np.ndarray:
         sampled = sample(len(directions))
         fitted = directions[sampled]
-        share = len(fitted) / len(directions)
-        min_size = max(_MIN_CLUSTER, round(self.min_cluster_size * pixels / _PAPER_AREA * share))
         clusters = _dense_clusters(fitted, min_size)
         if clusters.max(initial=-1) < 0:
             return np.zeros(len(directions), np.int32)

@@ -35,9 +35,12 @@ class MeanShift(FittedClustering):
     # between unit embeddings
     bandwidth: float = setting(0.5, low=0.01, high=2, search=(0.3, 0.8, 0.02), label="bandwidth")
 
-    def clusters(self, directions: np.ndarray, pixels: int) -> np.ndarray:
+    def fit_settings(self, count: int, pixels: int) -> tuple[float]:
+        return (self.bandwidth,)
+
+    def clusters(self, directions: np.ndarray, bandwidth: float) -> np.ndarray:
         fitted = directions[sample(len(directions))]
-        modes = _modes(fitted, _populous(fitted, self.bandwidth), self.bandwidth)
+        modes = _modes(fitted, _populous(fitted, bandwidth), bandwidth)
         _, nearest = KDTree(modes).query(directions)
         return 1 + np.asarray(nearest)
 

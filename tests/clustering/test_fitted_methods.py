@@ -10,6 +10,11 @@ from tests.clustering.arrays import cluster
 SHIFT, DENSE = MeanShift(), Hdbscan(min_cluster_size=1)
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    sampling._clusters.cache.clear()
+
+
 def plane(degrees):
     """Directions in the plane."""
     radians = np.radians(degrees)
@@ -154,3 +159,23 @@ def test_few_pixels(method, pixels):
     foreground = np.arange(9)[None] < pixels
     labels = clustered(method, plane(np.zeros((1, 9))), foreground=foreground)
     np.testing.assert_array_equal(labels, foreground if method is SHIFT else np.zeros((1, 9)))
+
+
+@pytest.mark.parametrize(
+    ("method", "later", "other"),
+    [
+        (SHIFT, MeanShift(min_size=50, min_distance=0.3), MeanShift(bandwidth=0.3)),
+        (DENSE, Hdbscan(min_cluster_size=2, min_size=50), Hdbscan(min_cluster_size=5000)),
+    ],
+)
+def test_the_same_directions_are_clustered_once(method, later, other, halves, monkeypatch):
+    """For all settings that do not change their clusters; an Hdbscan has at least ten pixels in one."""
+    fitted, clusters = [], type(method).clusters
+    monkeypatch.setattr(type(method), "clusters", lambda *given: fitted.append(given[2:]) or clusters(*given))
+    embedding = noisy(halves, 0.1)
+    first = clustered(method, embedding)
+    np.testing.assert_array_equal(clustered(later, embedding.copy()), first)
+    assert len(fitted) == 1
+    clustered(other, embedding)
+    clustered(method, noisy(halves, 0.1, seed=1))
+    assert len(fitted) == 3
