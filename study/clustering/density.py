@@ -20,7 +20,7 @@ _RANKS = (32, 96, 320)  # neighbours are looked for up to one of these ranks at 
 _TREE_DIMS = 16  # beyond so many dimensions all pairs are compared, which is faster than a tree there
 _EQUAL = 1e-6  # directions closer than that are one
 _COMPARED = 2000  # directions, spread over all components, by which the gaps between components are measured
-_KEPT_IMAGES = 20  # some 10 MB each
+_KEPT_IMAGES = 40  # some 5 MB each
 
 
 class NeighbourGraph:

@@ -21,11 +21,11 @@ class MeanShift(FittedClustering):
     """Objects as components of the modes of the foreground's directions (clusterer of Wu et al. 2020, Table 2).
 
     A flat kernel of radius `bandwidth` climbs from directions in the 200 most populous cells of a grid as wide as the
-    radius, over at most 20 000 foreground pixels, sampled by a fixed seed: what scikit-learn's MeanShift does start by
+    radius, over at most 5000 foreground pixels, sampled by a fixed seed: what scikit-learn's MeanShift does start by
     start, all at once. Every foreground pixel then goes to the nearest mode. Local constraints let distant objects
     share a direction: they are separated as connected components.
 
-    Bounded for P foreground pixels and K <= 200 modes by O(20 000 E) time for each of the at most 200 x 300 steps and
+    Bounded for P foreground pixels and K <= 200 modes by O(5000 E) time for each of the at most 200 x 300 steps and
     O(P K E) for the assignment, and by O(P E) memory: under a second at 512 x 512 and E = 8.
     """
 

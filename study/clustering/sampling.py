@@ -13,7 +13,7 @@ from cachetools import LRUCache, cached
 from study.clustering.base import Clustering
 from study.clustering.connected import connected_components
 
-FITTED_PIXELS = 20_000  # at most so many pixels of an image are fitted: HDBSCAN's time goes with their square
+FITTED_PIXELS = 5000  # at most so many pixels of an image are fitted
 _SAMPLE_SEED = 0
 _KEPT_BYTES = 2**27  # of clusters: those of 16 images of 512 x 512 px, by 30 settings each
 
@@ -52,6 +52,11 @@ def _clusters(method: FittedClustering, directions: np.ndarray, settings: tuple[
     """The clusters of the last images by the last settings are kept, in the least bytes."""
     found = method.clusters(directions, *settings)
     return found.astype(np.min_scalar_type(found.max()))
+
+
+def sample_size(count: int) -> int:
+    """How many of so many pixels are fitted."""
+    return min(count, FITTED_PIXELS)
 
 
 def sample(count: int) -> np.ndarray:
