@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.spatial import KDTree
 
-from study.clustering.sampling import FittedClustering, sample
+from study.clustering.sampling import FittedClustering
 from study.config import setting
 
 _MAX_SEEDS = 200  # from which mean shift climbs
@@ -21,16 +21,17 @@ class MeanShift(FittedClustering):
     """Objects as components of the modes of the foreground's directions (clusterer of Wu et al. 2020, Table 2).
 
     A flat kernel of radius `bandwidth` climbs from directions in the 200 most populous cells of a grid as wide as the
-    radius, over at most 5000 foreground pixels, sampled by a fixed seed: what scikit-learn's MeanShift does start by
+    radius, over at most 20 000 foreground pixels, sampled by a fixed seed: what scikit-learn's MeanShift does start by
     start, all at once. Every foreground pixel then goes to the nearest mode. Local constraints let distant objects
     share a direction: they are separated as connected components.
 
-    Bounded for P foreground pixels and K <= 200 modes by O(5000 E) time for each of the at most 200 x 300 steps and
+    Bounded for P foreground pixels and K <= 200 modes by O(20 000 E) time for each of the at most 200 x 300 steps and
     O(P K E) for the assignment, and by O(P E) memory: under a second at 512 x 512 and E = 8.
     """
 
     key: ClassVar[str] = "mean-shift"
     metrics: ClassVar[tuple[str, ...]] = ("angle", "euclidean")
+    fitted_pixels: ClassVar[int] = 20_000  # with 5000 a small bandwidth finds modes of the noise
 
     # between unit embeddings
     bandwidth: float = setting(0.5, low=0.01, high=2, search=(0.3, 0.8, 0.02), label="bandwidth")
@@ -39,7 +40,7 @@ class MeanShift(FittedClustering):
         return (self.bandwidth,)
 
     def clusters(self, directions: np.ndarray, bandwidth: float) -> np.ndarray:
-        fitted = directions[sample(len(directions))]
+        fitted = directions[self.sample(len(directions))]
         modes = _modes(fitted, _populous(fitted, bandwidth), bandwidth)
         _, nearest = KDTree(modes).query(directions)
         return 1 + np.asarray(nearest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from cachetools import LRUCache, cached
@@ -13,14 +13,21 @@ from cachetools import LRUCache, cached
 from study.clustering.base import Clustering
 from study.clustering.connected import connected_components
 
-FITTED_PIXELS = 5000  # at most so many pixels of an image are fitted
 _SAMPLE_SEED = 0
 _KEPT_BYTES = 2**27  # of clusters: those of 16 images of 512 x 512 px, by 30 settings each
 
 
 @dataclass(frozen=True)
 class FittedClustering(Clustering):
-    """A method that clusters the directions of the foreground; objects are the connected components of clusters."""
+    """A method that clusters the directions of the foreground; objects are the connected components of clusters.
+
+    Attributes
+    ----------
+    fitted_pixels : int
+        At most so many pixels of an image are fitted; the others are assigned.
+    """
+
+    fitted_pixels: ClassVar[int]
 
     def cluster(self, objectness: np.ndarray, embedding: np.ndarray, foreground: np.ndarray, metric: str) -> np.ndarray:
         known = foreground & np.isfinite(embedding[..., 0])
@@ -42,6 +49,12 @@ class FittedClustering(Clustering):
         """Cluster of each of the directions (P, E), from 1, 0 = noise, by what `fit_settings` gives."""
         raise NotImplementedError
 
+    def sample(self, count: int) -> np.ndarray:
+        """Indices of the pixels to fit among so many."""
+        if count <= self.fitted_pixels:
+            return np.arange(count)
+        return np.random.default_rng(_SAMPLE_SEED).choice(count, self.fitted_pixels, replace=False)
+
 
 def _key(method: FittedClustering, directions: np.ndarray, settings: tuple[Any, ...]) -> tuple[Any, ...]:
     return hashlib.sha256(np.ascontiguousarray(directions)).digest(), directions.shape, method.key, settings
@@ -52,15 +65,3 @@ def _clusters(method: FittedClustering, directions: np.ndarray, settings: tuple[
     """The clusters of the last images by the last settings are kept, in the least bytes."""
     found = method.clusters(directions, *settings)
     return found.astype(np.min_scalar_type(found.max()))
-
-
-def sample_size(count: int) -> int:
-    """How many of so many pixels are fitted."""
-    return min(count, FITTED_PIXELS)
-
-
-def sample(count: int) -> np.ndarray:
-    """Indices of the pixels to fit."""
-    if count <= FITTED_PIXELS:
-        return np.arange(count)
-    return np.random.default_rng(_SAMPLE_SEED).choice(count, FITTED_PIXELS, replace=False)

@@ -83,7 +83,7 @@ def test_the_minimum_cluster_goes_with_the_area(size, objects):
 
 @pytest.mark.parametrize(("size", "objects"), [(60, 2), (200, 1)])
 def test_the_minimum_cluster_goes_with_the_share_of_fitted_pixels(size, objects, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", 128)
+    monkeypatch.setattr(Hdbscan, "fitted_pixels", 128)
     embedding = plane(np.zeros((512, 512)))
     embedding[0, :112] = plane(90.0)  # of them, about 28 are fitted
     foreground = np.zeros((512, 512), bool)
@@ -102,7 +102,7 @@ def test_distant_pixels_of_one_direction_are_two_objects(method):
 @pytest.mark.parametrize("noise", [0, 0.05, 0.15])
 @pytest.mark.parametrize("fitted", [20_000, 400])
 def test_noisy_directions(method, noise, fitted, halves, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", fitted)
+    monkeypatch.setattr(type(method), "fitted_pixels", fitted)
     labels = clustered(method, noisy(halves, noise))
     largest = 1 + np.argsort(-np.bincount(labels.ravel())[1:])[:2]
     for side in (0, 1):
@@ -113,7 +113,7 @@ def test_noisy_directions(method, noise, fitted, halves, monkeypatch):
 @pytest.mark.parametrize("method", [SHIFT, DENSE])
 @pytest.mark.parametrize("fitted", [20_000, 400])
 def test_one_noisy_object(method, fitted, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", fitted)
+    monkeypatch.setattr(type(method), "fitted_pixels", fitted)
     labels = clustered(method, noisy(np.zeros((40, 60), int), 0.1))
     assert (labels == 1).mean() > 0.85
 
@@ -140,7 +140,7 @@ def test_noise_of_hdbscan_may_lie_nearer_to_a_centre_than_its_cluster():
 
 @pytest.mark.parametrize("method", [SHIFT, DENSE])
 def test_pixels_that_are_not_fitted_join_equal_ones(method, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", 400)
+    monkeypatch.setattr(type(method), "fitted_pixels", 400)
     for seed in range(3):
         directions = np.linalg.qr(np.random.default_rng(seed).normal(size=(16, 16)))[0]
         labels = clustered(method, unit_embedding(np.repeat(directions, 75, axis=0)[None]))
@@ -148,7 +148,7 @@ def test_pixels_that_are_not_fitted_join_equal_ones(method, monkeypatch):
 
 
 def test_pixels_far_from_every_centre_are_noise(monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", 100)
+    monkeypatch.setattr(Hdbscan, "fitted_pixels", 100)
     embedding = plane([[0.0] * 200 + [225.0] * 3 + [90.0] * 200])
     assert clustered(DENSE, embedding).tolist() == [[1] * 200 + [0] * 3 + [2] * 200]
 
