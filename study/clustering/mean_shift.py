@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.spatial import KDTree
 
-from study.clustering.sampling import FittedClustering, sample
+from study.clustering.sampling import FittedClustering
 from study.config import setting
 
 _MAX_SEEDS = 200  # from which mean shift climbs
@@ -31,13 +31,17 @@ class MeanShift(FittedClustering):
 
     key: ClassVar[str] = "mean-shift"
     metrics: ClassVar[tuple[str, ...]] = ("angle", "euclidean")
+    fitted_pixels: ClassVar[int] = 20_000  # with 5000 a small bandwidth finds modes of the noise
 
     # between unit embeddings
     bandwidth: float = setting(0.5, low=0.01, high=2, search=(0.3, 0.8, 0.02), label="bandwidth")
 
-    def clusters(self, directions: np.ndarray, pixels: int) -> np.ndarray:
-        fitted = directions[sample(len(directions))]
-        modes = _modes(fitted, _populous(fitted, self.bandwidth), self.bandwidth)
+    def fit_settings(self, count: int, pixels: int) -> tuple[float]:
+        return (self.bandwidth,)
+
+    def clusters(self, directions: np.ndarray, bandwidth: float) -> np.ndarray:
+        fitted = directions[self.sample(len(directions))]
+        modes = _modes(fitted, _populous(fitted, bandwidth), bandwidth)
         _, nearest = KDTree(modes).query(directions)
         return 1 + np.asarray(nearest)
 

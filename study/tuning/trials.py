@@ -25,8 +25,9 @@ from study.errors import StudyError, unknown_name
 from study.maps import ImageMaps
 from study.segmentation import label_image
 from study.settings import Tuning
+from study.tuning.importance import importance_of
 from study.tuning.journal import open_journal
-from study.tuning.space import nearest, on_grid, space_of, starts
+from study.tuning.space import on_grid, space_of, starts
 
 # direction of the scores that can be searched for
 OBJECTIVES = {
@@ -64,7 +65,7 @@ class SearchResult:
         one objective, whether it is the best), `seconds`.
     importance : dict of str to float
         Share of the variance of the first objective that is due to each setting (fANOVA); empty where trials do not
-        differ.
+        differ. A trial that ended early counts by how much worse than the best it was on the images it had.
     """
 
     best: Clustering
@@ -113,7 +114,8 @@ def search(
     `clustering`, or the nearest within the ranges; then a tree-structured Parzen estimator proposes. With one
     objective, a trial ends early when a Wilcoxon test of its images against those of the best trial says that it will
     not win (p < 0.1), and at last the best values are tried with one setting at a time changed by 15 % of its range:
-    the sensitivity around the optimum. Where one of these is better still, the same is done once more around it.
+    the sensitivity around the optimum. Where one of these is better still, the same is done once more around it. These
+    trials may end early, too, and values of a trial that has ended early are not tried again.
 
     An interrupted search goes on from its file, with the same result as if it had not been.
 
@@ -191,7 +193,7 @@ class _Trials:
             self.study.enqueue_trial(values)
         trial = self.study.ask(self.space)
         objectives = self.study.user_attrs[_OBJECTIVES]
-        prunable = len(objectives) == 1 and stage == "search"
+        prunable = len(objectives) == 1 and stage in ("search", "around")
         clustering = replace(self.clustering, **on_grid(self.space, trial.params))
         scored: list[dict[str, float]] = []
         pruned = False
@@ -263,12 +265,12 @@ def _refine_locally(study: optuna.Study, space: dict[str, BaseDistribution], tri
     the same values.
     """
     best = _best(study, [trial for trial in _all(study) if trial.user_attrs[_ABOUT]["refinement"] < refinement])
-    done = [trial.params for trial in _all(study) if trial.state == TrialState.COMPLETE]
+    done = [on_grid(space, trial.params) for trial in _all(study)]
     for name, distribution in space.items():
         assert isinstance(distribution, IntDistribution | FloatDistribution)
         reach = _AROUND * (distribution.high - distribution.low)
         for value in (best.params[name] - reach, best.params[name] + reach):
-            values = best.params | {name: nearest(distribution, value)}
+            values = on_grid(space, best.params | {name: value})
             if values not in done:
                 trials.run("around", values, refinement)
                 done.append(values)
@@ -304,17 +306,13 @@ def _found(study: optuna.Study, space: dict[str, BaseDistribution], clustering: 
     ]
     objectives = tuple(study.user_attrs[_OBJECTIVES])
     chosen = replace(clustering, **on_grid(space, best.params))
-    return SearchResult(chosen, tuple(space), objectives, pd.DataFrame(rows), _importance(study))
+    values = [_estimate(trial, best) for trial in _all(study)]
+    return SearchResult(chosen, tuple(space), objectives, pd.DataFrame(rows), importance_of(_all(study), values))
 
 
-def _importance(study: optuna.Study) -> dict[str, float]:
-    """Importance of each setting for the first objective."""
-    # with it comes scikit-learn, which takes a second: here, so that the first run of a launch starts without it
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len({trial.values[0] for trial in complete}) < 2:
-        return {}
-    evaluator = FanovaImportanceEvaluator(seed=0)
-    importance = get_param_importances(study, evaluator=evaluator, target=lambda trial: trial.values[0])
-    return {name: float(value) for name, value in importance.items()}
+def _estimate(trial: FrozenTrial, best: FrozenTrial) -> float:
+    """First objective of a trial on all images; of one that ended early, by how much worse it was than the best."""
+    if trial.state == TrialState.COMPLETE:
+        return trial.values[0]
+    scores = np.array(trial.user_attrs[_ABOUT]["scores"])
+    return float(best.values[0] + np.mean(scores - best.user_attrs[_ABOUT]["scores"][: len(scores)]))

@@ -3,15 +3,21 @@
 The network has random weights, so that its maps are of no use to the clustering, which gets maps as of a trained one,
 made from the truth. `network` is the forward pass alone, on an image in memory; the other lines are calls of `predict`
 on PNG files, with the same pass, angular clustering and PNG files of labels. In turns; medians.
-Run: python tests/benchmarks/bench_predict.py [--profile full --device cuda]
+
+With `--large` images follow that are taken in tiles, one call each. There the clustering gets the maps of the random
+weights, which is its worst case; `network` is the forward pass alone on as many pixels, `peak` the most memory that the
+process has had until then.
+Run: python tests/benchmarks/bench_predict.py [--profile full --device cuda] [--large 2048,4096]
 """
 
 import argparse
 import io
+import resource
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -23,9 +29,11 @@ from torch import nn
 from study.clustering import segment
 from study.data.batches import network_image
 from study.data.dataset import Sample
+from study.data.files.reading import read_labels
 from study.data.sets.synthetic import nuclei
 from study.data.targets import distance_map
 from study.deploy.predict import predict
+from study.deploy.segmenter import Segmenter
 from study.device import autocast, choose_device
 from study.inference import predict_maps
 from study.maps import ImageMaps
@@ -76,11 +84,29 @@ def bare(network: nn.Module, settings: Settings, device: torch.device, size: int
     return time.perf_counter() - started
 
 
+def compare_large(network: nn.Module, settings: Settings, device: torch.device, size: int) -> str:
+    """Seconds of `predict` and of the network alone on a mosaic of nuclei, objects, and peak memory in MiB."""
+    rng, side = np.random.default_rng(0), min(size, 256)
+    blocks = [[nuclei(rng, side)[0].squeeze() for _ in range(size // side)] for _ in range(size // side)]
+    tile = min(size, 1024)
+    alone = bare(network, settings, device, tile, (size // tile) ** 2)
+    with tempfile.TemporaryDirectory() as folder:
+        Image.fromarray(np.block(blocks)).save(Path(folder) / "large.png")
+        started = time.perf_counter()
+        with redirect_stdout(io.StringIO()):
+            predict(Segmenter(network, settings, 1), Path(folder), Path(folder) / "out")
+        whole = time.perf_counter() - started
+        objects = int(read_labels(Path(folder) / "out" / "large.png").max())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return f"{size:6d} {alone:12.1f} {whole:12.1f} {alone / whole:7.0%} {objects:9d} {peak:12.0f}"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--images", default=0, type=int, help="0: 40 on a CPU, 400 on a GPU")
+    parser.add_argument("--large", default="", help="sides of images that are taken in tiles, joined by commas")
     parser.add_argument("--tiny", action="store_true", help="the smallest sizes: shows that it runs, not how fast")
     given = parser.parse_args(arguments)
     device = choose_device(given.device)
@@ -111,6 +137,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for what, seconds in times.items():
             share = median(alone / whole for alone, whole in zip(times["network"], seconds, strict=True))
             print(f"{name:8} {what:12} {count / median(seconds):9.1f} {share:7.0%}")
+    sizes = "64" if given.tiny else given.large
+    if sizes:
+        print("  side   network, s   predict, s   share   objects    peak, MiB")
+        settings = load_settings(profile=given.profile, overrides="network.name=unet,clustering.foreground=predicted")
+        settings = replace(settings, data=replace(settings.data, image_size=0))
+        network = build(1, settings).to(device, memory_format=torch.channels_last).eval()
+        for size in map(int, sizes.split(",")):
+            print(compare_large(network, settings, device, size))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "metrics": [],
     "peers": [],
     "tuning": [],
-    "predict": [],
+    "predict": ["--large", "2048,4096"],
     "growth": [],
     "engines": [],
     "store": [],

@@ -10,6 +10,11 @@ from tests.clustering.arrays import cluster
 SHIFT, DENSE = MeanShift(), Hdbscan(min_cluster_size=1)
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    sampling._clusters.cache.clear()
+
+
 def plane(degrees):
     """Directions in the plane."""
     radians = np.radians(degrees)
@@ -78,7 +83,7 @@ def test_the_minimum_cluster_goes_with_the_area(size, objects):
 
 @pytest.mark.parametrize(("size", "objects"), [(60, 2), (200, 1)])
 def test_the_minimum_cluster_goes_with_the_share_of_fitted_pixels(size, objects, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", 128)
+    monkeypatch.setattr(Hdbscan, "fitted_pixels", 128)
     embedding = plane(np.zeros((512, 512)))
     embedding[0, :112] = plane(90.0)  # of them, about 28 are fitted
     foreground = np.zeros((512, 512), bool)
@@ -97,7 +102,7 @@ def test_distant_pixels_of_one_direction_are_two_objects(method):
 @pytest.mark.parametrize("noise", [0, 0.05, 0.15])
 @pytest.mark.parametrize("fitted", [20_000, 400])
 def test_noisy_directions(method, noise, fitted, halves, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", fitted)
+    monkeypatch.setattr(type(method), "fitted_pixels", fitted)
     labels = clustered(method, noisy(halves, noise))
     largest = 1 + np.argsort(-np.bincount(labels.ravel())[1:])[:2]
     for side in (0, 1):
@@ -108,7 +113,7 @@ def test_noisy_directions(method, noise, fitted, halves, monkeypatch):
 @pytest.mark.parametrize("method", [SHIFT, DENSE])
 @pytest.mark.parametrize("fitted", [20_000, 400])
 def test_one_noisy_object(method, fitted, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", fitted)
+    monkeypatch.setattr(type(method), "fitted_pixels", fitted)
     labels = clustered(method, noisy(np.zeros((40, 60), int), 0.1))
     assert (labels == 1).mean() > 0.85
 
@@ -135,7 +140,7 @@ def test_noise_of_hdbscan_may_lie_nearer_to_a_centre_than_its_cluster():
 
 @pytest.mark.parametrize("method", [SHIFT, DENSE])
 def test_pixels_that_are_not_fitted_join_equal_ones(method, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", 400)
+    monkeypatch.setattr(type(method), "fitted_pixels", 400)
     for seed in range(3):
         directions = np.linalg.qr(np.random.default_rng(seed).normal(size=(16, 16)))[0]
         labels = clustered(method, unit_embedding(np.repeat(directions, 75, axis=0)[None]))
@@ -143,7 +148,7 @@ def test_pixels_that_are_not_fitted_join_equal_ones(method, monkeypatch):
 
 
 def test_pixels_far_from_every_centre_are_noise(monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", 100)
+    monkeypatch.setattr(Hdbscan, "fitted_pixels", 100)
     embedding = plane([[0.0] * 200 + [225.0] * 3 + [90.0] * 200])
     assert clustered(DENSE, embedding).tolist() == [[1] * 200 + [0] * 3 + [2] * 200]
 
@@ -154,3 +159,23 @@ def test_few_pixels(method, pixels):
     foreground = np.arange(9)[None] < pixels
     labels = clustered(method, plane(np.zeros((1, 9))), foreground=foreground)
     np.testing.assert_array_equal(labels, foreground if method is SHIFT else np.zeros((1, 9)))
+
+
+@pytest.mark.parametrize(
+    ("method", "later", "other"),
+    [
+        (SHIFT, MeanShift(min_size=50, min_distance=0.3), MeanShift(bandwidth=0.3)),
+        (DENSE, Hdbscan(min_cluster_size=2, min_size=50), Hdbscan(min_cluster_size=5000)),
+    ],
+)
+def test_the_same_directions_are_clustered_once(method, later, other, halves, monkeypatch):
+    """For all settings that do not change their clusters; an Hdbscan has at least ten pixels in one."""
+    fitted, clusters = [], type(method).clusters
+    monkeypatch.setattr(type(method), "clusters", lambda *given: fitted.append(given[2:]) or clusters(*given))
+    embedding = noisy(halves, 0.1)
+    first = clustered(method, embedding)
+    np.testing.assert_array_equal(clustered(later, embedding.copy()), first)
+    assert len(fitted) == 1
+    clustered(other, embedding)
+    clustered(method, noisy(halves, 0.1, seed=1))
+    assert len(fitted) == 3

@@ -76,7 +76,22 @@ def test_trials_that_will_not_win_end_early():
     assert (pruned["images"] % 4 == 0).all()
     assert (complete["images"] == len(HARD)).all()
     assert pruned["sbd"].max() < complete["sbd"].max()
-    assert (pruned["stage"] == "search").all()
+    assert set(pruned["stage"]) == {"search", "around"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_trial_that_ended_early_would_have_won(seed):
+    found = searched(seed=seed)
+    settings = [replace(GIVEN, **row) for row in found.trials[list(found.names)].to_dict("records")]
+    whole = [np.mean([score(clustering, i)["sbd"] for i in range(len(HARD))]) for clustering in settings]
+    assert (found.trials["state"] == "pruned").any()
+    assert settings[int(np.argmax(whole))] == found.best
+
+
+def test_around_the_optimum_nothing_is_tried_twice():
+    trials = searched().trials
+    tried = trials[list(searched().names)]
+    assert not tried[(trials["stage"] == "around") & tried.duplicated()].size
 
 
 def test_a_trial_that_wins_is_never_ended_early():
@@ -95,7 +110,6 @@ def test_the_sensitivity_is_measured_around_the_optimum():
     found = searched()
     trials = found.trials
     own, around = (trials[(trials["stage"] == "around") == flag] for flag in (False, True))
-    assert (around["state"] == "complete").all()
     first = own.loc[own[own["state"] == "complete"]["sbd"].idxmax()]
     changed = (around[list(found.names)] != first[list(found.names)]).sum(axis=1)
     assert (changed.iloc[:8] == 1).all()  # up and down, of five settings, some of which stand at the end of their range
