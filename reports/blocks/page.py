@@ -128,7 +128,7 @@ def table_block(columns: Sequence[Column], caption: str, marked: Collection[int]
     head = _groups(columns) + "<tr>" + _cells("th", columns, [escape(column.title) for column in columns])
     body = ""
     for i, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
-        body += ('<tr class="marked">' if i in marked else "<tr>") + _cells("td", columns, row) + "</tr>"
+        body += ('<tr class="marked">' if i in marked else "<tr>") + _cells("td", columns, row, titled=folds) + "</tr>"
     return Block(
         # the caption stands outside of what scrolls: on a phone it would have to be dragged along line by line
         f'<figure class="table{" folds" * folds}"><figcaption>{escape(caption)}</figcaption><div class="wide"><table>'
@@ -136,14 +136,14 @@ def table_block(columns: Sequence[Column], caption: str, marked: Collection[int]
     )
 
 
-def _cells(tag: str, columns: Sequence[Column], contents: Sequence[str]) -> str:
-    """A row; the first cell of each group of columns is marked."""
+def _cells(tag: str, columns: Sequence[Column], contents: Sequence[str], *, titled: bool = False) -> str:
+    """A row; the first cell of each group of columns is marked, and with `titled` each names its column."""
     row, before = "", ""
     for column, content in zip(columns, contents, strict=True):
         starts = column.group and column.group != before
         styles = (("number", column.numeric), ("starts", starts), ("soft", column.soft))
         kinds = " ".join(kind for kind, whether in styles if whether)
-        title = f' data-title="{escape(column.title)}"' if tag == "td" else ""
+        title = f' data-title="{escape(column.title)}"' if titled else ""
         row += f'<{tag} class="{kinds}"{title}>{content}</{tag}>' if kinds else f"<{tag}{title}>{content}</{tag}>"
         before = column.group
     return row

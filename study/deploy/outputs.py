@@ -234,7 +234,7 @@ def write_tables(folder: Path, tables: Sequence[Tables]) -> None:
     """
     for name in Tables._fields:
         table = pd.concat([getattr(table, name) for table in tables])
-        if table["plane"].isna().all():
+        if table["plane"].isna().to_numpy().all():
             table = table.drop(columns="plane")
         with write_atomically(folder / f"{name}.csv") as partial:
             table.to_csv(partial, index=False, float_format=_SHOWN)

@@ -121,7 +121,8 @@ def _last_points(client: MlflowClient, run_id: str, names: Sequence[str]) -> lis
 
 def _link(client: MlflowClient, run_id: str, model_id: str, scores: Sequence[Metric]) -> None:
     """Let scores of a run be those of a model on the data set of the run; for the run itself they stay as they are."""
-    given = client.get_run(run_id).inputs.dataset_inputs
+    inputs = client.get_run(run_id).inputs
+    given = inputs.dataset_inputs if inputs else []
     dataset = {"dataset_name": given[0].dataset.name, "dataset_digest": given[0].dataset.digest} if given else {}
     linked = [Metric(m.key, m.value, m.timestamp, m.step, model_id, run_id=run_id, **dataset) for m in scores]
     client.log_batch(run_id, metrics=linked)
