@@ -74,6 +74,29 @@ def test_links_that_leave_the_site_have_the_form_of_an_address(pages):
     assert [link for link in leaving if not re.fullmatch(r"https://[\w-]+(\.[\w-]+)+(/\S*)?", link)] == []
 
 
+def words_of(file):
+    return " ".join(re.sub("<[^>]+>", " ", file.read_text(encoding="utf-8")).split())
+
+
+def test_a_setting_has_its_default_its_values_and_the_comments_beside_it(site):
+    text = words_of(site / "settings.html")
+    assert "loss.inter_weight 1 0 to 1e+06 or only lambda; only: no within-instance term" in text  # a comment above
+    assert "clustering.foreground auto auto , truth , predicted , none" in text
+    assert "training.steps 0 from 0 0: as many as epochs make" in text
+    assert "network.concat_layer none none , coordinate coordinate: two more input channels" in text  # of one network
+    assert "network.concat_layer dfeat.32 distmap , dfeat.8 , dfeat.32" in text  # of another
+
+
+def test_a_question_has_what_is_varied_its_control_cost_figure_and_claims(site):
+    text = words_of(site / "questions.html").partition("lambda : How strongly")[2].partition("clustering : Which")[0]
+    assert "varied loss.inter_weight 0.5 , 1 , 10 , 100 , 500 , only" in text
+    assert "control network.name , loss.inter_weight wnet , 1" in text
+    assert "Cost: 12 runs of 12 trainings for each seed." in text
+    assert "Figure: scores along loss.inter_weight , with the values that the paper prints" in text
+    assert "Reports: wnet_figures and wnet_tables ." in text
+    assert "λ = 1 is the best weight" in text
+
+
 def test_all_questions_are_there(pages):
     assert {f"question-{name.replace('_', '-')}" for name in find_ablations()} <= pages[Path("questions.html")].places
 
