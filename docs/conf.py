@@ -1,4 +1,4 @@
-"""The site of the documents: `sphinx-build -W --keep-going docs outputs/site` builds it."""
+"""The site of the documents: `sphinx-build -W -E -a --keep-going docs outputs/site` builds it."""
 
 from __future__ import annotations
 
