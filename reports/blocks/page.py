@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -20,6 +22,8 @@ from study import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_withheld: ContextVar[str] = ContextVar("withheld", default="")
 
 
 @dataclass(frozen=True)
@@ -152,8 +156,23 @@ def _groups(columns: Sequence[Column]) -> str:
     return f'<tr class="groups">{"".join(cells)}</tr>'
 
 
+@contextmanager
+def without_pictures(reason: str) -> Iterator[None]:
+    """Leave figures out that show images of a data set, and tell a reason in their place."""
+    token = _withheld.set(reason)
+    try:
+        yield
+    finally:
+        _withheld.reset(token)
+
+
 def figure_block(folder: Path, name: str, figure: Figure, caption: str, data: pd.DataFrame) -> Block:
-    """A figure with its caption below it; written as `name`.pdf and `name`.png, the data behind it as `name`.csv."""
+    """A figure with its caption below it; written as `name`.pdf and `name`.png, the data behind it as `name`.csv.
+
+    Within `without_pictures`, one that shows images is not made.
+    """
+    if (reason := _withheld.get()) and any(axes.images for axes in figure.axes):
+        return paragraph(f"Not shown: {name}. {reason}", "soft")
     data.to_csv(folder / f"{name}.csv", index=False)
     figures.save(figure, folder / f"{name}.pdf")
     figures.save(figure, folder / f"{name}.png")

@@ -1,5 +1,6 @@
 """All that draws: data in, picture out."""
 
+from study.figures.claims import claims_figure
 from study.figures.colours import embedding_colours, found_colours, label_colours, label_picture, matched_to
 from study.figures.grid import Tile, grid_figure, masks_of
 from study.figures.panels import (

@@ -2,7 +2,7 @@
 
 from study.tracking.checkpoints import drop_checkpoints, fetch_checkpoint, keep_checkpoint
 from study.tracking.claims import claim, is_claimed
-from study.tracking.commit import commit_in_words
+from study.tracking.commit import commit_in_words, commit_of
 from study.tracking.durations import run_seconds
 from study.tracking.experiment_note import describe_experiment
 from study.tracking.given import name_given_run, tell_given_run

@@ -130,6 +130,12 @@ BROKEN = {
 
 
 @pytest.fixture(scope="session")
+def make_launch():
+    """Makes a launch with made-up scores in the experiment in use, see `launch`."""
+    return launch
+
+
+@pytest.fixture(scope="session")
 def _made(empty_store, tmp_path_factory, work_in):
     folder = tmp_path_factory.mktemp("reports")
     shutil.copy(empty_store, folder / "mlflow.db")

@@ -12,6 +12,7 @@ from study.ablation.verdicts.judging import (
 from study.ablation.verdicts.trainings import MEASURES, needs_trainings, training_results
 from study.ablation.verdicts.words import (
     ABOUT_VERDICTS,
+    deciding,
     lines_of,
     printed_of,
     score_label,

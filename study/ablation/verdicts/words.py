@@ -50,16 +50,17 @@ def lines_of(verdict: Verdict) -> list[str]:
     if len(found) > _SHOWN:
         counts = {"hold": True, "do not": False, "cannot be told": None}
         parts = [f"{n} {words}" for words, holds in counts.items() if (n := [s.holds for s in found].count(holds))]
-        deciding = _deciding(found, verdict.claim)
-        which = "against it" if deciding.holds is False else "weakest"
-        lines = [f"of {len(found)} comparisons {', '.join(parts)}", f"{which}: {lines[found.index(deciding)]}"]
+        shown = deciding(verdict)
+        which = "against it" if shown.holds is False else "weakest"
+        lines = [f"of {len(found)} comparisons {', '.join(parts)}", f"{which}: {lines[found.index(shown)]}"]
     return [*lines, _extent(found), *([verdict.reason] if verdict.reason else [])]
 
 
-def _deciding(found: Sequence[Found], claim: Claim) -> Found:
-    """The comparison that speaks most against a claim."""
+def deciding(verdict: Verdict) -> Found:
+    """The comparison that speaks most against a claim, of a verdict that has found any."""
+    found = verdict.found
     known = [step for step in found if step.seeds] or [*found]
-    sign = -1 if claim.direction == "<" else 1
+    sign = -1 if verdict.claim.direction == "<" else 1
     against = [step for step in known if step.holds is False]
     return min(against or known, key=lambda step: sign * step.interval.mean)
 

@@ -1,0 +1,1 @@
+"""The published study, `docs/study`: one folder from the launches that `ablations/study.csv` lists."""

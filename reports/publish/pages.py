@@ -1,0 +1,82 @@
+"""The pages of launches as folders of a repository: the notebooks in Markdown, figures and tables as files."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import re
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from reports.blocks.page import Block, without_pictures
+from reports.build.choosing import chosen_reports
+from reports.build.names import TEMPLATES
+from reports.publish.chosen import Chosen
+from study import tracking
+
+README = "README.md"
+_NO_PICTURES = "The terms of this data set do not allow to show its images here; the page of a launch has the figure."
+_INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
+_CLASSES = re.compile(r' (?:class|style)="[^"]*"')
+_LINK = re.compile(r"<code>[0-9a-f]{32}</code>")
+
+
+def write_pages(chosen: Chosen, folder: Path) -> dict[str, str]:
+    """Write the pages that show the launches of a data set, a folder each; gives their titles by name."""
+    tracking.use_store(chosen.store)
+    ids = ",".join(launch.parent.run_id for launch in chosen.launches.values())
+    titles = {}
+    for name, of_page in chosen_reports((), ids, "").items():
+        (folder / name).mkdir(parents=True)
+        with nullcontext() if chosen.row.pictures else without_pictures(_NO_PICTURES):
+            title, *parts = _shown(name, chosen.store, of_page, folder / name)
+        titles[name] = str(title).lstrip("# ")
+        text = "\n\n".join(map(str, [f"# {titles[name]}: {chosen.row.data}", *parts]))
+        (folder / name / README).write_text(_with_files(text, folder / name) + "\n", encoding="utf-8")
+    return titles
+
+
+def _shown(name: str, store: str, run_ids: list[str], folder: Path) -> Iterator[str]:
+    """What the cells of a notebook show, one after the other, in Markdown and HTML; its title first.
+
+    Its cells are executed here: there are no streams or errors to be kept, and a process of its own takes seconds.
+    """
+    cells = json.loads((TEMPLATES / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    given = {"store": store, "run_ids": ",".join(run_ids), "folder": str(folder)}
+    namespace: dict[str, Any] = {}
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            yield source
+        elif (value := _value_of(source, namespace)) is not None:
+            yield _as_markdown(value)
+        if "parameters" in cell["metadata"].get("tags", []):
+            namespace |= given
+
+
+def _value_of(source: str, namespace: dict[str, Any]) -> Any:
+    """Execute a cell; the value of its last line, where that is an expression."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "<cell>", "exec"), namespace)
+    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace) if last else None  # type: ignore[union-attr]
+
+
+def _as_markdown(block: Block) -> str:
+    """HTML that a repository's page shows: it drops styles, and takes an empty line for the end of HTML."""
+    html = _INTERVAL.sub(r"<br><sub>\1</sub>", block.html)
+    html = _CLASSES.sub("", _LINK.sub(lambda found: found[0][:14] + "…</code>", html))
+    return re.sub(r"\n\s*\n", "\n", re.sub(r"<h2>(.*?)</h2>", r"\n<h2>\1</h2>", html)).strip()
+
+
+def _with_files(text: str, folder: Path) -> str:
+    """The text with figures as files in place of their bytes; PDF, whose bytes tell when it was made, is left out."""
+    for file in folder.glob("*.pdf"):
+        file.unlink()
+    for file in sorted(folder.glob("*.png")):
+        data = base64.b64encode(file.read_bytes()).decode()
+        text = text.replace(f"data:image/png;base64,{data}", file.name)
+    return text

@@ -1,0 +1,45 @@
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+
+from study.figures import claims_figure
+
+TABLE = pd.DataFrame(
+    [
+        ("1", "leaves", 0.1, 0.05, 0.15, "reproduced"),
+        ("1", "nuclei", 0.0, -0.1, 0.1, "cannot be told"),
+        ("2", "nuclei", -0.2, -0.3, -0.1, "not reproduced"),
+    ],
+    columns=["key", "data", "value", "low", "high", "verdict"],
+)
+
+
+@pytest.fixture
+def axis():
+    figure = claims_figure(TABLE, {"1": "First.", "2": "Second."}, ["reproduced", "not reproduced"])
+    figure.canvas.draw()
+    return figure.axes[0]
+
+
+def marks(axis):
+    points = [collection for collection in axis.collections if isinstance(collection, PathCollection)]
+    return [collection for collection in points if len(collection.get_offsets())]  # those of the legend have none
+
+
+def test_rows_stand_in_the_order_of_the_labels(axis):
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["First.", "Second."]
+    first, second = axis.get_yticks()
+    assert first > second
+
+
+def test_a_mark_per_claim_and_data_set(axis):
+    offsets = [tuple(point) for collection in marks(axis) for point in collection.get_offsets()]
+    assert sorted(x for x, _ in offsets) == [-0.2, 0.0, 0.1]
+    of_first = sorted((y for x, y in offsets if x > -0.1), reverse=True)
+    assert of_first[0] != of_first[1]  # side by side, not upon one another
+
+
+def test_only_what_is_told_is_filled(axis):
+    leaves, nuclei = (collection.get_facecolors() for collection in marks(axis))
+    assert not (leaves[0][:3] == 1).all()
+    assert [(colour[:3] == 1).all() for colour in nuclei] == [True, False]
