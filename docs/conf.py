@@ -20,7 +20,7 @@ copyright = author
 version = release = __version__
 
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton"]
-exclude_patterns = ["listings", "**/.ipynb_checkpoints"]
+exclude_patterns = ["listings", "study/remarks.md", "**/.ipynb_checkpoints"]  # remarks are a part of a page
 nitpicky = True  # a link to what is nowhere is an error
 
 # pages

@@ -50,7 +50,7 @@ def pages(site):
 
 def test_each_document_is_a_page(pages):
     documents = {file.relative_to(ROOT / "docs").with_suffix(".html") for file in (ROOT / "docs").rglob("*.md")}
-    assert documents <= set(pages)
+    assert documents - {Path("study/remarks.html")} <= set(pages)
     assert len(documents) > 15
 
 
