@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pandas as pd
@@ -22,6 +23,9 @@ from reports.publish.words import Study, first_page
 from study import tracking
 from study.ablation.verdicts import CANNOT_TELL, Verdict, deciding, verdict_frame
 from study.figures import claims_figure, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 REMARKS = "remarks.md"  # written by hand, as is the protocol
 
@@ -93,7 +97,7 @@ def _write_scores(chosen: Sequence[Chosen], file: Path) -> None:
     write_scores(tables, file)
 
 
-def _figure(verdicts: dict[str, list[Verdict]]):
+def _figure(verdicts: Mapping[str, Sequence[Verdict]]) -> Figure:
     """The comparison of each claim that speaks most against it, where it is a difference that has a sign."""
     rows, labels = [], {}
     for data, found in verdicts.items():
