@@ -37,8 +37,8 @@ class Hdbscan(FittedClustering):
 
     key: ClassVar[str] = "hdbscan"
     metrics: ClassVar[tuple[str, ...]] = ("angle",)
-    # 20 000 take five times as long, and SBD is no better: on maps of synthetic leaves and cells of 256 px, made from the
-    # truth with noise of .1, it falls from .994 and .997 to .991 and .995, by the best of four settings each
+    # 20 000 take five times as long, and SBD is no better: on maps of synthetic leaves and cells of 256 px, made from
+    # the truth with noise of .1, it falls from .994 and .997 to .991 and .995, by the best of four settings each
     fitted_pixels: ClassVar[int] = 5000
 
     # px of a 512 x 512 image, scaled to the area of others

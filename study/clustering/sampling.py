@@ -57,7 +57,7 @@ class FittedClustering(Clustering):
 
 
 def _key(method: FittedClustering, directions: np.ndarray, settings: tuple[Any, ...]) -> tuple[Any, ...]:
-    return hashlib.sha256(np.ascontiguousarray(directions)).digest(), directions.shape, method.key, settings
+    return hashlib.sha256(np.ascontiguousarray(directions).data).digest(), directions.shape, method.key, settings
 
 
 @cached(LRUCache(_KEPT_BYTES, lambda found: found.nbytes), key=_key, lock=Lock())
