@@ -20,7 +20,7 @@ from study.figures.style import COLOURS, DPI, WIDTH, save
 from study.figures.suspicious import suspicious_figure
 from study.files import check_writable
 
-_COLOURS = dict(zip(SPLITS, COLOURS, strict=False))
+_COLOURS: dict[str, str] = dict(zip(SPLITS, COLOURS, strict=False))
 _BARS = 12  # different sizes, up to which each has a bar
 _BINS = 30
 _LEGEND = 1.6  # inches
@@ -172,7 +172,7 @@ def _edges(least: float, most: float, spaced: Callable[..., np.ndarray]) -> np.n
 def _histogram(axis: Axes, values: Mapping[str, Sequence[int]], labels: Mapping[str, str], edges: np.ndarray) -> None:
     """Numbers by split, stacked."""
     colours, words = [_COLOURS[split] for split in values], [labels[split] for split in values]
-    axis.hist(list(values.values()), edges, stacked=True, color=colours, label=words, lw=0.3)
+    axis.hist(list(values.values()), edges.tolist(), stacked=True, color=colours, label=words, lw=0.3)
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
@@ -196,5 +196,5 @@ def _finished(figure: Figure, axis: Axes, title: str) -> Figure:
     named = {}
     for handles, labels in (other.get_legend_handles_labels() for other in figure.axes):
         named |= {label: handle for handle, label in zip(handles, labels, strict=True) if label not in named}
-    axis.legend(named.values(), named, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    axis.legend(list(named.values()), list(named), loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
