@@ -44,6 +44,7 @@ def threads_in_use() -> int:
 def quiet_libraries() -> None:
     """Let libraries log nothing but warnings and errors."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of each run; a command ends with it
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     # it prints the whole traceback of what it raises again, and a command tells in a sentence

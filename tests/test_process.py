@@ -1,4 +1,5 @@
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -25,10 +26,12 @@ def test_threads_for_a_while(monkeypatch):
 
 
 def test_libraries_are_quiet(monkeypatch):
+    monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
     for name in ("mlflow", "alembic", "optuna"):
         logging.getLogger(name).setLevel(logging.INFO)
     process.quiet_libraries()
     assert {logging.getLogger(name).level for name in ("mlflow", "alembic", "optuna")} == {logging.WARNING}
+    assert os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true"
 
 
 def test_dask_is_quiet(monkeypatch):
