@@ -125,8 +125,8 @@ def image_picture(image: np.ndarray) -> np.ndarray:
 def outlined(image: np.ndarray, labels: np.ndarray, least: int = 0) -> np.ndarray:
     """An image (M, N, C) of any range with the outlines of its objects (M, N), as a uint8 picture.
 
-    It is enlarged by a whole factor where its longer side has less than `least` px. Outlines lie inside of the objects: a bright line, in
-    one of the colours that are farthest from those of the objects themselves, and a dark one within it.
+    It is enlarged by a whole factor where its longer side has less than `least` px. Outlines lie inside of the objects:
+    a bright line, in one of the colours that are farthest from those of the objects themselves, and a dark one within.
     """
     factor = max(1, -(-least // max(labels.shape)))
     picture, rest = _enlarged(image_picture(image), factor), _enlarged(labels, factor)
