@@ -24,6 +24,7 @@ from study.files import check_writable, given_path, write_atomically
 
 FORMATS = ("png", "tif")
 _AXES_OF_IMAGEJ = ("", "Z", "T", "TZ")  # a stack of other axes is written as slices
+_SIDE = 512  # px, of a picture of outlines at least
 _SHOWN = "%.7g"  # numbers in tables
 _COLUMNS = {
     "area": "area_px",
@@ -132,7 +133,9 @@ class Outputs:
 
         Parameters and errors are those of `write_labels`.
         """
-        pixels = np.stack([outlined(image, plane) for image, plane in zip(planes.images, labels, strict=True)])
+        least = 0 if planes.axes else _SIDE  # the pixels of a stack may have a size, which it keeps
+        pairs = zip(planes.images, labels, strict=True)
+        pixels = np.stack([outlined(image, plane, least) for image, plane in pairs])
         self._write(self.overlays, name, pixels, planes if planes.axes else None, 255)
 
     def write_exports(self, name: str, labels: Sequence[np.ndarray], planes: Planes) -> None:

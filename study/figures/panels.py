@@ -25,7 +25,7 @@ _BAR = 0.35  # of its brightness a picture keeps below words
 _GAP = 4  # px between them
 NARROW = {"w_pad": 0.02, "h_pad": 0.02, "wspace": 0, "hspace": 0}  # margins of pictures that stand close together
 _GREY = 128  # of a tile that a run has nothing for
-_SIDE, _LINE = 512, 2  # px: of the longer side of a picture of outlines at least, and the width of its lines
+_LINE = 2  # px, at most, of an outline
 _OUTLINES = np.array(  # yellow, magenta, cyan, orange, white, red, blue, green: bright, as photographs seldom are
     [(255, 235, 0), (255, 0, 255), (0, 255, 255), (255, 140, 0), (255, 255, 255), (255, 40, 40), (70, 120, 255),
      (0, 230, 60)], np.uint8)  # fmt: skip
@@ -122,13 +122,13 @@ def image_picture(image: np.ndarray) -> np.ndarray:
     return np.broadcast_to(scaled, (*scaled.shape[:2], 3)).astype(np.uint8)
 
 
-def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def outlined(image: np.ndarray, labels: np.ndarray, least: int = 0) -> np.ndarray:
     """An image (M, N, C) of any range with the outlines of its objects (M, N), as a uint8 picture.
 
-    A picture of less than 512 px is enlarged by a whole factor. Outlines lie inside of the objects: a bright line, in
-    one of the colours that are farthest from those of the objects themselves, and a dark one within it.
+    It is enlarged by a whole factor where its longer side has less than `least` px. Outlines lie inside of the objects:
+    a bright line, in one of the colours that are farthest from those of the objects themselves, and a dark one within.
     """
-    factor = -(-_SIDE // max(labels.shape)) if max(labels.shape) < _SIDE else 1
+    factor = max(1, -(-least // max(labels.shape)))
     picture, rest = _enlarged(image_picture(image), factor), _enlarged(labels, factor)
     colours = _colours_apart(picture[rest > 0])
     for _ in range(min(factor, _LINE)):

@@ -206,7 +206,8 @@ def test_outlines_have_other_colours_than_the_objects(colour):
 def test_small_pictures_with_outlines_are_enlarged():
     labels = np.zeros((96, 40), np.int32)
     labels[10:40, 10:30] = 1
-    picture = outlined(np.zeros((96, 40, 1)), labels)
+    assert outlined(np.zeros((96, 40, 1)), labels).shape == (96, 40, 3)
+    picture = outlined(np.zeros((96, 40, 1)), labels, least=512)
     assert picture.shape == (6 * 96, 6 * 40, 3)
     coloured = picture[6 * 20].any(axis=1)
     assert np.flatnonzero(coloured).tolist() == [60, 61, 178, 179]  # two pixels wide, inside of the object

@@ -223,10 +223,9 @@ def test_a_run_on_files(store, root, monkeypatch):
     train_one(tiny(f"{WHOLE},tuning.trials=0", "volume", root, "affinity-learning"))
     run = newest(store)
     assert run.data.tags["dataset"] == "volume"
-    assert run.data.metrics["test/n_true"] >= 2
+    assert (read_scores(run.info.run_id, "test").table["n_true"] >= 2).any()
     note = run.data.tags["mlflow.note.content"]
     assert "volume: 1 test volumes (the last 2 of the 9 planes of train.h5 are validation), 1 seed" in note
-    assert "intervals over sub-volumes only, this training" in note
 
 
 class Silent:
