@@ -16,10 +16,8 @@ from study.losses.objects import (
     between_mean,
     counted,
     flat_index,
-    look_up,
     object_sizes,
     rows_of,
-    sum_numbers,
     sum_rows,
     within_mean,
 )
@@ -80,28 +78,26 @@ class _MeansAndPull(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rows: Tensor, index: Tensor, sizes: Tensor, margin: float) -> tuple[Tensor, Tensor]:
         means = sum_rows(rows, index, len(sizes)) / sizes.clamp(min=1).unsqueeze(1)
-        away, ones = rows.new_empty(len(rows)), rows.new_ones(rows.shape[1])
+        away = rows.new_empty(len(rows))
         for block in _blocks(rows):
-            apart = look_up(means, index[block]).sub_(rows[block])
-            torch.mv(apart.square_(), ones, out=away[block])  # half the time of a norm over short rows
-        away.sqrt_()
-        hinges = (away - margin).clamp_(min=0)
-        slope = 2 * hinges / away.clamp_(min=_SMALLEST)  # of a row, the mean kept fixed, along their difference
-        pull, slopes = (sum_numbers(numbers, index, len(sizes)) for numbers in (hinges.square_(), slope))
-        ctx.save_for_backward(rows, index, sizes, means, slope, slopes)
-        return means, pull
+            away[block] = torch.linalg.vector_norm(rows[block] - means.index_select(0, index[block]), dim=1)
+        hinges = F.relu(away - margin)
+        ctx.save_for_backward(rows, index, sizes, means, 2 * hinges / away.clamp(min=_SMALLEST))
+        return means, torch.zeros_like(sizes).index_add(0, index, hinges.square())
 
     @staticmethod
     @once_differentiable
     def backward(ctx, of_means: Tensor, of_pull: Tensor) -> tuple[Tensor, None, None, None]:
-        rows, index, sizes, means, slope, slopes = ctx.saved_tensors
-        slope = look_up(of_pull, index).mul_(slope)
-        sums = sum_rows(rows, index, len(sizes), slope) - (of_pull * slopes).unsqueeze(1) * means
+        rows, index, sizes, means, slope = ctx.saved_tensors
+        slope = slope * of_pull.index_select(0, index)  # of a row, the mean kept fixed, along their difference
+        total = torch.zeros_like(sizes).index_add(0, index, slope).unsqueeze(1)
+        sums = sum_rows(rows, index, len(sizes), slope) - total * means
         shared = (of_means - sums) / sizes.clamp(min=1).unsqueeze(1)  # to each row by way of its mean
         grad = torch.empty_like(rows)
         for block in _blocks(rows):
-            apart = torch.sub(rows[block], look_up(means, index[block]), out=grad[block])
-            apart.mul_(slope[block].unsqueeze(1)).add_(look_up(shared, index[block]))
+            objects = index[block]
+            apart = rows[block] - means.index_select(0, objects)
+            torch.addcmul(shared.index_select(0, objects), apart, slope[block].unsqueeze(1), out=grad[block])
         return grad, None, None, None
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from study.losses.objects import look_up, object_sums, sum_numbers, sum_rows
+from study.losses.objects import object_sums, sum_rows
 
 
 def test_object_sums():
@@ -21,15 +21,3 @@ def test_weighted_sums_of_rows():
     rows = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     sums = sum_rows(rows, torch.tensor([2, 0, 2]), 3, torch.tensor([1.0, 10.0, 100.0]))
     assert sums.tolist() == [[30, 40], [0, 0], [501, 602]]
-
-
-def test_sums_of_numbers():
-    index = torch.tensor([2, 2, 0, 2, 0, 0])
-    sums = sum_numbers(torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]), index, 4)
-    assert sums.tolist() == [52, 0, 11, 0]
-
-
-def test_lookup():
-    table = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    assert look_up(table, torch.tensor([1, 0, 1])).tolist() == [[3, 4], [1, 2], [3, 4]]
-    assert look_up(table[:, 0], torch.tensor([1, 0, 1])).tolist() == [3, 1, 3]
