@@ -19,11 +19,7 @@ from study.systems import PRESETS
 
 
 class Commands(click.Group):
-    """A group of commands that tells the similar names where a command is unknown; - and _ are the same in a name."""
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command of that name."""
-        return super().get_command(ctx, name) or super().get_command(ctx, name.replace("-", "_"))
+    """A group of commands that tells the similar names where a command is unknown."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

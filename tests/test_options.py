@@ -186,7 +186,6 @@ def test_the_profile_of_the_papers_has_another_name_than_the_preset(command):
         ("search", "search_thresholds"),
         ("import-labels", "import_labels"),
         ("check-submission", "check_submission"),
-        ("data", "check_data"),
     ],
 )
 def test_commands_that_are_spelled_otherwise_name_the_right_one(before, now):

@@ -80,7 +80,7 @@ def test_volumes_are_checked_without_a_word_on_losses():
     assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "no defects found")
 
 
-@pytest.mark.parametrize("typed", [["check-data"], ["data", "check"], ["check_data"]])
+@pytest.mark.parametrize("typed", [["data", "check"], ["check_data"]])
 def test_the_check_by_any_of_its_names(typed):
     ended = CliRunner().invoke(study, [*typed, "--set", "data.images=6"], prog_name="python -m study")
     assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "no defects found")
