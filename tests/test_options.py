@@ -370,7 +370,7 @@ def test_entry_points_fit_the_command_lines(name, given, monkeypatch):
         return LaunchResult(0, [])
 
     monkeypatch.setattr("study.ablation.launch.run_ablations", asked)
-    monkeypatch.setattr("study.deploy.promote.load_model", lambda *_: None)
+    monkeypatch.setattr("study.deploy.promote.load_model", lambda *_: SimpleNamespace(about="x"))
     for target in (
         *("runs.commands.train_one", "runs.commands.evaluate_run", "runs.commands.search_run"),
         *("runs.imported_labels.import_labels", "resolved_settings.table_of_settings"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,7 +60,7 @@ def _key(method: FittedClustering, directions: np.ndarray, settings: tuple[Any, 
     return hashlib.sha256(np.ascontiguousarray(directions).data).digest(), directions.shape, method.key, settings
 
 
-@cached(LRUCache(_KEPT_BYTES, lambda found: found.nbytes), key=_key, lock=Lock())
+@cached(LRUCache(_KEPT_BYTES, lambda found: found.nbytes), key=_key, lock=threading.Lock())
 def _clusters(method: FittedClustering, directions: np.ndarray, settings: tuple[Any, ...]) -> np.ndarray:
     """The clusters of the last images by the last settings are kept, in the least bytes."""
     found = method.clusters(directions, *settings)

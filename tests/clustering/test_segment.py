@@ -37,6 +37,13 @@ METHODS = BY_ANGLE + BY_DISTANCE
 DEFAULTS = [Case(method()) for key, method in CLUSTERERS.items() if key not in (*OF_ONE_MAP, "affinity-watershed")]
 
 
+def fit(monkeypatch, pixels):
+    """Methods that fit pixels fit so many, and know no image yet."""
+    for method in filter(lambda method: issubclass(method, sampling.FittedClustering), CLUSTERERS.values()):
+        monkeypatch.setattr(method, "fitted_pixels", pixels)
+    sampling._clusters.cache.clear()
+
+
 def segment(distance, embedding, method, foreground=None):
     method = method if isinstance(method, Case) else Case(method)
     return arrays.segment(distance, embedding, method.settings, foreground, method.metric)
@@ -74,7 +81,7 @@ def test_perfect_maps_are_recovered_when_the_embedding_is_turned(perfect_maps, f
 @pytest.mark.parametrize("settings", METHODS)
 def test_perfect_maps_of_many_pixels_are_recovered(perfect_maps, four_objects, canonical, settings, monkeypatch):
     labels = np.kron(four_objects, np.ones((4, 4), int))
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", 600)
+    fit(monkeypatch, 600)
     assert (labels > 0).sum() > 5 * 600
     distance, embedding = perfect_maps(labels, [0, 1, 2, 3, 1])
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
@@ -93,11 +100,12 @@ def test_small_touching_objects_are_recovered(perfect_maps, canonical, settings,
 
 @pytest.mark.parametrize("settings", METHODS)
 def test_two_calls_give_the_same(perfect_maps, four_objects, settings, monkeypatch):
-    monkeypatch.setattr(sampling, "FITTED_PIXELS", 200)
     distance, embedding = perfect_maps(four_objects, [0, 1, 2, 3, 4])
     embedding += np.random.default_rng(0).normal(0, 0.2, embedding.shape)
+    fit(monkeypatch, 200)
     labels = segment(distance, embedding, settings)
     assert labels.max() > 2
+    fit(monkeypatch, 200)
     np.testing.assert_array_equal(segment(distance.copy(), embedding.copy(), settings), labels)
 
 

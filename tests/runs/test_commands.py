@@ -12,7 +12,7 @@ from study.profiles import load_settings
 from study.runs import pipeline
 from study.runs.commands import evaluate_run, search_run, threads_for, train_one
 from study.runs.job import about
-from study.tracking import connect, stored_settings
+from study.tracking import connect, read_scores, stored_settings
 
 
 def tiny(overrides=""):
@@ -45,7 +45,7 @@ def test_the_same_settings_give_the_same_metrics(asked, store, capsys):
     assert again.data.tags["digest"] == child.data.tags["digest"]
     assert again.data.params == {"network.name": "unet", "seed": "0"}
     assert histories(store, again) == histories(asked.client, child)
-    assert len(histories(store, again)) > 30
+    assert len(histories(store, again)) > 15
 
 
 def test_what_has_been_run_before_is_taken_from_there(asked, monkeypatch, capsys):
@@ -115,7 +115,7 @@ def test_evaluating_with_other_settings_and_images(asked, tmp_path, write_folder
     root = write_folder(tmp_path / "x", count=8, shape=(18, 33))
     evaluate_run(child, "train", {"data.name": "folder", "data.root": str(root), "data.image_size": "0"})
     (found,) = asked.client.search_runs([asked.experiment.experiment_id], "tags.split = 'train'")
-    assert found.data.metrics["train/n_true"] == 2
+    assert read_scores(found.info.run_id, "train").table["n_true"].mean() == 2
     assert found.data.tags["data.image_size"] == "0"
 
 
