@@ -171,7 +171,14 @@ def test_they_stand_in_the_table(launch):
 
 
 def test_they_stand_on_the_page(launch):
-    for words in (f"{LABEL}, seed 0", "discs test", ">margin</td>", ">nearest-seed</td>", ">dilated</td>", ">merged</th>"):
+    for words in (
+        f"{LABEL}, seed 0",
+        "discs test",
+        ">margin</td>",
+        ">nearest-seed</td>",
+        ">dilated</td>",
+        ">merged</th>",
+    ):
         assert words in launch.page
     assert f"{launch.answer.loc[ALL, 'merged']:.4f}" in launch.page
 
