@@ -19,6 +19,7 @@ from study.errors import StudyError, unknown_name
 from study.executors.base import LaunchExecutor, WorkerDiedError
 from study.executors.inline import Inline
 from study.executors.machine import Machine
+from study.signals import between_transactions
 
 __all__ = [
     "EXECUTORS",
@@ -116,12 +117,13 @@ def _stopped_once() -> Iterator[None]:
     heard = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` has it
         heard.append(signal.SIGHUP)
-    before = {kind: signal.signal(kind, stop) for kind in heard}
+    handler = between_transactions(stop)
+    before = {kind: signal.signal(kind, handler) for kind in heard}
     try:
         yield
     finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        for kind, earlier in before.items():
+            signal.signal(kind, earlier)
 
 
 def execute(

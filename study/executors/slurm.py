@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from study.executors.base import Threaded, WorkerDiedError
 from study.executors.cluster_file import read_cluster
 from study.executors.remote import call_as_bytes, done, outcome_of
 from study.process import use_threads
+from study.signals import between_transactions
 
 LOGS = Path("outputs/jobs")
 _TIMEOUTS = 1000  # time limits that a training may reach; it goes on from its checkpoint each time
@@ -97,6 +99,9 @@ class _ResumableCall:
 
     def __call__(self, call: bytes) -> bytes:
         use_threads(allotment.cores())
+        for number in (signal.SIGUSR1, signal.SIGUSR2):  # submitit has one of them raise SystemExit
+            if callable(handler := signal.getsignal(number)):
+                signal.signal(number, between_transactions(handler))
         return done(call)
 
     def checkpoint(self, call: bytes) -> submitit.helpers.DelayedSubmission:

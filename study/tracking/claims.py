@@ -2,8 +2,8 @@
 
 A store has no locks. A process claims a training by a tag of its run. It says that it wants it; where it sees nobody
 who has it, or wants it and has a smaller id, it says that it has it, looks once more, and begins where nobody else says
-so. Of two that say so at once, the later look of the two sees the other one, and the one with the larger id gives way.
-A claim lasts as long as its run is marked RUNNING and gives heartbeats.
+so and the training is not done yet. Of two that say so at once, the later look of the two sees the other one, and the
+one with the larger id gives way. A claim lasts as long as its run is marked RUNNING and gives heartbeats.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def claim(run: TrackedRun, training_digest: str, is_done: Callable[[], bool]) ->
         if own == _HELD:
             before = [other for other in others.find() if _is_held(other)]
             if not before:
-                return True
+                if not is_done():  # asked last: whoever had it until now may have ended with it
+                    return True
+                continue
             if any(other.info.run_id < run.run_id for other in before):
                 own = _say(run, _WANTED)
         if time.monotonic() - told >= _REMINDER:

@@ -80,6 +80,22 @@ def test_whoever_waits_takes_over_where_the_owner_ends_without_a_network(begun):
     assert len(looks) >= 3
 
 
+def test_a_training_that_is_done_between_two_looks_is_not_done_again(begun, monkeypatch):
+    """Its owner ends after the second one has looked for a network, and before that one looks for owners."""
+    owner, second = begun(process=ELSEWHERE, claim="held"), begun()
+    finished, find = [], claims._Others.find
+
+    def end_then_find(others):
+        if not finished:
+            owner.end("FINISHED")
+            finished.append(owner)
+        return find(others)
+
+    monkeypatch.setattr(claims._Others, "find", end_then_find)
+    assert not claim(second, "abc", lambda: bool(finished))
+    assert claim_of(second) is None
+
+
 def test_a_dead_process_of_this_machine_claims_nothing(begun, monkeypatch):
     begun(process=f"{socket.gethostname()} 999999 1000000000 {heartbeat._namespace()}", claim="held")
     assert is_claimed("abc") == ""
