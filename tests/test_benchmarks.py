@@ -1,5 +1,6 @@
 """Each benchmark runs in its tiny form, so that none rots unseen; how fast anything is, is not looked at here."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -32,9 +33,14 @@ def test_it_runs_in_its_tiny_form(file, capsys, monkeypatch, tmp_path):
 
 def test_the_page_holds_what_a_benchmark_prints(tmp_path):
     page = tmp_path / "benchmarks.md"
+    page.write_text("# Old words\n\n## Store\n\nkept\n\n## Metrics\n\nanother day\n")
     runpy.run_path(str(FOLDER / "write_page.py"))["main"](["--tiny", "--only", "metrics", "--output", str(page)])
     text = page.read_text()
-    assert "| Commit |" in text
+    assert re.search(
+        r"## Metrics\n.*Measured on \d{4}-\d\d-\d\d at commit \S+; .*\n\n```.*\n## Store\n\nkept\n$", text, re.S
+    )
+    assert "Old words" not in text
+    assert "another day" not in text
     assert f"torch {torch.__version__}" in text
     assert text.count("```") == 2
     assert "all pairs" in text.partition("```")[2]

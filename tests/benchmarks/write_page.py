@@ -1,7 +1,8 @@
 """Runs the benchmarks one after another and writes `docs/benchmarks.md` from what they print.
 
-Each runs in a process of its own with one thread, on an otherwise idle machine. The packages that `bench_peers.py`
-compares with are installed into an environment of their own in `--peers` where that folder is not there yet.
+With `--only`, the page keeps its other sections; each tells when, and at which commit, it was measured. Each benchmark
+runs in a process of its own with one thread, on an otherwise idle machine. The packages that `bench_peers.py` compares
+with are installed into an environment of their own in `--peers` where that folder is not there yet.
 Run: python tests/benchmarks/write_page.py [--only losses,metrics] [--output docs/benchmarks.md]
 """
 
@@ -41,7 +42,8 @@ PEERS = ("stardist", "cellpose")
 INTRODUCTION = """# Benchmarks
 
 Written by `python tests/benchmarks/write_page.py`; each section is what one benchmark prints. Ratios are of times taken
-side by side in one run; absolute times belong to the machine below. A benchmark says itself what it compares.
+side by side in one run; absolute times belong to the machine below. A benchmark says itself what it compares, and its
+section when it was measured.
 """
 
 
@@ -53,15 +55,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tiny", action="store_true", help="the smallest sizes, and no peers: shows that it runs")
     given = parser.parse_args(arguments)
     names = given.only.split(",")
-    python = peers_python(given.peers) if "peers" in names and not given.tiny else None
-    sections = [machine(python)]
+    sections, about = sections_of(given.output), machine()
     for name in names:
-        further = ["--tiny"] if given.tiny else BENCHMARKS[name]
-        if name == "peers" and python:
-            further = [*further, "--peers", str(python)]
         print(f"{name} …", flush=True)
-        sections.append(section(name, further))
-        given.output.write_text("\n".join([INTRODUCTION, *sections]))  # at once: what follows may take long, or fail
+        if given.tiny:
+            sections[name] = section(name, ["--tiny"])
+        elif name == "peers":
+            python = peers_python(given.peers)
+            sections[name] = section(name, [*BENCHMARKS[name], "--peers", str(python)], versions_in(python))
+        else:
+            sections[name] = section(name, BENCHMARKS[name])
+        there = [sections[one] for one in BENCHMARKS if one in sections]
+        given.output.write_text(
+            "\n".join([INTRODUCTION, about, *there])
+        )  # at once: what follows may take long, or fail
+
+
+def sections_of(page: Path) -> dict[str, str]:
+    """The sections of the page that is there, by benchmark."""
+    _, *found = page.read_text().split("\n## ") if page.exists() else [""]
+    return {text.partition("\n")[0].lower(): f"## {text.rstrip()}\n" for text in found}
 
 
 def peers_python(folder: Path) -> Path:
@@ -73,19 +86,18 @@ def peers_python(folder: Path) -> Path:
     return python
 
 
-def machine(python: Path | None) -> str:
-    """What the figures were measured on, and when."""
+def versions_in(python: Path) -> str:
+    """Names and versions of the peers in their environment."""
+    asked = "import sys; from importlib.metadata import version; print(*(version(n) for n in sys.argv[1:]))"
+    found = subprocess.run([python, "-c", asked, *PEERS], check=True, capture_output=True, text=True).stdout
+    return ", ".join(f"{name} {number}" for name, number in zip(PEERS, found.split(), strict=True))
+
+
+def machine() -> str:
+    """What the figures were measured on."""
     versions = [f"{name} {version(name)}" for name in LIBRARIES]
-    if python:
-        asked = "import sys; from importlib.metadata import version; print(*(version(n) for n in sys.argv[1:]))"
-        found = subprocess.run([python, "-c", asked, *PEERS], check=True, capture_output=True, text=True).stdout
-        versions += [f"{name} {number}" for name, number in zip(PEERS, found.split(), strict=True)]
     memory = psutil.virtual_memory().total / 2**30
     facts: Mapping[str, str] = {
-        "Date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "Commit": subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-        ).stdout.strip(),
         "Processor": f"{processor()}, {os.cpu_count()} cores, one thread used",
         "Memory": f"{memory:.0f} GiB",
         "Software": f"Python {platform.python_version()}, {', '.join(versions)}",
@@ -99,15 +111,20 @@ def processor() -> str:
     return names[0].partition(":")[2].strip() if names else platform.machine()
 
 
-def section(name: str, arguments: Sequence[str]) -> str:
-    """A benchmark's description and what it prints."""
+def section(name: str, arguments: Sequence[str], against: str = "") -> str:
+    """A benchmark's description and what it prints; `against` names the peers."""
     file = HERE / f"bench_{name}.py"
     text = ast.get_docstring(ast.parse(file.read_text())) or ""
     about = text.partition("\nRun")[0].strip()
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(file), *arguments]
+    load = os.getloadavg()[0]
     printed = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return f"## {name.capitalize()}\n\n{about}\n\n```\n{printed.strip()}\n```\n"
+    describe = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    measured = f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {commit}; load of the machine before: {load:.1f}."
+    measured += f" Peers: {against}." if against else ""
+    return f"## {name.capitalize()}\n\n{about}\n\n{measured}\n\n```\n{printed.strip()}\n```\n"
 
 
 if __name__ == "__main__":
