@@ -125,7 +125,7 @@ def in_words(table: pd.DataFrame, split: str) -> str:
     scores = means(table)
     shown = [s for s in summary_scores(scores) if s.group != LEGACY and not s.with_paper_thresholds]
     values = ", ".join(_in_words(score, scores[score.key]) for score in shown)
-    return f"{len(table)} {split} {kind_of(table).item}s: {values}"
+    return f"{len(table)} {split} {kind_of(table).item}{'s' * (len(table) != 1)}: {values}"
 
 
 def _in_words(score: Score, value: float) -> str:

@@ -141,7 +141,7 @@ class LaunchResults:
     def trained_on(self) -> str:
         """Which images it trains on, as part of a sentence: `92 images of cvppp2017 (A1)`."""
         count = tracking.split_sizes(self.parent.run_id).get("train")
-        images = f"{count} images" if count is not None else "an unknown number of images"
+        images = f"{count} image{'s' * (count != 1)}" if count is not None else "an unknown number of images"
         subsets = self.settings.get("data.subsets", "") if self.dataset == "cvppp2017" else ""
         return f"{images} of {self.dataset}{f' ({subsets})' if subsets else ''}"
 

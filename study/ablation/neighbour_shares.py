@@ -34,7 +34,8 @@ def describe_neighbours(jobs: Sequence[Job], dataset: Dataset) -> list[str]:
             f"No two objects are in one of the first {len(images)} training images, so that there are no neighbours"
         ]
     shares = [f"{_in_words(rule)} {sum(p.sum() for p in pairs) / number:.0%}" for rule, pairs in found.items()]
-    sentences = [f"Neighbours among the pairs of objects in {len(images)} training images: {', '.join(shares)}"]
+    looked_at = f"{len(images)} training image{'s' * (len(images) != 1)}"
+    sentences = [f"Neighbours among the pairs of objects in {looked_at}: {', '.join(shares)}"]
     for one, other in itertools.combinations(found, 2):
         if all(np.array_equal(*tables) for tables in zip(found[one], found[other], strict=True)):
             sentences.append(

@@ -31,7 +31,7 @@ def test_distances_are_at_the_papers_width(dataset):
     """Of six pairs, one is closer than 40 * 64 / 512 = 5 px, two than 56 / 8 = 7, three than 88 / 8 = 11."""
     asked = jobs("loss.neighbour_distance=40", "loss.neighbour_distance=56", "loss.neighbour_distance=88")
     assert describe_neighbours(asked, dataset) == [
-        "Neighbours among the pairs of objects in 1 training images: d = 40 px 17%, d = 56 px 33%, d = 88 px 50%"
+        "Neighbours among the pairs of objects in 1 training image: d = 40 px 17%, d = 56 px 33%, d = 88 px 50%"
     ]
 
 
