@@ -13,7 +13,7 @@ import pandas as pd
 from study.clustering import Clustering
 from study.data.batches import NetworkImage
 from study.maps import ImageMaps
-from study.metrics import distinct_axes, kind_of, neighbour_angle, scores, summary_scores
+from study.metrics import distinct_axes, kind_of, mean_directions, neighbour_angle, scores, summary_scores
 from study.metrics.registry import LEGACY, Score
 from study.segmentation import label_image
 
@@ -63,13 +63,14 @@ def evaluate(
     """
 
     def one(pair: tuple[ImageMaps, NetworkImage]) -> tuple[list[dict], np.ndarray]:
-        found, image = pair
-        labels = label_image(found, image, settings)
-        if labels.ndim == 3:
-            return [
-                {"image": name, **values} for name, values in scores_of_volume(image.name, image.original, labels)
-            ], labels
-        return [{"image": image.name, **scores(image.original, labels), **_of_embedding(found, image)}], labels
+        labels, rows = _scored(*pair, settings)
+        if labels.ndim == 2:
+            rows[0] |= _of_embedding(*pair)
+        if reference is not None:
+            others = rows if reference == settings else _scored(*pair, reference)[1]
+            for row, other in zip(rows, others, strict=True):
+                row |= {f"{key}_paper_thresholds": other[key] for key in REFERENCE_SCORES if key in other}
+        return rows, labels
 
     rows: list[dict] = []
     kept: list[np.ndarray] = []
@@ -78,19 +79,27 @@ def evaluate(
             rows += found
             if keep is None or len(kept) < keep:
                 kept.append(labels)
-    table = pd.DataFrame(rows)
-    if reference is not None and len(table):
-        other = table if reference == settings else evaluate(maps, images, reference, threads, keep=0).table
-        for score in (score for score in REFERENCE_SCORES if score in table):
-            table[f"{score}_paper_thresholds"] = other[score]
-    return Evaluation(table, kept)
+    return Evaluation(pd.DataFrame(rows), kept)
+
+
+def _scored(maps: ImageMaps, image: NetworkImage, settings: Clustering) -> tuple[np.ndarray, list[dict]]:
+    """Labels, and a row of scores for an image or for each quarter of a volume."""
+    labels = label_image(maps, image, settings)
+    if labels.ndim == 3:
+        named = scores_of_volume(image.name, image.original, labels)
+    else:
+        named = [(image.name, scores(image.original, labels))]
+    return labels, [{"image": name, **values} for name, values in named]
 
 
 def _of_embedding(maps: ImageMaps, image: NetworkImage) -> dict[str, float]:
     if maps.metric != "angle":
         return {"neighbour_angle": np.nan, "distinct_axes": np.nan}
-    angle = neighbour_angle(maps.embedding, image.labels, image.adjacent)
-    return {"neighbour_angle": angle, "distinct_axes": distinct_axes(maps.embedding, image.labels)}
+    directions = mean_directions(maps.embedding, image.labels, len(image.adjacent))
+    return {
+        "neighbour_angle": neighbour_angle(directions, image.adjacent),
+        "distinct_axes": distinct_axes(directions),
+    }
 
 
 def scores_of_volume(name: str, true: np.ndarray, labels: np.ndarray) -> list[tuple[str, dict[str, float]]]:

@@ -37,8 +37,8 @@ class Sphere(OneLaunch):
             assert vectors is not None
             angle = run.score(name, _ANGLE)
             words = f"{run.title}: {angle:.0f}° between neighbours"
-            directions, _ = mean_directions(vectors, truth, int(truth.max(initial=0)) + 1)
-            embeddings.append((words, vectors, directions))
+            directions = mean_directions(vectors, truth, int(truth.max(initial=0)) + 1)
+            embeddings.append((words, vectors, directions.vectors))
         figure = figures.sphere_figure(first[name].picture, truth, embeddings)
         caption = (
             f"Fig. 1. Embeddings of the test image {name}, that of most objects among {len(names)}, on the unit "

@@ -10,9 +10,10 @@ def unit_embedding(embedding: np.ndarray) -> np.ndarray:
 
     Every comparison with the cosine of NaN is false, so that a pixel without a direction belongs to nothing.
     """
-    vectors = np.asarray(embedding, dtype=np.float32)
+    vectors = np.array(embedding, dtype=np.float32)
     norm = np.sqrt(np.einsum("...e,...e->...", vectors, vectors))
-    return vectors / np.where(np.isfinite(norm) & (norm > 0), norm, np.float32(np.nan))[..., None]
+    vectors /= np.where(np.isfinite(norm) & (norm > 0), norm, np.float32(np.nan))[..., None]
+    return vectors
 
 
 def finite_embedding(embedding: np.ndarray) -> np.ndarray:

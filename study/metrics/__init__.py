@@ -6,7 +6,7 @@ from study.metrics import cell, cost, count, detection, embedding, leaf, neuron
 from study.metrics.cell import aggregated_jaccard, panoptic_quality
 from study.metrics.contingency import Contingency
 from study.metrics.detection import THRESHOLDS, average_precision
-from study.metrics.embedding import distinct_axes, mean_directions, neighbour_angle
+from study.metrics.embedding import Directions, distinct_axes, mean_directions, neighbour_angle
 from study.metrics.leaf import best_dice, foreground_dice
 from study.metrics.neuron import adapted_rand_error, variation_of_information
 from study.metrics.registry import (

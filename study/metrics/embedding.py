@@ -2,28 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.cluster import hierarchy
+from scipy.sparse import csc_array
 from scipy.spatial.distance import squareform
 
 from study.metrics.registry import Metric, Score
 
 AXIS = 30  # degrees; objects that share a direction are nearer, and those that are pushed apart are farther
+_BLOCK = 2**18  # numbers that are summed at once: they stay in the cache
 
 
-def neighbour_angle(embedding: np.ndarray, labels: np.ndarray, neighbours: np.ndarray) -> float:
-    """Mean angle between the mean directions of neighbouring objects, in degrees (Chen et al. 2019, Fig. 1).
+@dataclass(frozen=True)
+class Directions:
+    """Mean directions of the objects of an image, by their ids from 0 on.
 
-    90 where neighbours are orthogonal, as the loss wants them, 0 where they share a direction. Every pair counts once,
-    the background is no object. Skipped are objects that `labels` lacks, and objects without a direction: their
-    embeddings cancel out, are zero or are not finite.
+    Attributes
+    ----------
+    vectors : (K, E) float64 array
+        Unit vectors, where there is a direction.
+    present : (K,) bool array
+        Whether an object has one: not where it has no pixels, or its embeddings cancel out, are zero or not finite.
+    """
+
+    vectors: np.ndarray
+    present: np.ndarray
+
+
+def mean_directions(embedding: np.ndarray, labels: np.ndarray, count: int) -> Directions:
+    """Mean directions of objects, which are those of the sums over their pixels.
 
     Parameters
     ----------
     embedding : (M, N, E) float array
-        Unit vectors, of any precision; the mean direction of an object is that of the sum over its pixels.
+        Unit vectors, of any precision.
     labels : (M, N) int array
-        Ids 0, ..., K; 0 is the background.
+        Ids 0, ..., `count` - 1.
+    count : int
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or `labels` has other ids.
+    """
+    if embedding.shape[:2] != labels.shape:
+        raise ValueError(f"embedding {embedding.shape} and labels {labels.shape} differ in rows or columns")
+    if labels.size and not 0 <= labels.min() <= labels.max() < count:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()} do not fit {count} objects")
+    ids, rows = labels.ravel(), embedding.reshape(-1, embedding.shape[2])
+    sums = np.zeros((count, rows.shape[1]))
+    step = max(1, _BLOCK // max(1, rows.shape[1]))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step].astype(np.float64)
+        starts = np.arange(len(block) + 1)
+        sums += csc_array((np.ones(len(block)), ids[start : start + step], starts), (count, len(block))) @ block
+    lengths = np.linalg.norm(sums, axis=1)
+    present = np.isfinite(lengths) & (lengths > 1e-9 * np.bincount(ids, minlength=count))  # below: rounding errors
+    return Directions(sums / np.where(present, lengths, 1)[:, None], present)
+
+
+def neighbour_angle(directions: Directions, neighbours: np.ndarray) -> float:
+    """Mean angle between the mean directions of neighbouring objects, in degrees (Chen et al. 2019, Fig. 1).
+
+    90 where neighbours are orthogonal, as the loss wants them, 0 where they share a direction. Every pair counts once,
+    the background is no object. Objects without a direction are skipped.
+
+    Parameters
+    ----------
+    directions : Directions
+        Of objects 0, ..., K; 0 is the background.
     neighbours : (K + 1, K + 1) bool array
         Pairs of objects that count, in either triangle; the diagonal and the background's row and column are ignored.
 
@@ -31,27 +80,17 @@ def neighbour_angle(embedding: np.ndarray, labels: np.ndarray, neighbours: np.nd
     -------
     float
         In [0, 180]; NaN where no pair counts.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or `labels` has ids beyond `neighbours`.
     """
-    if embedding.shape[:2] != labels.shape:
-        raise ValueError(f"embedding {embedding.shape} and labels {labels.shape} differ in rows or columns")
-    count = len(neighbours)
-    if labels.size and not 0 <= labels.min() <= labels.max() < count:
-        raise ValueError(f"labels from {labels.min()} to {labels.max()} do not fit {count} rows of neighbours")
-    directions, directed = mean_directions(embedding, labels, count)
-    directed[0] = False
-    first, second = np.nonzero(np.triu(neighbours | neighbours.T, 1) & directed[:, None] & directed)
+    objects = directions.present.copy()
+    objects[0] = False
+    first, second = np.nonzero(np.triu(neighbours | neighbours.T, 1) & objects[:, None] & objects)
     if not first.size:
         return float("nan")
-    cosines = (directions[first] * directions[second]).sum(axis=1)
+    cosines = (directions.vectors[first] * directions.vectors[second]).sum(axis=1)
     return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
 
 
-def distinct_axes(embedding: np.ndarray, labels: np.ndarray, within: float = AXIS) -> float:
+def distinct_axes(directions: Directions, within: float = AXIS) -> float:
     """Number of axes that the mean directions of an image's objects have, the background being one of the objects.
 
     A direction and its opposite are one axis, as they are for the absolute cosine. Directions are put together by
@@ -60,10 +99,7 @@ def distinct_axes(embedding: np.ndarray, labels: np.ndarray, within: float = AXI
 
     Parameters
     ----------
-    embedding : (M, N, E) float array
-        Unit vectors, of any precision.
-    labels : (M, N) int array
-        Ids 0, ..., K.
+    directions : Directions
     within : float
         Degrees.
 
@@ -72,23 +108,12 @@ def distinct_axes(embedding: np.ndarray, labels: np.ndarray, within: float = AXI
     float
         NaN where no object has a direction.
     """
-    directions, directed = mean_directions(embedding, labels, int(labels.max(initial=0)) + 1)
-    axes = directions[directed]
+    axes = directions.vectors[directions.present]
     if len(axes) < 2:
         return float(len(axes)) or float("nan")
     angles = np.degrees(np.arccos(np.clip(np.abs(axes @ axes.T), 0, 1)))
     tree = hierarchy.complete(squareform(angles, checks=False))
     return float(hierarchy.fcluster(tree, within, "distance").max())
-
-
-def mean_directions(embedding: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean direction (K, E) of the embedding of each of `count` = K objects, ids from 0 on, and whether it has one."""
-    ids = labels.ravel()
-    channels = embedding.reshape(-1, embedding.shape[2]).T.astype(np.float64)
-    sums = np.stack([np.bincount(ids, channel, minlength=count) for channel in channels], axis=1)
-    lengths = np.linalg.norm(sums, axis=1)
-    directed = np.isfinite(lengths) & (lengths > 1e-9 * np.bincount(ids, minlength=count))  # below: rounding errors
-    return sums / np.where(directed, lengths, 1)[:, None], directed
 
 
 _ANGLE = "mean angle between the embeddings of neighbours"

@@ -83,8 +83,8 @@ def gallery_image(
 
 def _turn(embedding: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Degrees between the embedding of a pixel and the mean direction of its object, see `GalleryImage`."""
-    directions, _ = mean_directions(embedding, labels, int(labels.max(initial=0)) + 1)
-    cosines = (embedding * directions[labels]).sum(axis=2)
+    directions = mean_directions(embedding, labels, int(labels.max(initial=0)) + 1)
+    cosines = (embedding * directions.vectors[labels]).sum(axis=2)
     turn = np.degrees(np.arccos(np.clip(cosines, -1, 1))).round()
     return np.where(labels > 0, turn, 0).astype(np.uint8)
 

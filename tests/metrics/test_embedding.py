@@ -6,6 +6,14 @@ from study.losses.cosine import CosineLoss
 from study.metrics import distinct_axes, mean_directions, neighbour_angle
 
 
+def angle_of(embedding, labels, neighbours):
+    return neighbour_angle(mean_directions(embedding, labels, len(neighbours)), neighbours)
+
+
+def axes_of(embedding, labels, **limit):
+    return distinct_axes(mean_directions(embedding, labels, labels.max() + 1), **limit)
+
+
 def angle_by_loops(embedding, labels, neighbours):
     angles = []
     for a in range(1, len(neighbours)):
@@ -29,11 +37,9 @@ def random_case(seed, objects=6, dims=5):
 @pytest.mark.parametrize("seed", range(5))
 def test_equal_to_loops(seed):
     case = random_case(seed)
-    assert neighbour_angle(*case) == pytest.approx(angle_by_loops(*case))
+    assert angle_of(*case) == pytest.approx(angle_by_loops(*case))
     embedding, labels, neighbours = case
-    assert neighbour_angle(embedding.astype(np.float16), labels, neighbours) == pytest.approx(
-        angle_by_loops(*case), abs=0.1
-    )
+    assert angle_of(embedding.astype(np.float16), labels, neighbours) == pytest.approx(angle_by_loops(*case), abs=0.1)
 
 
 LABELS = np.array([[0, 1, 1, 2], [0, 0, 3, 3]])
@@ -59,7 +65,7 @@ def directed(*vectors):
     ],
 )
 def test_known_angles(vectors, neighbours, angle):
-    assert neighbour_angle(directed(*vectors), LABELS, neighbours) == pytest.approx(angle, abs=1e-5)
+    assert angle_of(directed(*vectors), LABELS, neighbours) == pytest.approx(angle, abs=1e-5)
 
 
 def test_the_angle_is_between_mean_directions():
@@ -67,7 +73,7 @@ def test_the_angle_is_between_mean_directions():
     embedding[0, 1:3] = X, Y  # the mean of 1 is the diagonal now
     first_two = np.zeros((4, 4), bool)
     first_two[1, 2] = True  # in one triangle suffices
-    assert neighbour_angle(embedding, LABELS, first_two) == pytest.approx(0, abs=1e-5)
+    assert angle_of(embedding, LABELS, first_two) == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -81,56 +87,56 @@ def test_the_angle_is_between_mean_directions():
     ],
 )
 def test_no_angle_without_neighbours(labels, neighbours):
-    assert np.isnan(neighbour_angle(directed(X, X, Y, X), labels, neighbours))
+    assert np.isnan(angle_of(directed(X, X, Y, X), labels, neighbours))
 
 
 @pytest.mark.parametrize("broken", [ZERO, [np.nan, 1.0], [np.inf, 0.0]])
 def test_objects_without_a_direction_are_passed_over(broken):
     embedding = directed(X, X, Y, X)
     embedding[1, 2:] = broken
-    assert neighbour_angle(embedding, LABELS, ROW) == pytest.approx(90)
-    assert np.isnan(neighbour_angle(np.broadcast_to(broken, embedding.shape), LABELS, ROW))
+    assert angle_of(embedding, LABELS, ROW) == pytest.approx(90)
+    assert np.isnan(angle_of(np.broadcast_to(broken, embedding.shape), LABELS, ROW))
 
 
 def test_embeddings_that_cancel_out_give_no_direction():
     embedding = directed(X, X, Y, X)
     embedding[1, 2:] = np.array([[0.6, 0.8], [-0.6, -0.8]], np.float32)
-    assert neighbour_angle(embedding, LABELS, ROW) == pytest.approx(90)
+    assert angle_of(embedding, LABELS, ROW) == pytest.approx(90)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_names_flips_and_rotations_do_not_matter(seed):
     embedding, labels, neighbours = random_case(seed)
-    expected = neighbour_angle(embedding, labels, neighbours)
+    expected = angle_of(embedding, labels, neighbours)
     rng = np.random.default_rng(seed)
-    assert neighbour_angle(embedding[::-1], labels[::-1], neighbours.T) == pytest.approx(expected)
+    assert angle_of(embedding[::-1], labels[::-1], neighbours.T) == pytest.approx(expected)
     names = np.append(0, 1 + rng.permutation(len(neighbours) - 1))
     renamed = np.zeros_like(neighbours)
     renamed[np.ix_(names, names)] = neighbours
-    assert neighbour_angle(embedding, names[labels], renamed) == pytest.approx(expected)
+    assert angle_of(embedding, names[labels], renamed) == pytest.approx(expected)
     rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0]
-    assert neighbour_angle(embedding @ rotation, labels, neighbours) == pytest.approx(expected)
+    assert angle_of(embedding @ rotation, labels, neighbours) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    ("shape", "top", "words"), [((2, 3, 2), 3, "differ in rows or columns"), ((2, 4, 2), 4, "do not fit 4 rows")]
+    ("shape", "top", "words"), [((2, 3, 2), 3, "differ in rows or columns"), ((2, 4, 2), 4, "do not fit 4 objects")]
 )
 def test_shapes_that_do_not_fit(shape, top, words):
     with pytest.raises(ValueError, match=words):
-        neighbour_angle(np.ones(shape), np.where(LABELS == 3, top, LABELS), ALL)
+        angle_of(np.ones(shape), np.where(LABELS == 3, top, LABELS), ALL)
 
 
 @pytest.mark.parametrize(
     ("vectors", "axes"), [((X, X, Y, X), 2), ((X, [-1.0, 0.0], X, X), 1), ((X, DIAGONAL, Y, X), 3)]
 )
 def test_distinct_axes_of_the_background_and_three_objects(vectors, axes):
-    assert distinct_axes(directed(*vectors), LABELS) == axes
+    assert axes_of(directed(*vectors), LABELS) == axes
 
 
 def test_no_two_directions_of_an_axis_are_farther_apart_than_the_limit():
     fan = [[np.cos(a), np.sin(a)] for a in np.radians([0, 20, 45, 65])]  # a chain of near ones
-    assert distinct_axes(directed(*fan), LABELS) == 2
-    assert distinct_axes(directed(*fan), LABELS, within=66) == 1
+    assert axes_of(directed(*fan), LABELS) == 2
+    assert axes_of(directed(*fan), LABELS, within=66) == 1
 
 
 def test_axes_of_free_vectors_under_the_absolute_and_the_squared_cosine():
@@ -150,18 +156,35 @@ def test_axes_of_free_vectors_under_the_absolute_and_the_squared_cosine():
             (terms["inter"] + terms["intra"]).backward()
             optimiser.step()
         unit = torch.nn.functional.normalize(free.detach(), dim=1)[0].permute(1, 2, 0).numpy()
-        found[similarity] = distinct_axes(unit, labels[0].numpy())
+        found[similarity] = axes_of(unit, labels[0].numpy())
     assert found == {"absolute": 8, "squared": 16}
 
 
 def test_no_directions_no_axes():
-    assert np.isnan(distinct_axes(np.zeros((2, 4, 2)), LABELS))
+    assert np.isnan(axes_of(np.zeros((2, 4, 2)), LABELS))
 
 
 def test_mean_directions_of_objects():
     labels = np.array([[1, 1, 3, 4, 4]])
     embedding = np.array([[[1, 0], [0, 1], [0, -1], [1, 0], [-1, 0]]], float)
-    found, directed = mean_directions(embedding, labels, 6)
-    assert directed.tolist() == [False, True, False, True, False, False]  # 2 and 5 are not there, and 4 cancels out
+    found = mean_directions(embedding, labels, 6)
+    assert found.present.tolist() == [
+        False,
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]  # 2 and 5 are not there, and 4 cancels out
     half = 0.5**0.5
-    np.testing.assert_allclose(found[directed], [[half, half], [0, -1]])
+    np.testing.assert_allclose(found.vectors[found.present], [[half, half], [0, -1]])
+
+
+def test_sums_of_a_large_image_are_those_of_its_blocks():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, (300, 400))
+    embedding = rng.normal(size=(300, 400, 3)).astype(np.float16)  # more numbers than are summed at once
+    found = mean_directions(embedding, labels, 5)
+    for i in range(5):
+        total = embedding[labels == i].astype(float).sum(axis=0)
+        np.testing.assert_allclose(found.vectors[i], total / np.linalg.norm(total), rtol=1e-12)
