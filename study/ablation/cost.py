@@ -24,16 +24,17 @@ from study.training.loop import number_of_steps
 
 _TIMED_STEPS = 2
 # by how much the shortest and the longest of some times may be off: of runs of the same kind, which share the machine
-# with other work or not; of timed steps, which know nothing of validations, the search of thresholds and scores either
+# with other work or not; of timed steps, which know nothing of clustering, the search of thresholds and scores either
 _OFF_BY_RUNS, _OFF_BY_STEPS = (0.9, 1.1), (0.8, 1.4)
 
 
 class Time(NamedTuple):
     """Seconds that a training will take, at least and at most; all are 0 where nothing is known."""
 
-    seconds: float
-    least: float
-    most: float
+    seconds: float = 0.0
+    least: float = 0.0
+    most: float = 0.0
+    done: float = 0.0  # the share of it that was done before, and takes no time
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class Cost:
         trainings = f"{count} training{'s' * (count > 1)} to do, {slots} at a time on {device}"
         if not any(self.seconds):
             return f"{trainings}, {disk}; how long they take is known when the first has ended"
-        about, least, most = (duration(wall_time(seconds, slots)) for seconds in zip(*self.times, strict=True))
+        about, least, most = (
+            duration(wall_time(seconds, slots)) for seconds in list(zip(*self.times, strict=True))[:3]
+        )
         unit = most[most.rindex(" ") :]
         expected = f", expect {least.removesuffix(unit)} to {most}" if least != most else ""
         return f"{trainings}: about {about} by {self._known_from()}{expected}; {disk}"
@@ -79,12 +82,13 @@ def cost_of(
     *,
     timed: bool = True,
     known: Sequence[Sequence[float]] = (),
+    done: Sequence[float] = (),
 ) -> Cost:
     """Cost of trainings on a data set, from earlier runs, or a few steps of one network of each kind on noise.
 
     Each training has so many CPU threads; 0: as many as this process. `known` are the seconds of earlier runs like
-    each training; where there are none, without `timed`, nothing is known of its time. The first training image stands
-    for all; raises StudyError if there is a training to do and no such image.
+    each training; where there are none, without `timed`, nothing is known of its time. Of each a share may be `done`.
+    The first training image stands for all; raises StudyError if there is a training to do and no such image.
     """
     if not trainings:
         return Cost((), 0)
@@ -92,44 +96,70 @@ def cost_of(
     networks: dict[tuple, nn.Module] = {}
     steps: dict[tuple, list[float]] = {}
     times, disk = [], 0.0
-    for settings, earlier in zip(trainings, known or [()] * len(trainings), strict=True):
+    of_each = zip(trainings, known or [()] * len(trainings), done or [0.0] * len(trainings), strict=True)
+    for settings, earlier, share in of_each:
         kind = (settings.network.name, settings.training.batch_size)
         if kind not in networks:
             networks[kind] = build_network(shape[-1], settings.network, settings.loss, settings.dims)
         if timed and not earlier and kind not in steps:
             with with_threads(threads):
                 steps[kind] = _step_times(networks[kind], settings, shape)
-        number = number_of_steps(settings.training, len(dataset.splits["train"]))
-        times.append(_time(earlier, _OFF_BY_RUNS) if earlier else _time(steps.get(kind, [0.0]), _OFF_BY_STEPS, number))
+        whole, off_by, number = earlier, _OFF_BY_RUNS, 1.0
+        if not earlier:
+            whole, off_by = steps.get(kind, [0.0]), _OFF_BY_STEPS
+            number = number_of_steps(settings.training, len(dataset.splits["train"]))
+            number += _looks_in_steps(settings, dataset, shape)
+        times.append(_time(whole, off_by, number, share))
         disk += _bytes_kept(settings, dataset, shape, networks[kind])
     return Cost(tuple(times), disk, sum(map(len, set(map(tuple, known)))), bool(steps))
 
 
-def _time(seconds: Sequence[float], off_by: tuple[float, float], count: int = 1) -> Time:
-    """Time of so many of what took some seconds before."""
+def _time(seconds: Sequence[float], off_by: tuple[float, float], count: float, done: float) -> Time:
+    """Time of so many of what took some seconds before, of which a share is done."""
     least, most = off_by
-    return Time(*(count * value for value in (median(seconds), least * min(seconds), most * max(seconds))))
+    bounds = median(seconds), least * min(seconds), most * max(seconds)
+    return Time(*((1 - done) * count * value for value in bounds), done=done)
+
+
+def _looks_in_steps(settings: Settings, dataset: Dataset, shape: tuple[int, ...]) -> float:
+    """The number of steps that take as long as the validations of a training and the maps of its images after it.
+
+    A step looks at each of its pixels, and goes back for the gradient, which takes about twice as long as the look.
+    """
+    training, validated = settings.training, len(dataset.splits["val"])
+    at_each = min(training.validation_images, validated)
+    images = (training.validations + 1) * at_each + validated + len(dataset.splits["test"])
+    of_step = 3 * training.batch_size * math.prod(_sides(settings, shape))
+    return images * math.prod(_scored_sides(settings, shape)) / of_step
+
+
+def _scored_sides(settings: Settings, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Rows and columns of an image as the network sees it, or planes, rows and columns of a volume."""
+    return (settings.data.image_size,) * 2 if settings.dims == 2 and settings.data.image_size else shape[:-1]
+
+
+def _sides(settings: Settings, shape: tuple[int, ...]) -> list[int]:
+    """The same of what a training step sees."""
+    divisor = 2**settings.network.depth
+    side = settings.data.crop_size or (settings.data.image_size if settings.dims == 2 else 0)
+    sides = [side, side] if side else [-(-n // divisor) * divisor for n in shape[-3:-1]]
+    return sides if settings.dims == 2 else [settings.data.crop_planes, *sides]
 
 
 def _bytes_kept(settings: Settings, dataset: Dataset, shape: tuple[int, ...], network: nn.Module) -> float:
     """What stays on disk of a training: the network twice, and the maps of the images that are scored."""
-    resized = (settings.data.image_size,) * 2 if settings.dims == 2 and settings.data.image_size else shape[:-1]
     kept = len(dataset.splits["val"]) + len(dataset.splits["test"])
     parameters = sum(weight.numel() for weight in network.parameters())
-    return 2 * 4 * parameters + kept * math.prod(resized) * 2 * settings.map_channels
+    return 2 * 4 * parameters + kept * math.prod(_scored_sides(settings, shape)) * 2 * settings.map_channels
 
 
 def _step_times(network: nn.Module, settings: Settings, shape: tuple[int, ...]) -> list[float]:
     """Seconds of a few training steps of a network on images of that shape."""
-    device, divisor = choose_device(settings.training.device), 2**settings.network.depth
-    side = settings.data.crop_size or (settings.data.image_size if settings.dims == 2 else 0)
-    sides = [side, side] if side else [-(-n // divisor) * divisor for n in shape[-3:-1]]
-    if settings.dims == 3:
-        sides.insert(0, settings.data.crop_planes)
+    device = choose_device(settings.training.device)
     network = on_device(network, device, settings.dims)
     # on a CPU a batch takes as long as its images one by one, and this process is waited for
     timed = 1 if device.type == "cpu" else settings.training.batch_size
-    images = torch.randn(timed, shape[-1], *sides, device=device)
+    images = torch.randn(timed, shape[-1], *_sides(settings, shape), device=device)
     labels = torch.zeros(images[:, 0].shape, dtype=torch.int64, device=device)
     neighbours = torch.zeros((len(images), 1, 1), dtype=torch.bool, device=device)
     batch = Batch(images, labels.float(), labels, neighbours)

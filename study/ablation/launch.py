@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from study import tracking
-from study.ablation.cost import Cost, cost_of
+from study.ablation.cost import Cost, Time, cost_of
 from study.ablation.design import Ablation, SettingsOf
 from study.ablation.live_view import LiveView
 from study.ablation.plan_words import plan_in_words
@@ -25,6 +25,7 @@ from study.executors import Inline, LaunchExecutor, execute
 from study.executors.base import WorkerDiedError
 from study.metrics import headline, summary_scores
 from study.origin import as_markdown
+from study.runs.cache import TrainingCache
 from study.runs.commands import threads_for
 from study.runs.environment import environment
 from study.runs.job import Failure, Job, Postponed, Result, Task, variant_name
@@ -123,8 +124,8 @@ def run_ablations(
     if plan_only:
         return LaunchResult(0, [])
     with _parents(questions, experiment, dataset, digest):
-        seconds = dict(zip(to_train, cost.seconds, strict=True))
-        estimated = [seconds.get(i, 0.0) for i in range(len(unfinished))]
+        known_times = dict(zip(to_train, cost.times, strict=True))
+        estimated = [known_times.get(i, Time()) for i in range(len(unfinished))]
         total = sum(len(question.jobs) for question in questions)
         with LiveView(total, lambda: _at_work(questions)) as view:
             try:
@@ -197,29 +198,39 @@ def _cost_of(jobs: Sequence[Job], dataset: Dataset, slots: int, *, here: bool) -
     where = environment(choose_device(settings[0].training.device))
     workloads = [workload(job, where, threads) for job in jobs]
     earlier = {value: tracking.run_seconds(WORKLOAD, value) for value in dict.fromkeys(workloads)}
-    return cost_of(settings, dataset, threads, known=[earlier[value] for value in workloads])
+    done = [_share_done(job, len(dataset.splits["train"])) for job in jobs]
+    return cost_of(settings, dataset, threads, known=[earlier[value] for value in workloads], done=done)
+
+
+def _share_done(job: Job, images: int) -> float:
+    """The share of a training that its checkpoint has behind it."""
+    if not job.reuse:
+        return 0.0
+    steps = number_of_steps(job.planned.settings.training, images)
+    return TrainingCache(job.training_digest).checkpoint_step() / steps
 
 
 def _execute_jobs(
     finished: Sequence[_Training],
     unfinished: Sequence[_Training],
-    estimated: Sequence[float],
+    estimated: Sequence[Time],
     slots: int,
     executor: LaunchExecutor,
     view: LiveView,
 ) -> None:
     """Execute all jobs; a line is written as each ends, and each question is answered with its last job."""
     postponed: list[_Training] = []
-    no_time = [0.0] * view.total
+    no_time = [Time()] * view.total
     plans = (
         (finished, no_time, 1, Inline()),  # to reuse results is quicker than to start a process
         (unfinished, estimated, slots, executor),
         (postponed, no_time, slots, executor),
     )
-    for trainings, seconds, at_a_time, how in plans:
+    for trainings, times, at_a_time, how in plans:
         patient = trainings is postponed
         tasks = [replace(_task(training, at_a_time, how), patient=patient) for training in trainings]
-        time_left = TimeLeft(seconds[: len(tasks)], at_a_time)
+        seconds, done = ([getattr(time, name) for time in times[: len(tasks)]] for name in ("seconds", "done"))
+        time_left = TimeLeft(seconds, at_a_time, done=done)
         view.follow(time_left, {task.jobs[0].training_digest: i for i, task in enumerate(tasks)})
         for i, outcomes in execute(run_task, tasks, at_a_time, how):
             if isinstance(outcomes, Postponed):

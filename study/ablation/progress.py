@@ -12,22 +12,34 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 class TimeLeft:
     """Wall time until tasks are done that run `slots` at a time, in their order.
 
-    What the estimates are wrong by, the tasks that have ended show: all others are taken to be as much longer.
+    What the estimates are wrong by, the tasks that have ended show: all others are taken to be as much longer. Tasks
+    without an estimate are taken to be as long as those of them that have ended.
 
     Parameters
     ----------
     estimated : sequence of float
-        Seconds of each task; where all are 0, tasks are taken to be equally long.
+        Seconds that each task will take; 0 where nothing is known of it.
     slots : int
     clock : callable
         The time in seconds.
+    done : sequence of float
+        Share of each task that was done before, which is not in its estimate; none by default.
     """
 
-    def __init__(self, estimated: Sequence[float], slots: int, clock: Callable[[], float] = time.monotonic):
-        self._estimated = list(estimated) if sum(estimated) else [1.0] * len(estimated)
+    def __init__(
+        self,
+        estimated: Sequence[float],
+        slots: int,
+        clock: Callable[[], float] = time.monotonic,
+        done: Sequence[float] = (),
+    ):
+        self._done = list(done) or [0.0] * len(estimated)
+        self._work = [seconds or 1.0 for seconds in estimated]
+        self._timed = [seconds > 0 for seconds in estimated]
         self._clock, self._slots = clock, slots
-        self._started = dict.fromkeys(range(min(slots, len(self._estimated))), clock())
-        self._taken = self._ended = 0.0  # by the tasks that have ended, and what was estimated for them
+        self._started = dict.fromkeys(range(min(slots, len(self._work))), clock())
+        self._taken = {True: 0.0, False: 0.0}  # by the tasks that have ended, with an estimate or without
+        self._ended = {True: 0.0, False: 0.0}  # and their work
         self._running = set(self._started)
         self._lock = threading.Lock()  # what shows it asks from a thread of its own
 
@@ -36,10 +48,10 @@ class TimeLeft:
         with self._lock:
             now = self._clock()
             if whole:
-                self._taken += now - self._started[task]
-                self._ended += self._estimated[task]
+                self._taken[self._timed[task]] += now - self._started[task]
+                self._ended[self._timed[task]] += self._work[task]
             self._running.discard(task)
-            if (begun := len(self._started)) < len(self._estimated):
+            if (begun := len(self._started)) < len(self._work):
                 self._started[begun] = now
                 self._running.add(begun)
         return self.left()
@@ -49,19 +61,34 @@ class TimeLeft:
         with self._lock:
             now = self._clock()
             taken = {i: now - self._started[i] for i in self._running}
-            known = {i: share for i, share in (shares or {}).items() if i in taken}
-            ended = self._ended + sum(share * self._estimated[i] for i, share in known.items())
-            if not ended:
+            known = {i: self._since_start(i, share) for i, share in (shares or {}).items() if i in taken}
+            factors = self._factors(taken, known)
+            if not factors:
                 return math.nan
-            factor = (self._taken + sum(taken[i] for i in known)) / ended
+            # nothing is known of a kind of which none has ended: an estimate is trusted, the others are left out
+            waiting = [
+                factors.get(kind, float(kind)) * work for kind, work in zip(self._timed, self._work, strict=True)
+            ]
             running = (
-                factor * self._estimated[i] * (1 - known[i])
-                if i in known
-                else max(0.0, factor * self._estimated[i] - seconds)
+                waiting[i] * (1 - known[i]) if i in known else max(0.0, waiting[i] - seconds)
                 for i, seconds in taken.items()
             )
-            waiting = (factor * seconds for seconds in self._estimated[len(self._started) :])
-            return wall_time(waiting, self._slots, running)
+            return wall_time(waiting[len(self._started) :], self._slots, running)
+
+    def _since_start(self, task: int, share: float) -> float:
+        """The share that is done of what was left of a task as it started."""
+        done = self._done[task]
+        return max(0.0, share - done) / (1 - done) if done < 1 else 1.0
+
+    def _factors(self, taken: Mapping[int, float], known: Mapping[int, float]) -> dict[bool, float]:
+        """Seconds for each second of an estimate, and for each task without one, as far as tasks have shown them."""
+        factors = {}
+        for kind in (True, False):
+            of_kind = [i for i in known if self._timed[i] == kind]
+            ended = self._ended[kind] + sum(known[i] * self._work[i] for i in of_kind)
+            if ended:
+                factors[kind] = (self._taken[kind] + sum(taken[i] for i in of_kind)) / ended
+        return factors
 
 
 def wall_time(tasks: Iterable[float], slots: int, running: Iterable[float] = ()) -> float:

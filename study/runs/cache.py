@@ -111,13 +111,10 @@ class TrainingCache:
         self.checkpoint.unlink(missing_ok=True)
 
     def checkpoint_step(self) -> int:
-        """Steps after which the checkpoint was written; 0 without one that can be read, which is deleted."""
+        """Steps after which the checkpoint was written; 0 without one that can be read."""
         try:
             return int(torch.load(self.checkpoint, map_location="cpu", weights_only=True)["step"])
-        except FileNotFoundError:
-            return 0
-        except DAMAGED:
-            self.checkpoint.unlink(missing_ok=True)
+        except DAMAGED:  # or not there
             return 0
 
     def load_maps(self, split: str, shapes: Sequence[tuple[int, ...]]) -> list[ImageMaps] | None:

@@ -289,7 +289,9 @@ class _Training:
         file = self.cache.checkpoint
         if self.in_store:
             launch = "" if self.reuse else self.launch
-            tracking.fetch_checkpoint(self.digest, file, beyond=self.cache.checkpoint_step(), launch=launch)
+            if not (step := self.cache.checkpoint_step()):
+                file.unlink(missing_ok=True)  # one that cannot be read
+            tracking.fetch_checkpoint(self.digest, file, beyond=step, launch=launch)
         kept = file if self.in_store else None
         with RunMonitor(
             run, self.settings, self.images("val"), self.steps, self.name, kept, shown=not self.launch

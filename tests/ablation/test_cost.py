@@ -79,17 +79,22 @@ def test_a_training_needs_images_to_be_timed_on():
         cost_of([smoke()], open_dataset(smoke("data.all_test=true").data))
 
 
+# validations at the start and twice after it on 2 images, then maps of 4 + 4, in steps of 4 images with a way back
+LOOKS = (3 * 2 + 4 + 4) / (3 * 4)
+
+
 def test_steps_times_seconds_per_step(clock):
     settings = [smoke(f"training.steps={steps},loss.inter_weight={weight}") for steps, weight in ((10, 1), (30, 2))]
     dataset = open_dataset(settings[0].data)
     assert settings[0].training.batch_size == 4
     step = 4  # a step of one image is timed
-    assert cost_of(settings, dataset).seconds == (10 * step, 30 * step)
+    assert cost_of(settings, dataset).seconds == pytest.approx([(10 + LOOKS) * step, (30 + LOOKS) * step])
     assert len(clock) == 3  # one network of this kind is timed for both
     other = smoke("network.name=unet,training.steps=0,training.epochs=3,training.batch_size=3")
     assert len(dataset.splits["train"]) == 4
-    of_other = 4 * 3  # four steps of batches of 3
-    assert cost_of([other, *settings], dataset).seconds == (of_other, 10 * step, 30 * step)
+    of_other = (4 + LOOKS * 4 / 3) * 3  # four steps of batches of 3
+    expected = [of_other, (10 + LOOKS) * step, (30 + LOOKS) * step]
+    assert cost_of([other, *settings], dataset).seconds == pytest.approx(expected)
     assert len(clock) == 3 + 6
 
 
@@ -157,6 +162,25 @@ def test_trainings_on_other_machines_are_not_timed(clock):
     assert told.endswith("; how long they take is known when the first has ended")
 
 
+def test_whole_images_cost_more_looks_than_crops(clock, tmp_path, write_folder):
+    root = write_folder(tmp_path / "x", count=8, shape=(32, 32), channels=1)
+    crops, whole = (smoke(f"training.steps=10,data.image_size=0,data.crop_size={n}", "folder", root) for n in (16, 0))
+    dataset = open_dataset(crops.data)
+    counts = {split: len(records) for split, records in dataset.splits.items()}
+    looks = (3 * min(2, counts["val"]) + counts["val"] + counts["test"]) / (3 * 4)
+    assert cost_of([whole], dataset).seconds == pytest.approx([(10 + looks) * 4])
+    assert cost_of([crops], dataset).seconds == pytest.approx([(10 + 4 * looks) * 4])
+
+
+def test_what_a_checkpoint_has_behind_it_costs_nothing(clock):
+    settings = [smoke(f"training.steps=10,loss.inter_weight={weight}") for weight in (1, 2)]
+    dataset = open_dataset(settings[0].data)
+    found = cost_of(settings, dataset, known=[[50.0], []], done=[0.4, 0.75])
+    assert found.seconds == pytest.approx([30, (10 + LOOKS)])
+    assert [time.done for time in found.times] == [0.4, 0.75]
+    assert found.times[0].most == pytest.approx(33)
+
+
 def test_earlier_runs_tell_more_than_steps(clock):
     settings = [smoke(f"training.steps=10,loss.inter_weight={weight}") for weight in (1, 2, 3)]
     dataset = open_dataset(settings[0].data)
@@ -166,6 +190,6 @@ def test_earlier_runs_tell_more_than_steps(clock):
     assert (found.times[0].least, found.times[0].most) == pytest.approx((45, 110))
     assert (found.runs, found.by_steps) == (4, False)
     mixed = cost_of(settings[:2], dataset, known=[[60.0], []])
-    assert mixed.seconds == (60, 10 * 4)
+    assert mixed.seconds == pytest.approx([60, (10 + LOOKS) * 4])
     assert (mixed.runs, mixed.by_steps) == (1, True)
     assert mixed.times[1].least < 40 < mixed.times[1].most

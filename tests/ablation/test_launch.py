@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from study import tracking
-from study.ablation import launch, question
+from study.ablation import cost, launch, question
 from study.ablation.design import Ablation
 from study.ablation.launch import run_ablations
 from study.ablation.statistics import Components, summarize
@@ -314,6 +314,22 @@ def test_a_plan_takes_times_from_earlier_runs(capsys):
     assert "by 2 earlier runs" in plan(tiny("loss.inter_weight=3"), 2)  # which takes no other time
     for other in ("training.steps=3", "network.base_width=4", "data.image_size=16", "training.threads=2"):
         assert "by a timed step" in plan(tiny(other), 2)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_plan_knows_how_far_trainings_have_got(monkeypatch, capsys):
+    def minutes(**options):
+        capsys.readouterr()
+        run_ablations([SOUND], variant_of(tiny("training.steps=100")), [0, 1], INLINE, plan_only=True, **options)
+        found = re.search(r"2 trainings to do, 1 at a time on cpu: about (\d+) min by a timed", capsys.readouterr().out)
+        return int(found[1])
+
+    monkeypatch.setattr(cost, "_step_times", lambda *_: [24.0])
+    assert minutes() == pytest.approx(80, abs=2)  # with validations and maps
+    monkeypatch.setattr(cache.TrainingCache, "checkpoint_step", lambda _: next(steps))
+    steps = iter([50, 0])
+    assert minutes() == pytest.approx(60, abs=2)
+    assert minutes(reuse=False) == pytest.approx(80, abs=2)
 
 
 def test_a_stopped_launch_leaves_no_run_that_seems_to_run(store, monkeypatch):

@@ -70,13 +70,23 @@ def test_without_estimates_tasks_are_equally_long():
     assert left.finished(0) == 10
 
 
-def test_a_task_of_no_estimate_alone_tells_nothing():
+def test_tasks_without_an_estimate_tell_of_each_other_alone():
     clock = Clock()
-    left = TimeLeft([0, 10], 1, clock)
+    left = TimeLeft([0, 10, 0, 20], 1, clock)
     clock.now += 5
-    assert math.isnan(left.finished(0))
-    clock.now += 20
-    assert left.finished(1) == 0
+    assert left.finished(0) == 10 + 5 + 20
+    clock.now += 20  # twice what was estimated
+    assert left.finished(1) == 5 + 40
+    clock.now += 7
+    assert left.finished(2) == 40
+
+
+def test_what_an_earlier_launch_has_done_of_a_task_says_nothing_of_its_pace():
+    clock = Clock()
+    left = TimeLeft([8, 20], 1, clock, done=[0.5, 0])
+    clock.now += 4
+    assert math.isnan(left.left({0: 0.5}))  # it has only begun to go on
+    assert left.left({0: 0.75}) == 4 + 20  # half of what was left of it, in half of the time
 
 
 def test_more_slots_than_tasks():
