@@ -9,7 +9,17 @@ from typing import Any
 import pandas as pd
 
 from reports.blocks.launch_results import LaunchResults
-from reports.blocks.page import Block, Column, missing_columns, number, stacked, table_block, text_column, with_interval
+from reports.blocks.page import (
+    Block,
+    Column,
+    missing_columns,
+    number,
+    paragraph,
+    stacked,
+    table_block,
+    text_column,
+    with_interval,
+)
 from reports.blocks.printed import ABOUT_LEGACY, read_printed
 from study.ablation.statistics import ABOUT_INTERVALS, interval, interval_columns
 from study.figures.names import value_label
@@ -134,7 +144,7 @@ def _ours(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def subset_table(frame: pd.DataFrame, measured_on: str) -> Block:
-    """`subset_frame` as tables: of the printed values, of our legacy scores and of our true SBD."""
+    """`subset_frame` as tables: of the printed values, and where there are any of our legacy scores and true SBD."""
     is_ours = frame["method"].str.startswith("our ")
     ours, printed = frame.loc[is_ours], frame.loc[~is_ours]
     columns = _labels(printed)
@@ -149,6 +159,9 @@ def subset_table(frame: pd.DataFrame, measured_on: str) -> Block:
         "without an embedding stand where they fit: our copy of the table leaves that open."
     )
     blocks = [table_block(columns, caption)]
+    if not any(ours[f"{prefix}_{group}"].notna().any() for group, prefix in product(GROUPS, SCORES.values())):
+        reasons = dict.fromkeys(ours["missing"].str.removeprefix("missing: "))
+        return stacked([*blocks, paragraph(f"There are no values of ours: {'; '.join(reasons)}.", "soft")])
     about = f"Small print: {ABOUT_INTERVALS}, images within their subsets. {measured_on}"
     for words, prefix in (("legacy scores", "legacy"), ("true SBD", "true_sbd")):
         columns = _labels(ours)

@@ -88,7 +88,7 @@ class WnetTables(LaunchPage):
             return None
         frame = subsets.subset_frame(self.launches)
         chosen = subsets.subset_results(self.launches).values()
-        measured = " ".join(dict.fromkeys(launch.measured_on() for launch, _ in chosen)) or "none."
+        measured = " ".join(dict.fromkeys(launch.measured_on() for launch, _ in chosen))
         return self._written("table_3", "Table 3: subsets", frame, subsets.subset_table(frame, measured))
 
     def _shows_table_3(self) -> bool:

@@ -91,8 +91,11 @@ def test_printed_true_scores_stand_apart(made):
     assert frame.loc[["Mask R-CNN", "StarDist", "E-LC"], "printed_legacy_A1-3"].isna().all()
 
 
-def test_other_images_than_leaves_have_no_subsets(made):
+def test_other_images_than_leaves_have_no_subsets(made, tables_of):
     frame = subset_frame(load_launches([made.concat_layer.id]))
     assert frame["missing"].tolist()[-2:] == ["missing: the data set is leaves, not cvppp2017"] * 2
+    text = subset_table(frame, "").html
+    assert len(tables_of(text)) == 1  # the printed ones
+    assert "There are no values of ours: the data set is leaves, not cvppp2017." in text
     assert WnetTables(made.store, made.concat_layer.id, str(made.folder)).table_3() is None
     assert WnetTables(made.store, made.on_cvppp.id, str(made.folder)).table_3() is not None
