@@ -1,8 +1,9 @@
 """The launches of the published study, `study.csv`, and the command that makes them one after the other.
 
-`python -m ablations._study --data_root DATA` begins with what is worth most. Each launch is the normal command, in an
-experiment of its own data set and budget, so that what is finished is known and not done again: the command can be
-stopped and started at any time. docs/study/protocol.md says what is asked and why.
+`python -m ablations._study --data_root DATA` begins with what is worth most. Each launch is the normal command for one
+seed, in an experiment of its own data set and budget. What is finished is known and not done again, whether the store
+has it or the published folder, so that the command can be stopped and started at any time, and on another machine.
+docs/study/protocol.md says what is asked and why.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import click
 
+from ablations import asked_by
 from study.errors import StudyError
 from study.options import exits
 
 ROWS = Path(__file__).parent / "study.csv"
+PUBLISHED = Path(__file__).parent.parent / "docs" / "study"
+SCORES = "scores.csv.gz"  # of a data set in that folder
 _RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")  # of a run that is not the launch's
 
 
@@ -64,10 +69,10 @@ class Row:
         """The MLflow experiment of its launches."""
         return f"study-{self.key}" + (f"-x{self.times}" if self.times > 1 else "")
 
-    def command(self, seeds: Sequence[str], data_root: Path) -> list[str]:
-        """The arguments of `python -m ablations` for some of its seeds."""
+    def command(self, seed: str, data_root: Path) -> list[str]:
+        """The arguments of `python -m ablations` for one of its seeds."""
         root = ["--data_root", str(data_root / self.root)] if self.root else []
-        options = ["--dataset", self.dataset, *root, "--set", self.set, "--seeds", ",".join(seeds), "--report", "0"]
+        options = ["--dataset", self.dataset, *root, "--set", self.set, "--seeds", seed, "--report", "0"]
         return [self.question, *options]
 
 
@@ -82,10 +87,34 @@ def _row(row: dict[str, str]) -> Row:
     return Row(**row | told | {"times": int(row["times"]), "seeds": tuple(row["seeds"].split(","))})  # type: ignore[arg-type]
 
 
-def launches(rows: Sequence[Row]) -> Iterator[tuple[Row, tuple[str, ...]]]:
-    """Each row with its first seed, then with two of them, and so on: a first answer is there early."""
+def launches(rows: Sequence[Row], published: Container[tuple[Row, str]] = ()) -> Iterator[tuple[Row, str]]:
+    """Rows with a seed each, but for what is published: all rows of an experiment with a seed before the next one.
+
+    So a training that several questions share is there when they need it, and a seed is whole early.
+    """
+    for _, of_experiment in groupby(rows, key=lambda row: row.experiment):
+        group = list(of_experiment)
+        for seed in dict.fromkeys(seed for row in group for seed in row.seeds):
+            yield from ((row, seed) for row in group if seed in row.seeds and (row, seed) not in published)
+
+
+def published_in(folder: Path, rows: Sequence[Row]) -> set[tuple[Row, str]]:
+    """Rows with the seeds that a folder of the study has all scores of, see `reports.publish.scores`."""
+    import pandas as pd  # here, since it takes seconds, which `--help` need not wait for
+
+    from study.runs.job import variant_name
+
+    names = ["times", "question", "variant", "seed"]
+    found: set[tuple[Row, str]] = set()
     for row in rows:
-        yield from ((row, row.seeds[:count]) for count in range(1, len(row.seeds) + 1))
+        if not (file := folder / row.key / SCORES).is_file():
+            continue
+        runs = set(pd.read_csv(file, usecols=names, dtype=str)[names].itertuples(index=False, name=None))
+        wanted = [
+            (ablation.name, variant_name(of)) for ablation in asked_by(row.question) for of in ablation.variants()
+        ]
+        found |= {(row, seed) for seed in row.seeds if all((str(row.times), *of, seed) in runs for of in wanted)}
+    return found
 
 
 @click.command()
@@ -102,8 +131,8 @@ def main(data_root: Path, only: str, plan_only: bool) -> int:
         )
     failed = 0
     chosen = [row for row in rows if row.key in (keys or [row.key])]
-    for row, seeds in [(row, row.seeds) for row in chosen] if plan_only else launches(chosen):
-        options = [*row.command(seeds, data_root.resolve()), *(["--plan_only", "1"] if plan_only else [])]
+    for row, seed in launches(chosen, published_in(PUBLISHED, chosen)):
+        options = [*row.command(seed, data_root.resolve()), *(["--plan_only", "1"] if plan_only else [])]
         click.echo(f"\n{row.experiment}: python -m ablations {shlex.join(options)}")
         failed += _launch(options, row.experiment)
     return failed

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reports.publish.chosen import Chosen
-from study import tracking
 
 SECONDS = "perf/training_seconds"  # metric of a training
 COLUMNS = ("data", "times", "question", "seeds", "runs", "trainings", "hours")
@@ -18,7 +17,6 @@ def cost_frame(chosen: Sequence[Chosen]) -> pd.DataFrame:
     rows: list[tuple] = []
     counted: set[str] = set()
     for one in (one for one in chosen if one.launches):
-        tracking.use_store(one.store)  # from which launches read what is asked of them
         for name, launch in one.launches.items():
             trained = {run.tags.get("training_digest", run.run_id): run for run in launch.trainings.values()}
             own = {digest: run for digest, run in trained.items() if digest not in counted}

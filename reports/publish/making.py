@@ -1,37 +1,44 @@
-"""Makes the folder of the published study from one or several stores."""
+"""Makes the folder of the published study, from stores and from what it has of earlier ones."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import pandas as pd
 
 from ablations import all_claims, find_ablations
-from ablations._study import Row, read_rows
+from ablations._study import SCORES, Row, read_rows
 from reports.publish.chosen import Chosen, choose
 from reports.publish.control import control_frame
 from reports.publish.costs import cost_frame
-from reports.publish.pages import README, write_pages
-from reports.publish.scores import FILE, read_scores, score_rows, verdicts_from, write_scores
+from reports.publish.pages import README, shortened, titles_of, write_pages
+from reports.publish.records import RUNS, Records, merged, read_records, records_in_stores, write_records
+from reports.publish.scores import read_scores, score_rows, verdicts_from, write_scores
 from reports.publish.together import judged_claims
 from reports.publish.words import Study, first_page
 from study import tracking
 from study.ablation.verdicts import CANNOT_TELL, Verdict, deciding, verdict_frame
+from study.errors import StudyError
 from study.figures import claims_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REMARKS = "remarks.md"  # written by hand, as is the protocol
+_ID, _SHORT = re.compile(r"\b[0-9a-f]{32}\b"), re.compile(r"\b[0-9a-f]{8}…")
 
 
 def make_study(stores: Sequence[str], output: Path, rows: Sequence[Row] = ()) -> None:
     """Write the study into a folder, whose files that are written by hand stay.
+
+    What the folder has of earlier stores counts where these stores have nothing: machines come and go, and what they
+    have found is published as it comes. Pages are written of the data sets that the stores have runs of.
 
     Parameters
     ----------
@@ -44,34 +51,78 @@ def make_study(stores: Sequence[str], output: Path, rows: Sequence[Row] = ()) ->
     Raises
     ------
     StudyError
-        If the stores hold no launch of the study, or those of a data set lie in several of them.
+        If neither the stores nor the folder have a run of the study, or runs of one variant have several settings.
     """
     rows = rows or read_rows()
     if not stores:
         tracking.connect()
         stores = [tracking.current_store()]
-    chosen = choose(rows, [store if ":" in store else f"sqlite:///{Path(store).resolve()}" for store in stores])
+    stores = [store if ":" in store else f"sqlite:///{Path(store).resolve()}" for store in stores]
+    before = _published(rows, output)
     remarks = output / REMARKS
     with tempfile.TemporaryDirectory() as place:
-        made = Path(place)
-        _write(chosen, made, remarks.read_text(encoding="utf-8").strip() if remarks.is_file() else "")
-        _replace(made, output, {row.key for row in rows})
+        found = records_in_stores(rows, stores, Path(place))
+        records = merged(before, found)
+        _check(records, rows, stores, output)
+        ids = tracking.make_store(Path(place), records)
+        made = Path(place) / "made"
+        made.mkdir()
+        keys = {row.key for row in rows if row.experiment in found}
+        text = remarks.read_text(encoding="utf-8").strip() if remarks.is_file() else ""
+        _write(choose(rows), records, _Folders(made, output, keys), text)
+        _name_runs(made, ids)
+        _replace(made, output, keys)
     click.echo(f"the study: {output / README}")
 
 
-def _write(chosen: Sequence[Chosen], folder: Path, remarks: str) -> None:
-    by_key: dict[str, list[Chosen]] = {}
-    for one in chosen:
-        if one.launches:
-            by_key.setdefault(one.row.key, []).append(one)
+class _Folders(NamedTuple):
+    made: Path
+    published: Path
+    keys: set[str]  # of the data sets whose pages are made anew
+
+
+def _published(rows: Sequence[Row], output: Path) -> Records:
+    experiments = {(row.key, row.times): row.experiment for row in rows}
+    kept = {key: read_records(output / key) for key in dict.fromkeys(row.key for row in rows)}
+    return {name: kept[key][times] for (key, times), name in experiments.items() if times in kept[key]}
+
+
+def _check(records: Records, rows: Sequence[Row], stores: Sequence[str], output: Path) -> None:
+    if not any(records.values()):
+        names = ", ".join(dict.fromkeys(row.experiment for row in rows))
+        raise StudyError(
+            f"neither {', '.join(stores)} nor {output} has finished launches of the study (experiments {names}): start "
+            "them with python -m ablations._study --data_root DATA, or name other stores by --stores"
+        )
+    for name, found in records.items():
+        settings: dict[tuple[str, str], dict] = {}
+        for record in found:
+            if record.settings and record.parent_id:
+                of = record.tags["ablation"], record.tags["variant"]
+                own = {key: value for key, value in record.settings.items() if key != "seed"}
+                other = settings.setdefault(of, own)
+                if differing := sorted(key for key in own.keys() | other.keys() if own.get(key) != other.get(key)):
+                    raise StudyError(
+                        f"{name}: the seeds of {', '.join(of)} differ in {', '.join(differing)}: launch them with the "
+                        f"same settings, or remove {output} to begin anew"
+                    )
+
+
+def _write(chosen: Sequence[Chosen], records: Records, folders: _Folders, remarks: str) -> None:
+    folder, by_key = folders.made, _by_key(chosen)
     pages, results, names = {}, {}, {key: found[0].row.data for key, found in by_key.items()}
     for key, found in by_key.items():
         (folder / key).mkdir()
-        _write_scores(found, folder / key / FILE)
-        results[names[key]] = read_scores(folder / key / FILE)
-        pages[key] = {
-            name: title for one in found if one.row.times == 1 for name, title in write_pages(one, folder / key).items()
-        }
+        tables = [score_rows(launch, one.row.times) for one in found for launch in one.launches.values()]
+        write_scores(tables, folder / key / SCORES)
+        write_records({one.row.times: records[one.row.experiment] for one in found}, folder / key / RUNS)
+        results[names[key]] = read_scores(folder / key / SCORES)
+        if key in folders.keys:
+            of_study = [one for one in found if one.row.times == 1]
+            titles = {name: title for one in of_study for name, title in write_pages(one, folder / key).items()}
+            pages[key] = dict(sorted(titles.items()))
+        else:
+            pages[key] = titles_of(folders.published / key)
     questions = find_ablations()
     verdicts = {
         data: [v for (times, name), of in found.items() if times == 1 for v in verdicts_from(of, questions[name], data)]
@@ -89,12 +140,21 @@ def _write(chosen: Sequence[Chosen], folder: Path, remarks: str) -> None:
     (folder / README).write_text(first_page(study), encoding="utf-8")
 
 
-def _write_scores(chosen: Sequence[Chosen], file: Path) -> None:
-    tables = []
+def _by_key(chosen: Sequence[Chosen]) -> dict[str, list[Chosen]]:
+    by_key: dict[str, list[Chosen]] = {}
     for one in chosen:
-        tracking.use_store(one.store)
-        tables += [score_rows(launch, one.row.times) for launch in one.launches.values()]
-    write_scores(tables, file)
+        if one.launches:
+            by_key.setdefault(one.row.key, []).append(one)
+    return by_key
+
+
+def _name_runs(folder: Path, ids: Mapping[str, str]) -> None:
+    """Let pages and tables name runs by the ids that they had where they were made."""
+    short = {shortened(own): shortened(before) for own, before in ids.items()}
+    for file in (file for file in folder.rglob("*") if file.suffix in (".md", ".csv")):
+        text = file.read_text(encoding="utf-8")
+        text = _ID.sub(lambda found: ids.get(found[0], found[0]), text)
+        file.write_text(_SHORT.sub(lambda found: short.get(found[0], found[0]), text), encoding="utf-8")
 
 
 def _figure(verdicts: Mapping[str, Sequence[Verdict]]) -> Figure:

@@ -22,23 +22,35 @@ _NO_PICTURES = "The terms of this data set do not allow to show its images here;
 _INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
 _BETWEEN = re.compile(r"\S+ to \S+")
 _CLASSES = re.compile(r' (?:class|style)="[^"]*"')
-_LINK = re.compile(r"<code>[0-9a-f]{32}</code>")
+_LINK = re.compile(r"<code>([0-9a-f]{32})</code>")
 
 
 def write_pages(chosen: Chosen, folder: Path) -> dict[str, str]:
     """Write the pages that show the launches of a data set, a folder each; gives their titles by name."""
-    tracking.use_store(chosen.store)
     ids = ",".join(launch.parent.run_id for launch in chosen.launches.values())
     titles = {}
     for name, of_page in chosen_reports((), ids, "").items():
         (folder / name).mkdir(parents=True)
         with nullcontext() if chosen.row.pictures else without_pictures(_NO_PICTURES):
-            title, *parts = _shown(name, chosen.store, of_page, folder / name)
+            title, *parts = _shown(name, tracking.current_store(), of_page, folder / name)
         titles[name] = title.lstrip("# ")
         where = f"Written by `python -m reports study`. The launches call this data set `{chosen.row.dataset}`."
         text = "\n\n".join([f"# {titles[name]}: {chosen.row.data}", where, *parts])
         (folder / name / README).write_text(_with_files(text, folder / name) + "\n", encoding="utf-8")
     return titles
+
+
+def titles_of(folder: Path) -> dict[str, str]:
+    """The titles of pages that were written before, by name."""
+    pages = sorted(folder.glob(f"*/{README}"))
+    return {
+        page.parent.name: page.read_text("utf-8").partition("\n")[0].lstrip("# ").rpartition(": ")[0] for page in pages
+    }
+
+
+def shortened(run_id: str) -> str:
+    """The id of a run as pages show it."""
+    return f"{run_id[:8]}…"
 
 
 def _shown(name: str, store: str, run_ids: list[str], folder: Path) -> Iterator[str]:
@@ -70,7 +82,7 @@ def _value_of(source: str, namespace: dict[str, Any]) -> Any:
 def _as_markdown(block: Block) -> str:
     """HTML that a repository's page shows: it drops styles, and takes an empty line for the end of HTML."""
     html = _INTERVAL.sub(lambda found: f"<br><sub>{_unbroken(found[1])}</sub>", block.html)
-    html = _CLASSES.sub("", _LINK.sub(lambda found: found[0][:14] + "…</code>", html))
+    html = _CLASSES.sub("", _LINK.sub(lambda found: f"<code>{shortened(found[1])}</code>", html))
     return re.sub(r"\n\s*\n", "\n", re.sub(r"<h2>(.*?)</h2>", r"\n<h2>\1</h2>", html)).strip()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -12,28 +11,24 @@ from ablations import find_ablations
 from reports.blocks.launch_results import LaunchResults
 from study.ablation.design import Ablation
 from study.ablation.verdicts import Verdict, needs_trainings, training_results, verdicts
-from study.metrics import summary_scores
 from study.runs.job import Result, variant_name
 
-FILE = "scores.csv.gz"
 _NAMES = ("times", "question", "variant", "seed", "image")  # of a row; the other columns are scores
 _TRAINING = "training"  # in the place of an image: measures of a whole training
 
 
 def score_rows(launch: LaunchResults, times: int) -> pd.DataFrame:
-    """The scores of a launch that summaries show or claims are judged by: a row per run and image, or training."""
+    """All scores of a launch: a row per run and image, or training."""
     claims = launch.ablation.claims
     trainings = training_results(launch.ablation, launch.trainings) if needs_trainings(claims) else []
-    claimed = {score for claim in claims for score in claim.scores}
-    tables = [_rows(result, launch.ablation.name, times, claimed) for result in (*launch.results, *trainings)]
+    tables = [_rows(result, launch.ablation.name, times) for result in (*launch.results, *trainings)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(_NAMES))
 
 
-def _rows(result: Result, question: str, times: int, claimed: set[str]) -> pd.DataFrame:
-    shown = {score.key for score in summary_scores(result.table)}
-    scores = [column for column in result.table if column in shown | claimed]
+def _rows(result: Result, question: str, times: int) -> pd.DataFrame:
     about = {"times": times, "question": question, "variant": variant_name(result.variant), "seed": result.seed}
-    return result.table.assign(**about).reindex(columns=[*_NAMES, *scores])
+    table = result.table.assign(**about)
+    return table.loc[:, [*_NAMES, *(name for name in result.table if name != "image")]]
 
 
 def write_scores(tables: Iterable[pd.DataFrame], file: Path) -> None:
@@ -44,24 +39,31 @@ def write_scores(tables: Iterable[pd.DataFrame], file: Path) -> None:
 
 def read_scores(file: Path) -> dict[tuple[int, str], list[Result]]:
     """The results in a file of `write_scores`, by times and question; measures of trainings are the last of each."""
-    whole = pd.read_csv(file, dtype={"image": str, "question": str, "variant": str})
     questions = find_ablations()
     found: dict[tuple[int, str], list[Result]] = {}
-    for (times, question, variant, seed, _), rows in _runs(whole):
+    for (times, question, variant, seed, _), rows in _runs(file):
         variants = {variant_name(of): of for of in questions[question].variants()}
         if variant in variants:
-            table = (
-                rows.drop(columns=[*_NAMES[:-1], "training"]).dropna(axis="columns", how="all").reset_index(drop=True)
-            )
-            results = found.setdefault((times, question), [])
-            results.append(Result(variants[variant], int(seed), table, []))
+            table = rows.dropna(axis="columns", how="all")
+            found.setdefault((times, question), []).append(Result(variants[variant], seed, table, []))
     return found
 
 
-def _runs(whole: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame]]:
-    """The rows of each run, and the one of each training, with what is the same in them."""
-    whole = whole.assign(training=whole["image"] == _TRAINING)
-    yield from whole.groupby([*_NAMES[:-1], "training"], sort=False)
+def tables_by_run(file: Path) -> dict[tuple[int, str, str, int], pd.DataFrame]:
+    """The scores of images in a file of `write_scores`, by times, question, variant and seed: a row per image."""
+    return {of[:4]: rows for of, rows in _runs(file) if not of[4]}
+
+
+def _runs(file: Path) -> Iterator[tuple[tuple[int, str, str, int, bool], pd.DataFrame]]:
+    """What is in a file of each run, and of each training: what it is of, and its scores with the columns of all."""
+    whole = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])  # an image may be named NA
+    words = ("question", "variant", "image")
+    # exact, unlike pandas' parser
+    whole = whole.astype({name: float for name in whole if name not in words}).astype({"times": int, "seed": int})
+    whole["training"] = whole["image"] == _TRAINING
+    by = [*_NAMES[:-1], "training"]
+    for (times, question, variant, seed, training), rows in whole.groupby(by, sort=False):  # type: ignore[misc]
+        yield (times, question, variant, seed, training), rows.drop(columns=by).reset_index(drop=True)
 
 
 def verdicts_from(results: Sequence[Result], ablation: Ablation, where: str) -> list[Verdict]:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ablations._study import SCORES
 from reports.publish.chosen import Chosen
 from reports.publish.control import SEED, changing_signs, keeps_sign
-from reports.publish.scores import FILE
 from reports.publish.together import WORDS, Judged, counts, reasons
 from study import tracking
 from study.ablation.statistics.markdown import markdown_table
@@ -141,8 +141,6 @@ def _measured(one: Chosen) -> Iterable[str]:
     """What the launches of a data set are measured on, and which of its questions have none."""
     name = _named(one.row.data, one.row.times)
     by_words: dict[str, list[str]] = {}
-    if one.store:
-        tracking.use_store(one.store)
     for question, launch in one.launches.items():
         by_words.setdefault(launch.measured_on().removeprefix(f"{launch.dataset}, "), []).append(question)
     yield from (f"- {name}, {', '.join(questions)}: {words}" for words, questions in by_words.items())
@@ -175,7 +173,7 @@ def _files(study: Study) -> list[str]:
     lines = []
     for key, pages in study.pages.items():
         links = ", ".join(f"[{title}]({key}/{name}/README.md)" for name, title in pages.items())
-        scores = f"[{key}/{FILE}]({key}/{FILE})"
+        scores = f"[{key}/{SCORES}]({key}/{SCORES})"
         lines.append(f"- {study.data[key]}: {links}; the scores of every run and test image: {scores}")
     commits = sorted({run for one in study.chosen for run in _commits(one)})
     made = (
@@ -187,4 +185,5 @@ def _files(study: Study) -> list[str]:
 
 
 def _commits(one: Chosen) -> set[str]:
-    return {tracking.commit_of(launch.parent.tags) for launch in one.launches.values()}
+    ids = {run_id for launch in one.launches.values() for run_id in launch.run_ids.values()}
+    return {tracking.commit_of(tracking.stored_run(run_id).tags) for run_id in ids}

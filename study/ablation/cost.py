@@ -60,9 +60,8 @@ class Cost:
         trainings = f"{count} training{'s' * (count > 1)} to do, {slots} at a time on {device}"
         if not any(self.seconds):
             return f"{trainings}, {disk}; how long they take is known when the first has ended"
-        about, least, most = (
-            duration(wall_time(seconds, slots)) for seconds in list(zip(*self.times, strict=True))[:3]
-        )
+        seconds = ([getattr(time, name) for time in self.times] for name in ("seconds", "least", "most"))
+        about, least, most = (duration(wall_time(of_each, slots)) for of_each in seconds)
         unit = most[most.rindex(" ") :]
         expected = f", expect {least.removesuffix(unit)} to {most}" if least != most else ""
         return f"{trainings}: about {about} by {self._known_from()}{expected}; {disk}"

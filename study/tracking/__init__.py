@@ -42,6 +42,7 @@ from study.tracking.reading import (
     stored_text,
     training_of,
 )
+from study.tracking.records import RunRecord, make_store, record_of
 from study.tracking.registry import MODEL_FOLDER, About, fetch_model, register_model
 from study.tracking.run import (
     ASKED,

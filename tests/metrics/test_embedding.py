@@ -168,14 +168,8 @@ def test_mean_directions_of_objects():
     labels = np.array([[1, 1, 3, 4, 4]])
     embedding = np.array([[[1, 0], [0, 1], [0, -1], [1, 0], [-1, 0]]], float)
     found = mean_directions(embedding, labels, 6)
-    assert found.present.tolist() == [
-        False,
-        True,
-        False,
-        True,
-        False,
-        False,
-    ]  # 2 and 5 are not there, and 4 cancels out
+    # 2 and 5 are not there, and 4 cancels out
+    assert found.present.tolist() == [False, True, False, True, False, False]
     half = 0.5**0.5
     np.testing.assert_allclose(found.vectors[found.present], [[half, half], [0, -1]])
 

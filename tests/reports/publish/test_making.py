@@ -1,7 +1,8 @@
+import gzip
 import re
 import shutil
-import sqlite3
-from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +10,10 @@ import pandas as pd
 import pytest
 
 from ablations import all_claims, find_ablations
-from ablations._study import Row
-from reports.publish.chosen import choose
+from ablations._study import SCORES, Row, published_in
 from reports.publish.making import make_study
-from reports.publish.scores import FILE, read_scores, verdicts_from
+from reports.publish.records import RUNS
+from reports.publish.scores import read_scores, verdicts_from
 from study.ablation.verdicts import MEASURES, verdict_frame
 from study.errors import StudyError
 
@@ -66,7 +67,7 @@ def test_a_second_call_gives_the_same_bytes(stores, folder, tmp_path):
 def test_the_numbers_of_claims_follow_from_the_scores_alone(folder):
     questions, frames = find_ablations(), []
     for key, data in {"nuclei": "Nuclei", "leaves": "Leaves"}.items():
-        for (times, name), results in read_scores(folder / key / FILE).items():
+        for (times, name), results in read_scores(folder / key / SCORES).items():
             if times == 1:
                 frames.append(verdict_frame(verdicts_from(results, questions[name], data)))
     (folder / "again.csv").unlink(missing_ok=True)
@@ -78,13 +79,13 @@ def test_the_numbers_of_claims_follow_from_the_scores_alone(folder):
 def test_paired_differences_are_those_of_a_plain_table(folder):
     """Not by the code of the study: claim 18 in its first comparison, claim 16 as a mean over trainings."""
     claims = pd.read_csv(folder / "claims.csv", dtype={"key": str})
-    scores = pd.read_csv(folder / "nuclei" / FILE)
+    scores = pd.read_csv(folder / "nuclei" / SCORES)
     scores = scores[scores["times"] == 1].set_index(["seed", "image"])
     own, other = (scores.loc[scores["variant"] == f"method angular, {name}", "sbd"] for name in ("wnet", "unet"))
     of_claim = claims[(claims["key"] == "18") & (claims["score"] == "sbd")].iloc[0]
     assert of_claim["value"] == pytest.approx((own - other).mean(), abs=1e-12)
     assert (of_claim["seeds"], of_claim["images"]) == (2, 5)
-    trained = pd.read_csv(folder / "leaves" / FILE)
+    trained = pd.read_csv(folder / "leaves" / SCORES)
     ratios = trained.loc[trained["variant"] == "wnet, inter_weight 1", "inter_over_intra"]
     of_claim = claims[(claims["key"] == "16") & claims["comparison"].str.contains("W-Net")].iloc[0]
     assert of_claim["value"] == pytest.approx(ratios.mean())
@@ -123,7 +124,7 @@ def test_the_control_compares_one_seed_at_each_budget(folder):
     control = pd.read_csv(folder / "control.csv", dtype={"claim": str})
     assert control.groupby("claim")["times"].agg(list).to_dict() == {"17": [1, 2], "18": [1, 2]}
     assert set(control["data"]) == {"Nuclei"}
-    scores = pd.read_csv(folder / "nuclei" / FILE)
+    scores = pd.read_csv(folder / "nuclei" / SCORES)
     of_one = scores[(scores["times"] == 2) & (scores["seed"] == 0)].set_index("image")
     own, other = (of_one.loc[of_one["variant"] == f"method angular, {name}", "sbd"] for name in ("wnet", "unet"))
     value = control.loc[(control["claim"] == "18") & (control["times"] == 2), "value"].item()
@@ -139,17 +140,60 @@ def test_trainings_that_questions_share_cost_once(folder):
 
 
 def test_measures_of_trainings_are_rows_of_their_own(folder):
-    scores = pd.read_csv(folder / "leaves" / FILE)
+    scores = pd.read_csv(folder / "leaves" / SCORES)
     trainings = scores[scores["image"] == "training"]
     assert trainings["sbd"].isna().all()
     assert trainings["inter_over_intra"].notna().all()
     assert "inter_over_intra" in MEASURES
 
 
-def test_launches_of_a_data_set_must_lie_in_one_store(stores, tmp_path):
-    with pytest.raises(StudyError, match="no launch in the experiments of the study"):
-        choose([ABSENT], [f"sqlite:///{stores.first}"])
-    with closing(sqlite3.connect(stores.first)) as base, closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
-        base.backup(copy)  # with what is not in its file yet
-    with pytest.raises(StudyError, match="only one store for each data set"):
-        choose([NUCLEI], [f"sqlite:///{stores.first}", f"sqlite:///{tmp_path}/copy.db"])
+def test_what_is_published_stays_without_its_stores(folder, empty_store, tmp_path):
+    shutil.copytree(folder, tmp_path / "study")
+    make_study([str(empty_store)], tmp_path / "study", ROWS)
+    assert contents(tmp_path / "study") == contents(folder)
+
+
+def test_records_name_no_place_of_the_machine(folder, stores):
+    for file in folder.rglob(RUNS):
+        text = gzip.decompress(file.read_bytes()).decode()
+        assert str(Path(stores.first).parent.parent) not in text
+        assert '"data.root": ""' in text
+
+
+def test_another_store_adds_a_seed(folder, empty_store, tmp_path, work_in, monkeypatch, make_launch):
+    shutil.copytree(folder, tmp_path / "study")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    work_in(tmp_path, monkeypatch)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", LEAVES.experiment)
+    make_launch(LEAVES.question, LEAVES.dataset, (1,), thresholds=True, digest=LEAVES.key)
+    make_launch(LEAVES.question, LEAVES.dataset, (7,), thresholds=True, digest=LEAVES.key)  # no seed of the study
+    rows = [replace(row, seeds=("0", "1")) if row is LEAVES else row for row in ROWS]
+    make_study([str(tmp_path / "mlflow.db")], tmp_path / "study", rows)
+    scores = pd.read_csv(tmp_path / "study" / "leaves" / SCORES)
+    assert set(scores["seed"]) == {0, 1}
+    before = pd.read_csv(folder / "leaves" / SCORES)
+    pd.testing.assert_frame_equal(scores[scores["seed"] == 0].reset_index(drop=True), before)
+    page = (tmp_path / "study" / "leaves" / "wnet_figures" / "README.md").read_text()
+    assert "seeds 0, 1" in page
+    untouched = {name: data for name, data in contents(folder).items() if name.startswith("nuclei/")}
+    assert untouched.items() <= contents(tmp_path / "study").items()
+    assert set(published_in(tmp_path / "study", rows)) >= {(rows[2], "0"), (rows[2], "1"), (NUCLEI, "0")}
+
+
+def test_seeds_of_other_settings_are_refused(folder, empty_store, tmp_path, work_in, monkeypatch, make_launch):
+    shutil.copytree(folder, tmp_path / "study")
+    file = tmp_path / "study" / "leaves" / RUNS
+    text = gzip.decompress(file.read_bytes()).decode().replace('"training.steps": 6', '"training.steps": 7')
+    file.write_bytes(gzip.compress(text.encode()))
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    work_in(tmp_path, monkeypatch)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", LEAVES.experiment)
+    make_launch(LEAVES.question, LEAVES.dataset, (1,), thresholds=True, digest=LEAVES.key)
+    rows = [replace(row, seeds=("0", "1")) if row is LEAVES else row for row in ROWS]
+    with pytest.raises(StudyError, match=r"study-leaves: the seeds of lambda, .* differ in training\.steps"):
+        make_study([str(tmp_path / "mlflow.db")], tmp_path / "study", rows)
+
+
+def test_a_study_without_launches_is_told(empty_store, tmp_path):
+    with pytest.raises(StudyError, match=r"neither sqlite:.* nor .* has finished launches of the study"):
+        make_study([str(empty_store)], tmp_path, [ABSENT])
