@@ -23,6 +23,7 @@ from study.settings import Settings
 from study.training.loop import number_of_steps
 
 _TIMED_STEPS = 2
+_SLOW = 1.0  # seconds of a step; that of a batch may take half as long as its images one by one
 # by how much the shortest and the longest of some times may be off: of runs of the same kind, which share the machine
 # with other work or not; of timed steps, which know nothing of clustering, the search of thresholds and scores either
 _OFF_BY_RUNS, _OFF_BY_STEPS = (0.9, 1.1), (0.8, 1.4)
@@ -153,14 +154,25 @@ def _bytes_kept(settings: Settings, dataset: Dataset, shape: tuple[int, ...], ne
 
 
 def _step_times(network: nn.Module, settings: Settings, shape: tuple[int, ...]) -> list[float]:
-    """Seconds of a few training steps of a network on images of that shape."""
-    device = choose_device(settings.training.device)
+    """Seconds of a few training steps of a network on images of that shape.
+
+    This process is waited for, so that on a CPU slow steps are timed with one image of a batch.
+    """
+    device, size = choose_device(settings.training.device), settings.training.batch_size
     network = on_device(network, device, settings.dims)
-    # on a CPU a batch takes as long as its images one by one, and this process is waited for
-    timed = 1 if device.type == "cpu" else settings.training.batch_size
-    images = torch.randn(timed, shape[-1], *_sides(settings, shape), device=device)
+    if device.type == "cpu":
+        of_one = [size * seconds for seconds in _timed_steps(network, settings, shape, 1)]
+        if min(of_one) > _SLOW:
+            return of_one
+    return _timed_steps(network, settings, shape, size)
+
+
+def _timed_steps(network: nn.Module, settings: Settings, shape: tuple[int, ...], count: int) -> list[float]:
+    """Seconds of steps of so many images each."""
+    device = next(network.parameters()).device
+    images = torch.randn(count, shape[-1], *_sides(settings, shape), device=device)
     labels = torch.zeros(images[:, 0].shape, dtype=torch.int64, device=device)
-    neighbours = torch.zeros((len(images), 1, 1), dtype=torch.bool, device=device)
+    neighbours = torch.zeros((count, 1, 1), dtype=torch.bool, device=device)
     batch = Batch(images, labels.float(), labels, neighbours)
     looks = []
     for _ in range(1 + _TIMED_STEPS):
@@ -168,7 +180,7 @@ def _step_times(network: nn.Module, settings: Settings, shape: tuple[int, ...]) 
             output = network(images)
         settings.loss.terms(output, batch)["loss"].backward()
         looks.append(_now(device))  # after the first step, which sets up more than the others, and after each other
-    return [(after - before) * settings.training.batch_size / timed for before, after in itertools.pairwise(looks)]
+    return [after - before for before, after in itertools.pairwise(looks)]
 
 
 def _now(device: torch.device) -> float:

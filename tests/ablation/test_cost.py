@@ -87,7 +87,7 @@ def test_steps_times_seconds_per_step(clock):
     settings = [smoke(f"training.steps={steps},loss.inter_weight={weight}") for steps, weight in ((10, 1), (30, 2))]
     dataset = open_dataset(settings[0].data)
     assert settings[0].training.batch_size == 4
-    step = 4  # a step of one image is timed
+    step = 4  # one image is timed, since a second is long
     assert cost_of(settings, dataset).seconds == pytest.approx([(10 + LOOKS) * step, (30 + LOOKS) * step])
     assert len(clock) == 3  # one network of this kind is timed for both
     other = smoke("network.name=unet,training.steps=0,training.epochs=3,training.batch_size=3")
@@ -96,6 +96,13 @@ def test_steps_times_seconds_per_step(clock):
     expected = [of_other, (10 + LOOKS) * step, (30 + LOOKS) * step]
     assert cost_of([other, *settings], dataset).seconds == pytest.approx(expected)
     assert len(clock) == 3 + 6
+
+
+def test_quick_steps_are_timed_with_whole_batches(clock, monkeypatch):
+    monkeypatch.setattr(cost, "_SLOW", 5.0)
+    settings = smoke("training.steps=10")
+    assert cost_of([settings], open_dataset(settings.data)).seconds == pytest.approx([10 + LOOKS])
+    assert len(clock) == 3 + 3  # with one image, then with four
 
 
 @pytest.mark.parametrize(
@@ -126,9 +133,8 @@ def test_what_is_said_is_about_what_it_takes(tmp_path, monkeypatch):
         network, history = train(images, settings, Silent(), lambda _: {"val/sbd": 0.0})
     finally:
         torch.set_num_threads(threads)
-    assert (
-        history.seconds / 5 < sum(estimated.seconds) < 5 * history.seconds
-    )  # other processes slow one or the other down
+    # other processes slow one or the other down
+    assert history.seconds / 5 < sum(estimated.seconds) < 5 * history.seconds
 
     kept = TrainingCache("abc")
     with kept.lock():
