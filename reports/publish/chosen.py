@@ -22,12 +22,15 @@ class Chosen:
         One of its rows, for what they have in common.
     questions : tuple of str
         Names of the ablations that its rows ask.
+    planned : int
+        How many of them there will be, each once for each seed.
     launches : dict
         Name of the ablation -> its launch, in the order of the papers.
     """
 
     row: Row
     questions: tuple[str, ...]
+    planned: int
     launches: dict[str, LaunchResults] = field(default_factory=dict)
 
 
@@ -47,4 +50,5 @@ def _grouped(rows: Sequence[Row]) -> Iterator[list[Row]]:
 def _chosen(rows: Sequence[Row], runs: Sequence[StoredRun]) -> Chosen:
     questions = tuple(dict.fromkeys(ablation.name for row in rows for ablation in asked_by(row.question)))
     of_study = [run.run_id for run in runs if run.tags.get("ablation", "") in questions]
-    return Chosen(rows[0], questions, load_launches(of_study))
+    planned = {(ablation.name, seed) for row in rows for ablation in asked_by(row.question) for seed in row.seeds}
+    return Chosen(rows[0], questions, len(planned), load_launches(of_study))

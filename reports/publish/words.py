@@ -47,6 +47,7 @@ def first_page(study: Study) -> str:
         "What do the claims of three papers on instance segmentation by pixel embeddings come to, on real images, with "
         "several seeds, and with thresholds that are fair to all variants? The launches, budgets and rules were fixed "
         "beforehand: [the protocol](protocol.md).",
+        *_unfinished(study.chosen),
         *_counted(study),
         "![What the claims say and what was found](claims.png)",
         "*Each claim that is a difference: its comparison that speaks most against it, turned so that the paper's word "
@@ -62,6 +63,24 @@ def first_page(study: Study) -> str:
         *_files(study),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _unfinished(chosen: Sequence[Chosen]) -> list[str]:
+    """How much of the study there is; nothing where all launches have ended."""
+    planned = sum(one.planned for one in chosen)
+    ended = sum(len(launch.seeds()) for one in chosen for launch in one.launches.values())
+    if ended >= planned:
+        return []
+    there = [f"{_named(one.row.data, one.row.times)} with {_seeds_of(one)}" for one in chosen if one.launches]
+    return [
+        f"**The study is under way.** A question on a data set, with a seed, is a launch: {ended} of {planned} have "
+        f"ended ({'; '.join(there)}). Nothing is judged from one seed."
+    ]
+
+
+def _seeds_of(one: Chosen) -> str:
+    seeds = sorted({seed for launch in one.launches.values() for seed in launch.seeds()})
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _counted(study: Study) -> list[str]:

@@ -101,6 +101,8 @@ def test_the_first_page_counts_every_claim(folder):
     assert "## What surprised\n\nNothing." in text
     assert "Cells: no launch of cells." in text
     assert (folder / "protocol.md").read_text() == "By hand."
+    ended = "4 of 5 have ended (Nuclei with seeds 0, 1; Nuclei, 2 × the steps with seed 0; Leaves with seed 0)"
+    assert ended in text
 
 
 def test_links_lead_to_files_that_are_there(folder):
