@@ -6,6 +6,7 @@ import ast
 import base64
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,6 +23,7 @@ _NO_PICTURES = "The terms of this data set do not allow to show its images here;
 _INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
 _BETWEEN = re.compile(r"\S+ to \S+")
 _CLASSES = re.compile(r' (?:class|style)="[^"]*"')
+_FIGURE = re.compile(r'<figure><img [^>]*src="([^"]*)"[^>]*><figcaption>(.*?)</figcaption></figure>', flags=re.DOTALL)
 _LINK = re.compile(r"<code>([0-9a-f]{32})</code>")
 
 
@@ -83,7 +85,15 @@ def _as_markdown(block: Block) -> str:
     """HTML that a repository's page shows: it drops styles, and takes an empty line for the end of HTML."""
     html = _INTERVAL.sub(lambda found: f"<br><sub>{_unbroken(found[1])}</sub>", block.html)
     html = _CLASSES.sub("", _LINK.sub(lambda found: f"<code>{shortened(found[1])}</code>", html))
-    return re.sub(r"\n\s*\n", "\n", re.sub(r"<h2>(.*?)</h2>", r"\n<h2>\1</h2>", html)).strip()
+    html = re.sub(r"\n\s*\n", "\n", re.sub(r"<h2>(.*?)</h2>", r"\n<h2>\1</h2>", html))
+    return _FIGURE.sub(_figure, html).strip()
+
+
+def _figure(found: re.Match[str]) -> str:
+    """A figure in Markdown, whose picture a site copies, which it does not do for one in HTML."""
+    source, caption = found.groups()
+    title = textwrap.shorten(re.sub(r"<.*?>|[\[\]]", "", caption), 80, placeholder=" …")
+    return f"\n\n![{title}]({source})\n\n<em>{caption}</em>\n\n"
 
 
 def _unbroken(text: str) -> str:

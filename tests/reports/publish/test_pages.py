@@ -14,6 +14,11 @@ def test_intervals_are_small_print_without_styles():
     assert "Table&nbsp;1" not in _as_markdown(Block('<span class="interval">Table 1, printed</span>')).strip()
 
 
+def test_figures_are_markdown():
+    figure = '<figure><img alt="A" style="b" src="c"><figcaption>Fig. [2]: the rest.</figcaption></figure>'
+    assert _as_markdown(Block(figure)) == "![Fig. 2: the rest.](c)\n\n<em>Fig. [2]: the rest.</em>"
+
+
 def test_ids_of_runs_are_shortened():
     assert _as_markdown(Block(f"<code>{'0123456789abcdef' * 2}</code>")) == "<code>01234567…</code>"
 
@@ -21,6 +26,6 @@ def test_ids_of_runs_are_shortened():
 def test_figures_are_files(tmp_path):
     (tmp_path / "a.png").write_bytes(b"picture")
     (tmp_path / "a.pdf").write_bytes(b"the same")
-    text = _with_files('<img src="data:image/png;base64,cGljdHVyZQ==">', tmp_path)
-    assert text == '<img src="a.png">'
+    text = _with_files("![A](data:image/png;base64,cGljdHVyZQ==)", tmp_path)
+    assert text == "![A](a.png)"
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
