@@ -56,3 +56,8 @@ def test_half_of_what_is_free_on_a_gpu_may_be_taken(monkeypatch):
 def test_what_is_on_the_device_is_not_copied():
     tensor = torch.ones(3)
     assert sent_to(CPU, tensor) is tensor
+
+
+def test_the_speed_of_bfloat16_is_measured_where_no_gradient_is_needed():
+    with torch.no_grad():
+        assert 0 < bfloat16_speedup(rounds=1) < 100

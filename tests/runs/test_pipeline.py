@@ -12,6 +12,7 @@ from PIL import Image
 from study.code_digest import code_digest
 from study.data import open_dataset
 from study.data.content import from_csv
+from study.device import choose_precision
 from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.inference import predict_maps
@@ -110,7 +111,8 @@ def test_pictures_of_the_same_images_at_each_validation(asked):
 
 def test_what_a_run_is_made_of_is_logged(asked):
     for name, child in asked.children.items():
-        resolved = {"clustering.foreground": "truth", "training.precision": "float32"}
+        precision = choose_precision("auto", torch.device("cpu"))
+        resolved = {"clustering.foreground": "truth", "training.precision": precision}
         settings = asked.settings.with_({"network.name": name, **resolved})
         assert child.info.status == "FINISHED"
         assert child.data.params == {"network.name": name, "loss.inter_weight": "1", "seed": "0"}
