@@ -69,6 +69,11 @@ class Row:
         """The MLflow experiment of its launches."""
         return f"study-{self.key}" + (f"-x{self.times}" if self.times > 1 else "")
 
+    @property
+    def asked(self) -> set[tuple[str, str]]:
+        """The names of its ablations, each with each of its seeds."""
+        return {(ablation.name, seed) for ablation in asked_by(self.question) for seed in self.seeds}
+
     def command(self, seed: str, data_root: Path) -> list[str]:
         """The arguments of `python -m ablations` for one of its seeds."""
         root = ["--data_root", str(data_root / self.root)] if self.root else []

@@ -50,5 +50,5 @@ def _grouped(rows: Sequence[Row]) -> Iterator[list[Row]]:
 def _chosen(rows: Sequence[Row], runs: Sequence[StoredRun]) -> Chosen:
     questions = tuple(dict.fromkeys(ablation.name for row in rows for ablation in asked_by(row.question)))
     of_study = [run.run_id for run in runs if run.tags.get("ablation", "") in questions]
-    planned = {(ablation.name, seed) for row in rows for ablation in asked_by(row.question) for seed in row.seeds}
+    planned = set().union(*(row.asked for row in rows))
     return Chosen(rows[0], questions, len(planned), load_launches(of_study))

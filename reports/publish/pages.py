@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import io
 import json
 import re
 import textwrap
@@ -12,6 +13,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+from PIL.Image import Resampling
+
 from reports.blocks.page import Block, without_pictures
 from reports.build.choosing import chosen_reports
 from reports.build.names import TEMPLATES
@@ -19,6 +23,7 @@ from reports.publish.chosen import Chosen
 from study import tracking
 
 README = "README.md"
+_WIDTH = 1200  # px
 _NO_PICTURES = "The terms of this data set do not allow to show its images here; the page of a launch has the figure."
 _INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
 _BETWEEN = re.compile(r"\S+ to \S+")
@@ -108,4 +113,15 @@ def _with_files(text: str, folder: Path) -> str:
     for file in sorted(folder.glob("*.png")):
         data = base64.b64encode(file.read_bytes()).decode()
         text = text.replace(f"data:image/png;base64,{data}", file.name)
+        _shrink(file)
     return text
+
+
+def _shrink(file: Path) -> None:
+    """Let a figure be no wider than a page shows, where that saves bytes: a repository keeps all it ever had."""
+    with Image.open(file) as figure:
+        size = _WIDTH, round(figure.height * _WIDTH / figure.width)
+        made = io.BytesIO()
+        figure.convert("RGB").resize(size, Resampling.LANCZOS).save(made, format="png", optimize=True)
+    if figure.width > _WIDTH and len(made.getvalue()) < file.stat().st_size:
+        file.write_bytes(made.getvalue())

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablations import asked_by
 from ablations._study import SCORES, Row
 from reports.publish.scores import tables_by_run
 from study import tracking
@@ -36,8 +35,7 @@ def records_in_stores(rows: Sequence[Row], stores: Sequence[str], files: Path) -
     """
     wanted: dict[str, set[tuple[str, str]]] = {}  # experiment -> ablations and seeds
     for row in rows:
-        asked = {(ablation.name, seed) for ablation in asked_by(row.question) for seed in row.seeds}
-        wanted.setdefault(row.experiment, set()).update(asked)
+        wanted.setdefault(row.experiment, set()).update(row.asked)
     found: Records = {}
     for store in stores:
         tracking.use_store(store)

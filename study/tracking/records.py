@@ -85,10 +85,6 @@ class RunRecord:
         """The same run as one of another launch."""
         return replace(self, tags=self.tags | {_PARENT: parent_id})
 
-    def published(self) -> RunRecord:
-        """The same run without its files."""
-        return replace(self, files=None)
-
     def alone(self) -> RunRecord:
         """The same run as one of no launch, which shows its training and no scores."""
         tags = {name: value for name, value in self.tags.items() if name not in _TO_RUNS}
@@ -138,7 +134,7 @@ def _without_path(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _copied(run_id: str, folder: Path) -> Path:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # two stores may have the same run
     for item in list_files(run_id):
         if item.path not in _NOT_COPIED:
             fetch(run_id, item.path, folder)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,7 +56,7 @@ def test_records_keep_what_is_of_no_machine(launch, tmp_path):
 def test_a_store_made_of_records_has_the_same_runs(launch, tmp_path, with_files):
     records = [record_of(run_id, tmp_path / "files") for run_id in launch]
     if not with_files:
-        records = [record.published() for record in records]
+        records = [replace(record, files=None) for record in records]
     ids = make_store(tmp_path / "made", {"study": records})
     assert sorted(ids.values()) == sorted(launch)
     (parent,) = tracking.launches()
@@ -70,7 +72,7 @@ def test_a_store_made_of_records_has_the_same_runs(launch, tmp_path, with_files)
     assert len(pictures) == int(with_files)
     assert tracking.stored_text(first.run_id, "affinity_pictures/one.csv") == "tile\n1\n"
     assert tracking.stored_settings(first.run_id)["data.root"] == "images"
-    again = [record_of(run.run_id, tmp_path / "again").published() for run in (parent, first, second)]
+    again = [record_of(run.run_id, tmp_path / "again") for run in (parent, first, second)]
     for before, after in zip(records, again, strict=True):
         assert (after.metrics, after.settings, after.texts) == (before.metrics, before.settings, before.texts)
         assert (after.name, after.status, after.ended) == (before.name, before.status, before.ended)

@@ -1,3 +1,9 @@
+import base64
+
+import numpy as np
+import pytest
+from PIL import Image
+
 from reports.blocks.page import Block
 from reports.publish.pages import _as_markdown, _value_of, _with_files
 
@@ -23,9 +29,13 @@ def test_ids_of_runs_are_shortened():
     assert _as_markdown(Block(f"<code>{'0123456789abcdef' * 2}</code>")) == "<code>01234567…</code>"
 
 
-def test_figures_are_files(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"picture")
+@pytest.mark.parametrize(("width", "shown"), [(300, 300), (2400, 1200)])
+def test_figures_are_files_no_wider_than_a_page(tmp_path, width, shown):
+    noise = np.random.default_rng(0).integers(0, 255, (40, width, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    data = base64.b64encode((tmp_path / "a.png").read_bytes()).decode()
     (tmp_path / "a.pdf").write_bytes(b"the same")
-    text = _with_files("![A](data:image/png;base64,cGljdHVyZQ==)", tmp_path)
-    assert text == "![A](a.png)"
+    assert _with_files(f"![A](data:image/png;base64,{data})", tmp_path) == "![A](a.png)"
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+    with Image.open(tmp_path / "a.png") as figure:
+        assert figure.size == (shown, 40 * shown // width)
