@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import time
 from functools import lru_cache
 
+import platformdirs
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from study.errors import StudyError
+from study.files import WriteError, write_atomically
 
 _CLEARLY = 1.2  # times as fast; convolutions of processors with avx512_bf16 are about twice as fast
 
@@ -50,7 +55,7 @@ def sent_to(device: torch.device, tensor: Tensor) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is clearly faster than float32 on the device: found once per process.
+    """Whether bfloat16 is clearly faster than float32 on the device.
 
     A processor with instructions for bfloat16 is timed, since not all of them gain by it. Without them it is emulated,
     which takes ten times as long.
@@ -60,7 +65,28 @@ def _fast_bfloat16(device: torch.device) -> bool:
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.12 does not know
     if not (capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")):
         return False
-    return bfloat16_speedup() > _CLEARLY
+    try:
+        return _speedup_of_machine() > _CLEARLY
+    except (OSError, WriteError):  # nothing can be kept here: no home folder, or one that is full or read-only
+        return bfloat16_speedup() > _CLEARLY
+
+
+def _speedup_of_machine() -> float:
+    """`bfloat16_speedup` as it was when this machine was first asked, from the user's cache folder.
+
+    Where it is near the limit, another timing could decide otherwise: a launch would then find none of the networks
+    that the one before has trained, and not give the same numbers.
+    """
+    folder = platformdirs.user_cache_path("pixel-embedding-study", ensure_exists=True)
+    file = folder / f"bfloat16-{socket.gethostname()}-torch-{torch.__version__}.json"
+    with FileLock(file.with_suffix(".lock")):
+        try:
+            return float(json.loads(file.read_text())["speedup"])
+        except (FileNotFoundError, ValueError, TypeError, KeyError):  # never timed, or not by this code
+            speedup = bfloat16_speedup()
+        with write_atomically(file) as partial:
+            partial.write_text(json.dumps({"speedup": round(speedup, 3)}))
+        return speedup
 
 
 def bfloat16_speedup(rounds: int = 10) -> float:

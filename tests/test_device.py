@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+
+import platformdirs
 import pytest
 import torch
 
@@ -8,7 +13,14 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def machine(monkeypatch):
+def kept(monkeypatch, tmp_path):
+    """The cache folder of a user who has never asked."""
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def machine(monkeypatch, kept):
     """Makes a processor of some capabilities, on which bfloat16 is so many times as fast as float32."""
     timed = []
 
@@ -36,6 +48,52 @@ def test_bfloat16_is_taken_where_the_processor_gains_by_it(machine, capabilities
     timed = machine(capabilities, speedup)
     assert [choose_precision("auto", CPU) for _ in range(3)] == [precision] * 3
     assert len(timed) == (1 if "amx_bf16" in capabilities or capabilities.get("avx512_bf16") else 0)
+
+
+def test_a_machine_decides_once_though_another_timing_would_decide_otherwise(machine):
+    """Else a second launch would find no network of the first, and give other numbers."""
+    machine({"avx512_bf16": True}, 1.21)
+    assert choose_precision("auto", CPU) == "bfloat16"
+    assert machine({"avx512_bf16": True}, 1.19) == [1.21]  # as in a new process
+    assert choose_precision("auto", CPU) == "bfloat16"
+    assert machine({"avx2": True}, 1.19) == [1.21]  # the folder is now that of a machine without the instructions
+    assert choose_precision("auto", CPU) == "float32"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"speedup": null}', '{"speedup": "fast"}'])
+def test_a_damaged_file_of_the_timing_is_replaced(machine, kept, text):
+    machine({"avx512_bf16": True}, 1.6)
+    choose_precision("auto", CPU)
+    (file,) = kept.glob("*.json")
+    file.write_text(text)
+    assert machine({"avx512_bf16": True}, 1.1) == [1.6]
+    assert choose_precision("auto", CPU) == "float32"
+    assert file.read_text() == '{"speedup": 1.1}'
+
+
+def test_where_nothing_can_be_kept_each_process_times(machine, kept, monkeypatch):
+    (kept / "file").touch()
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: kept / "file")
+    timed = machine({"avx512_bf16": True}, 1.6)
+    assert [choose_precision("auto", CPU) for _ in range(2)] == ["bfloat16"] * 2
+    assert timed == [1.6]
+
+
+def test_processes_that_start_at_once_agree(tmp_path):
+    """Each has a timing of its own, of which one counts."""
+    program = (
+        "import os, torch; from study import device\n"
+        "torch.cpu.get_capabilities = lambda: {'avx512_bf16': True}\n"
+        "device.bfloat16_speedup = lambda: 1 + os.getpid() % 2 + os.getpid() / 1e9\n"
+        "print(device._speedup_of_machine() > 1.2)"
+    )
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert len({process.communicate()[0] for process in started}) == 1
+    assert [process.returncode for process in started] == [0] * 4
 
 
 def test_what_is_asked_for_is_not_chosen(machine):
