@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from study.errors import StudyError
 from study.files import WriteError, write_atomically
+from study.process import with_threads
 
 _CLEARLY = 1.2  # times as fast; convolutions of processors with avx512_bf16 are about twice as fast
 
@@ -92,19 +93,19 @@ def _speedup_of_machine() -> float:
 def bfloat16_speedup(rounds: int = 10) -> float:
     """Time of a step through two convolutions on the CPU in float32, over that in bfloat16.
 
-    It is time of the processor, taken by turns, and the shortest of several rounds, so that other work on the machine
-    has next to no effect.
+    It is time of one thread on the processor, taken by turns, and the shortest of several rounds, so that other work on
+    the machine has next to no effect. Of several threads, the time in which they wait for each other would count.
     """
     convolutions = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
     convolutions = on_device(convolutions, torch.device("cpu"), dims=2)
     images = torch.zeros(4, 32, 64, 64).contiguous(memory_format=torch.channels_last)
     seconds: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(rounds):
-        for bfloat16, taken in seconds.items():
-            start = time.process_time()
-            with torch.enable_grad():  # whoever predicts needs none
+    with with_threads(1), torch.enable_grad():  # whoever predicts needs no gradient
+        for _ in range(rounds):
+            for bfloat16, taken in seconds.items():
+                start = time.thread_time()
                 with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                     output = convolutions(images)
                 output.sum().backward()
-            taken.append(time.process_time() - start)
+                taken.append(time.thread_time() - start)
     return min(seconds[False]) / min(seconds[True])
