@@ -17,6 +17,7 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from reports.blocks.page import Block, without_pictures
+from reports.blocks.verdicts import FILE as CLAIMS
 from reports.build.choosing import chosen_reports
 from reports.build.names import TEMPLATES
 from reports.publish.chosen import Chosen
@@ -29,13 +30,15 @@ _INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
 _BETWEEN = re.compile(r"\S+ to \S+")
 _CLASSES = re.compile(r' (?:class|style)="[^"]*"')
 _FIGURE = re.compile(r'<figure><img [^>]*src="([^"]*)"[^>]*><figcaption>(.*?)</figcaption></figure>', flags=re.DOTALL)
+_CLAIMS = re.compile(r"(?<=<h2>Claims and verdicts</h2>\n)<figure>.*?</figure>", flags=re.DOTALL)
 _LINK = re.compile(r"<code>([0-9a-f]{32})</code>")
 
 
 def write_pages(chosen: Chosen, folder: Path) -> dict[str, str]:
     """Write the pages that show the launches of a data set, a folder each; gives their titles by name."""
     ids = ",".join(launch.parent.run_id for launch in chosen.launches.values())
-    titles = {}
+    titles: dict[str, str] = {}
+    claims: dict[str, str] = {}  # tables of claims, and where they are shown
     for name, of_page in chosen_reports((), ids, "").items():
         (folder / name).mkdir(parents=True)
         with nullcontext() if chosen.row.pictures else without_pictures(_NO_PICTURES):
@@ -43,8 +46,20 @@ def write_pages(chosen: Chosen, folder: Path) -> dict[str, str]:
         titles[name] = title.lstrip("# ")
         where = f"Written by `python -m reports study`. The launches call this data set `{chosen.row.dataset}`."
         text = "\n\n".join([f"# {titles[name]}: {chosen.row.data}", where, *parts])
+        text = _once(text, claims, folder / name, titles[name])
         (folder / name / README).write_text(_with_files(text, folder / name) + "\n", encoding="utf-8")
     return titles
+
+
+def _once(text: str, claims: dict[str, str], folder: Path, title: str) -> str:
+    """The text of a page, with a link in place of a table of claims that an earlier page of the data set has."""
+    if not (found := _CLAIMS.search(text)):
+        return text
+    if found[0] not in claims:
+        claims[found[0]] = f"[{title}](../{folder.name}/{README})"
+        return text
+    (folder / CLAIMS).unlink()
+    return _CLAIMS.sub(lambda _: f"\nThey are on the page {claims[found[0]]}.\n", text)
 
 
 def titles_of(folder: Path) -> dict[str, str]:

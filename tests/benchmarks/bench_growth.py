@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench_clustering import slope
 from bench_losses import COSINE, DISCRIMINATIVE, by_sums, gradient, objects
 from bench_tuning import stored
 from torch.nn import functional as F
@@ -100,12 +101,6 @@ def milliseconds(task: Task, rounds: int) -> float:
         task()
         taken.append(time.process_time() - start)
     return 1e3 * min(taken)
-
-
-def slope(sizes: Sequence[int], times: Sequence[float], against: str) -> float:
-    """Slope of log time over log size, of images over log pixels."""
-    grown = np.log(np.square(sizes) if against == "pixels" else sizes)
-    return float(np.polyfit(grown[1:], np.log(times)[1:], 1)[0]) if len(sizes) > 2 else float("nan")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -28,7 +28,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "streaming": [],
     "losses": ["--objects", "11,50"],
     "affinities": [],
-    "clustering": ["--sizes", "256,512,1024"],
+    "clustering": [],
     "metrics": [],
     "peers": [],
     "tuning": [],

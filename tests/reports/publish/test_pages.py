@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from reports.blocks.page import Block
-from reports.publish.pages import _as_markdown, _value_of, _with_files
+from reports.publish.pages import _as_markdown, _once, _value_of, _with_files
 
 
 def test_a_cell_has_the_value_of_its_last_line():
@@ -39,3 +39,20 @@ def test_figures_are_files_no_wider_than_a_page(tmp_path, width, shown):
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
     with Image.open(tmp_path / "a.png") as figure:
         assert figure.size == (shown, 40 * shown // width)
+
+
+def test_a_table_of_claims_is_shown_once_and_linked_after(tmp_path):
+    def page(name, table):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "claims.csv").touch()
+        text = f"# {name}\n<h2>Claims and verdicts</h2>\n<figure>{table}</figure>\n<figure>launches</figure>"
+        return _once(text, claims, tmp_path / name, name.upper())
+
+    claims: dict[str, str] = {}
+    assert "<figure>a</figure>\n<figure>launches" in page("first", "a")
+    assert page("second", "a").endswith(
+        "</h2>\n\nThey are on the page [FIRST](../first/README.md).\n\n<figure>launches</figure>"
+    )
+    assert "<figure>b</figure>" in page("third", "b")
+    assert _once("# no claims", claims, tmp_path, "D") == "# no claims"
+    assert sorted(file.parent.name for file in tmp_path.rglob("claims.csv")) == ["first", "third"]
