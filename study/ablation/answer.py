@@ -26,6 +26,7 @@ from study.ablation.verdicts import (
     training_results,
     verdict_frame,
     verdicts,
+    verdicts_in_lines,
     verdicts_to_markdown,
 )
 from study.figures.names import variant_label
@@ -87,8 +88,8 @@ def log_answer(
     parts = (finding(ablation, table), question, verdicts_to_markdown(judged), further, mixed, answer)
     begin = [part for part in parts if part]
     parent.set_note(_joined(begin, contrasts_to_markdown(contrasted), power, origin))
-    said = [f"- {verdict.claim.statement.rstrip('.')}: {verdict.word}" for verdict in judged]
-    return as_text("\n".join(part for part in (question, answer, mixed, *_counted(said)) if part))
+    said = ["\nWhat the papers claim:", *verdicts_in_lines(judged)] if judged else []
+    return as_text("\n".join(part for part in (question, answer, mixed, *said) if part))
 
 
 def _scores_of_answer(ablation: Ablation, table: pd.DataFrame) -> dict[str, float]:
@@ -105,11 +106,6 @@ def _scores_of_answer(ablation: Ablation, table: pd.DataFrame) -> dict[str, floa
     if (control := variant_name(ablation.control)) in known:
         found[f"control/{score.key}"] = known[control]
     return {name: round(value, 4) for name, value in found.items()}
-
-
-def _counted(lines: Sequence[str]) -> list[str]:
-    """Lines on the papers' claims, equal ones (of two sorts of thresholds) once, under a heading; none without any."""
-    return ["\nWhat the papers claim:", *dict.fromkeys(lines)] if lines else []
 
 
 def _with_score(result: Result) -> str:

@@ -18,5 +18,6 @@ from study.ablation.verdicts.words import (
     score_label,
     source_of,
     verdict_frame,
+    verdicts_in_lines,
     verdicts_to_markdown,
 )

@@ -31,6 +31,18 @@ def score_label(score: str) -> str:
     return MEASURES[score].label if score in MEASURES else score_of(score).label if score else ""
 
 
+def verdicts_in_lines(judged: Sequence[Verdict]) -> list[str]:
+    """A line for each claim; each score is named where the verdict depends on it."""
+    by_claim: dict[str, dict[str, str]] = {}
+    for verdict in judged:
+        by_claim.setdefault(verdict.claim.statement.rstrip("."), {})[score_label(verdict.score)] = verdict.word
+    lines = []
+    for statement, words in by_claim.items():
+        said = [f"{word} ({label})" for label, word in words.items()]
+        lines.append(f"- {statement}: {'; '.join(said if len(set(words.values())) > 1 else [*words.values()][:1])}")
+    return lines
+
+
 def source_of(claim: Claim) -> str:
     """Paper and place, such as `Wu et al. 2020, Table 1`."""
     return f"{claim.paper}, {claim.place}"

@@ -3,7 +3,16 @@ from dataclasses import replace
 import pytest
 
 from study.ablation.statistics import Interval
-from study.ablation.verdicts import CANNOT_TELL, NOT_TESTED, lines_of, verdict_frame, verdicts, verdicts_to_markdown
+from study.ablation.verdicts import (
+    CANNOT_TELL,
+    NOT_TESTED,
+    REPRODUCED,
+    lines_of,
+    verdict_frame,
+    verdicts,
+    verdicts_in_lines,
+    verdicts_to_markdown,
+)
 from study.ablation.verdicts.judging import untested
 from tests.ablation.verdicts.test_judging import ABOVE, BEST, DIMS, EQUAL, LEVEL, RISING, ablation, results
 
@@ -54,6 +63,17 @@ def test_the_markdown_table_names_data_and_verdicts():
     assert lines[4].startswith("| 8 beat 4 (p, t) | SBD | 8 dimensions − 4 dimensions: +0.2")
     assert [line.rpartition(" | ")[2] for line in lines[4:6]] == ["**reproduced** |", "**not reproduced** |"]
     assert verdicts_to_markdown([]) == ""
+
+
+def test_a_claim_is_a_line_and_scores_are_named_where_they_disagree():
+    """Once a claim stood there twice, once reproduced and once not told, without a word on why."""
+    (tuned,), (other,) = judged(ABOVE), judged(replace(BEST, statement="8 are best."))
+    paper = replace(tuned, score="sbd_paper_thresholds")
+    assert verdicts_in_lines([tuned, paper, other]) == ["- 8 beat 4: reproduced", f"- 8 are best: {other.word}"]
+    assert verdicts_in_lines([replace(tuned, word=CANNOT_TELL), paper]) == [
+        f"- 8 beat 4: {CANNOT_TELL} (SBD); {REPRODUCED} (SBD, paper's thresholds)"
+    ]
+    assert verdicts_in_lines([]) == []
 
 
 def test_the_frame_has_a_row_per_comparison():
