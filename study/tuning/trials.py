@@ -16,7 +16,6 @@ from optuna.pruners import NopPruner
 from optuna.samplers import TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import wilcoxon
 
 from study import metrics
 from study.clustering import Clustering
@@ -27,6 +26,7 @@ from study.segmentation import label_image
 from study.settings import Tuning
 from study.tuning.importance import importance_of
 from study.tuning.journal import open_journal
+from study.tuning.pruning import loses
 from study.tuning.space import on_grid, space_of, starts
 
 # direction of the scores that can be searched for
@@ -41,7 +41,6 @@ _MIN_DELTA = 1e-3  # of the first objective: less is no improvement
 _AROUND = 0.15  # of a setting's range: how far from the optimum the sensitivity is measured
 _OBJECTIVES = "objectives"  # attribute of the study
 _ABOUT = "about"  # attribute of a trial: its stage, its scores
-_LOSES = 0.1  # p below which a trial ends early
 
 Score = Callable[[Clustering, int], dict[str, float]]  # settings, index of an image -> scores of that image
 
@@ -219,28 +218,6 @@ class _Trials:
         """Whether a trial with these scores of its first images will most likely not win against the best one."""
         best = _best(self.study, _all(self.study))
         return loses(np.array(scores), np.array(best.user_attrs[_ABOUT]["scores"]), _signs(self.study)[0])
-
-
-def loses(scores: np.ndarray, best: np.ndarray, sign: int) -> bool:
-    """Whether a one-sided Wilcoxon test (p < 0.1) finds the scores of the first images worse than those of the best.
-
-    Unless their mean reaches that of the best over all images; see `optuna.pruners.WilcoxonPruner`.
-
-    Parameters
-    ----------
-    scores : (n,) float array
-    best : (N,) float array
-        N at least n.
-    sign : int
-        1 where more is better, else -1.
-    """
-    if len(scores) < 2 or not (np.isfinite(scores).all() and np.isfinite(best).all()):
-        return False
-    if sign * scores.mean() >= sign * best.mean():
-        return False
-    differences = sign * (scores - best[: len(scores)])
-    found = wilcoxon(differences, alternative="less", zero_method="zsplit")
-    return bool(found.pvalue < _LOSES)  # type: ignore[attr-defined]
 
 
 def _over(study: optuna.Study, tuning: Tuning) -> bool:

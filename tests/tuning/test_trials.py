@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import numpy as np
-import optuna
 import pytest
 
 from study.clustering.angular import Angular
@@ -11,7 +10,6 @@ from study.errors import StudyError
 from study.evaluation import evaluate, means
 from study.settings import Tuning
 from study.tuning import check_objectives, score_on, search
-from study.tuning.trials import loses
 from tests.maps import image_maps
 
 HARD = np.linspace(0, 0.2, 12)  # how much worse each image is
@@ -241,30 +239,3 @@ def test_scores_of_stored_maps_are_those_of_an_evaluation():
     expected = means(evaluate([maps], [image], clustering).table)
     assert found.items() <= expected.items()
     assert found["sbd"] == 1
-
-
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-@pytest.mark.parametrize("direction", ["maximize", "minimize"])
-@pytest.mark.parametrize("gap", [0.0, 0.03, 0.1])
-def test_trials_end_early_where_the_pruner_of_optuna_ends_them(direction, gap):
-    sign = 1 if direction == "maximize" else -1
-    found = []
-    for seed in range(20):
-        scores = np.random.default_rng(seed).normal(0, 0.1, (2, 12))
-        scores[0] += sign * gap
-        study = optuna.create_study(direction=direction, pruner=optuna.pruners.WilcoxonPruner(p_threshold=0.1))
-        best, other = study.ask(), study.ask()
-        for step, value in enumerate(scores[0]):
-            best.report(value, step)
-        study.tell(best, scores[0].mean())
-        for step, value in enumerate(scores[1][:8]):
-            other.report(value, step)
-        found.append(loses(scores[1][:8], scores[0], sign))
-        assert found[-1] == other.should_prune()
-    assert any(found) or not gap
-    assert not all(found)
-
-
-def test_scores_that_are_not_finite_end_no_trial():
-    assert not loses(np.array([0.1, np.nan, 0.1, 0.1, 0.1]), np.full(8, 0.9), 1)
-    assert loses(np.full(5, 0.1), np.full(8, 0.9), 1)
