@@ -84,9 +84,9 @@ def _speedup_of_machine() -> float:
         try:
             return float(json.loads(file.read_text())["speedup"])
         except (FileNotFoundError, ValueError, TypeError, KeyError):  # never timed, or not by this code
-            speedup = bfloat16_speedup()
+            speedup = round(bfloat16_speedup(), 3)
         with write_atomically(file) as partial:
-            partial.write_text(json.dumps({"speedup": round(speedup, 3)}))
+            partial.write_text(json.dumps({"speedup": speedup}))
         return speedup
 
 
