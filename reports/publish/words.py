@@ -52,7 +52,7 @@ def first_page(study: Study) -> str:
         "![What the claims say and what was found](claims.png)",
         "*Each claim that is a difference: its comparison that speaks most against it, turned so that the paper's word "
         "lies on the right of 0, with its 95 % interval. Filled: reproduced or not reproduced; hollow: cannot be told. "
-        "The numbers: [claims.csv](claims.csv).*",
+        "An arrow: the interval goes on. The numbers: [claims.csv](claims.csv).*",
         *([study.remarks] if study.remarks else []),
         "## Claims",
         ABOUT_VERDICTS + " Printed values were measured on the papers' own images.",

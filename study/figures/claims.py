@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.figures.style import COLOURS, WIDTH
@@ -13,10 +15,14 @@ from study.figures.style import COLOURS, WIDTH
 _ROW, _MARGIN = 0.32, 0.9  # inches
 _LETTERS = 46  # of a line beside a row
 _APART = 0.22  # of the marks of two data sets in a row
+_LEAST, _SHOWN = 0.1, 0.8  # half of the axis, at least; share of the intervals that it holds as a whole
 
 
 def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequence[str]) -> Figure:
     """Differences that claims are about, turned so that what the paper says lies on the right of 0.
+
+    The axis holds most intervals as a whole. An arrow shows where one goes on beyond it, and a number by the arrow what
+    the difference is where that too lies beyond: a single wide interval would leave no room to tell the others apart.
 
     Parameters
     ----------
@@ -31,21 +37,41 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axis = figure.subplots()
     places = {key: -place for place, key in enumerate(labels)}
-    sets = list(dict.fromkeys(table["data"]))
-    for i, data in enumerate(sets):
-        of_data, colour = table[table["data"] == data], COLOURS[i % len(COLOURS)]
+    sets = list(table.groupby("data", sort=False))
+    half = _half_of_axis(table)
+    for i, (data, of_data) in enumerate(sets):
+        colour = COLOURS[i % len(COLOURS)]
         at = [places[key] + _APART * ((len(sets) - 1) / 2 - i) for key in of_data["key"]]
-        axis.hlines(at, of_data["low"], of_data["high"], color=colour, lw=1.2)
+        axis.hlines(at, of_data["low"].clip(-half, half), of_data["high"].clip(-half, half), color=colour, lw=1.2)
         inside = [colour if verdict in filled else "white" for verdict in of_data["verdict"]]
         axis.scatter(of_data["value"], at, c=inside, edgecolors=colour, s=18, zorder=3)
+        _arrows(axis, of_data, at, half, colour)
         axis.scatter([], [], color=colour, s=18, label=data)
     axis.axvline(0, color="0.3", lw=1)
     axis.set(
         yticks=list(places.values()),
         ylim=(-len(labels) + 0.4, 0.6),
+        xlim=(-1.05 * half, 1.05 * half),
         xlabel="difference in score; right of 0: as the paper says",
     )
     axis.set_yticklabels(["\n".join(textwrap.wrap(words, _LETTERS)) for words in labels.values()])
     if sets:
         figure.legend(loc="outside upper right", ncols=len(sets), frameon=False)
     return figure
+
+
+def _half_of_axis(table: pd.DataFrame) -> float:
+    ends = table[["low", "high"]].abs().max(axis=1)
+    return max(_LEAST, float(np.quantile(ends, _SHOWN))) if len(ends) else _LEAST
+
+
+def _arrows(axis: Axes, table: pd.DataFrame, at: Sequence[float], half: float, colour: str) -> None:
+    """Where the axis ends before an interval does; with the number where it ends before the difference."""
+    for sign, marker, side in ((-1, "<", "left"), (1, ">", "right")):
+        ends = (sign * table[["low", "high"]]).max(axis=1)
+        beyond = [y for y, end in zip(at, ends, strict=True) if end > half]
+        axis.plot([sign * half] * len(beyond), beyond, marker, color=colour, ms=5, clip_on=False)
+        for y, value in zip(at, table["value"], strict=True):
+            if sign * value > half:
+                place = {"xytext": (-sign * 7, 0), "textcoords": "offset points", "va": "center", "ha": side}
+                axis.annotate(f"{value:+.2f}", (sign * half, y), fontsize="x-small", **place)

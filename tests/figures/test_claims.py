@@ -43,3 +43,16 @@ def test_only_what_is_told_is_filled(axis):
     leaves, nuclei = (collection.get_facecolors() for collection in marks(axis))
     assert not (leaves[0][:3] == 1).all()
     assert [(colour[:3] == 1).all() for colour in nuclei] == [True, False]
+
+
+def test_an_interval_that_is_far_wider_than_the_others_ends_in_an_arrow():
+    near = [(str(key), "leaves", 0.05, 0.0, 0.1, "cannot be told") for key in range(8)]
+    far = [("8", "leaves", 0.04, -3.0, 3.0, "cannot be told"), ("9", "leaves", 0.5, 0.45, 0.55, "reproduced")]
+    table = pd.DataFrame(near + far, columns=TABLE.columns)
+    figure = claims_figure(table, {key: key for key in table["key"]}, ["reproduced"])
+    figure.canvas.draw()
+    (axis,) = figure.axes
+    assert axis.get_xlim()[1] < 0.2
+    arrows = {line.get_marker(): list(line.get_ydata()) for line in axis.lines if line.get_marker() in "<>"}
+    assert arrows == {"<": [-8], ">": [-8, -9]}
+    assert [text.get_text() for text in axis.texts] == ["+0.50"]  # which else were not to be seen
