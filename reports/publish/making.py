@@ -17,8 +17,9 @@ from ablations._study import SCORES, Row, read_rows
 from reports.publish.chosen import Chosen, choose
 from reports.publish.control import control_frame
 from reports.publish.costs import cost_frame
-from reports.publish.pages import README, shortened, titles_of, write_pages
-from reports.publish.records import RUNS, Records, merged, read_records, records_in_stores, write_records
+from reports.publish.markdown import shortened
+from reports.publish.pages import README, titles_of, write_pages
+from reports.publish.records import RUNS, Records, merged, named, read_records, records_in_stores, write_records
 from reports.publish.scores import read_scores, score_rows, verdicts_from, write_scores
 from reports.publish.together import judged_claims
 from reports.publish.words import Study, first_page
@@ -64,10 +65,10 @@ def make_study(stores: Sequence[str], output: Path, rows: Sequence[Row] = ()) ->
         found = records_in_stores(rows, stores, Path(place))
         records = merged(before, found)
         _check(records, rows, stores, output)
-        ids = tracking.make_store(Path(place), records)
+        ids = tracking.make_store(Path(place), named(records, rows))
         made = Path(place) / "made"
         made.mkdir()
-        keys = {row.key for row in rows if row.experiment in found}
+        keys = {row.key for row in rows if row.experiment in found and row.times == 1}  # pages show no control
         text = remarks.read_text(encoding="utf-8").strip() if remarks.is_file() else ""
         _write(choose(rows), records, _Folders(made, output, keys), text)
         _name_runs(made, ids)

@@ -7,7 +7,6 @@ import base64
 import io
 import json
 import re
-import textwrap
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,22 +15,18 @@ from typing import Any
 from PIL import Image
 from PIL.Image import Resampling
 
-from reports.blocks.page import Block, without_pictures
+from reports.blocks.page import without_pictures
 from reports.blocks.verdicts import FILE as CLAIMS
 from reports.build.choosing import chosen_reports
 from reports.build.names import TEMPLATES
 from reports.publish.chosen import Chosen
+from reports.publish.markdown import as_markdown
 from study import tracking
 
 README = "README.md"
 _WIDTH = 1200  # px
 _NO_PICTURES = "The terms of this data set do not allow to show its images here; the page of a launch has the figure."
-_INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
-_BETWEEN = re.compile(r"\S+ to \S+")
-_CLASSES = re.compile(r' (?:class|style)="[^"]*"')
-_FIGURE = re.compile(r'<figure><img [^>]*src="([^"]*)"[^>]*><figcaption>(.*?)</figcaption></figure>', flags=re.DOTALL)
-_CLAIMS = re.compile(r"(?<=<h2>Claims and verdicts</h2>\n)<figure>.*?</figure>", flags=re.DOTALL)
-_LINK = re.compile(r"<code>([0-9a-f]{32})</code>")
+_CLAIMS = re.compile(r"(?<=<h2>Claims and verdicts</h2>\n)<div>.*?</div>", flags=re.DOTALL)
 
 
 def write_pages(chosen: Chosen, folder: Path) -> dict[str, str]:
@@ -70,11 +65,6 @@ def titles_of(folder: Path) -> dict[str, str]:
     }
 
 
-def shortened(run_id: str) -> str:
-    """The id of a run as pages show it."""
-    return f"{run_id[:8]}…"
-
-
 def _shown(name: str, store: str, run_ids: list[str], folder: Path) -> Iterator[str]:
     """What the cells of a notebook show, one after the other, in Markdown and HTML; its title first.
 
@@ -88,7 +78,7 @@ def _shown(name: str, store: str, run_ids: list[str], folder: Path) -> Iterator[
         if cell["cell_type"] == "markdown":
             yield source
         elif (value := _value_of(source, namespace)) is not None:
-            yield _as_markdown(value)
+            yield as_markdown(value)
         if "parameters" in cell["metadata"].get("tags", []):
             namespace |= given
 
@@ -99,26 +89,6 @@ def _value_of(source: str, namespace: dict[str, Any]) -> Any:
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, "<cell>", "exec"), namespace)
     return eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace) if last else None  # type: ignore[union-attr]
-
-
-def _as_markdown(block: Block) -> str:
-    """HTML that a repository's page shows: it drops styles, and takes an empty line for the end of HTML."""
-    html = _INTERVAL.sub(lambda found: f"<br><sub>{_unbroken(found[1])}</sub>", block.html)
-    html = _CLASSES.sub("", _LINK.sub(lambda found: f"<code>{shortened(found[1])}</code>", html))
-    html = re.sub(r"\n\s*\n", "\n", re.sub(r"<h2>(.*?)</h2>", r"\n<h2>\1</h2>", html))
-    return _FIGURE.sub(_figure, html).strip()
-
-
-def _figure(found: re.Match[str]) -> str:
-    """A figure in Markdown, whose picture a site copies, which it does not do for one in HTML."""
-    source, caption = found.groups()
-    title = textwrap.shorten(re.sub(r"<.*?>|[\[\]]", "", caption), 80, placeholder=" …")
-    return f"\n\n![{title}]({source})\n\n<em>{caption}</em>\n\n"
-
-
-def _unbroken(text: str) -> str:
-    """An interval on one line; other small print stays as it is."""
-    return text.replace(" ", "&nbsp;") if _BETWEEN.fullmatch(text) else text
 
 
 def _with_files(text: str, folder: Path) -> str:

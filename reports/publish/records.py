@@ -61,8 +61,8 @@ def _records_of(launches: Sequence[StoredRun], wanted: set[tuple[str, str]], fil
                 parents[question] = launch.run_id
                 newest[question, run.tags.get("variant", ""), seed] = run.run_id
     records = {run_id: tracking.record_of(run_id, files) for run_id in (*parents.values(), *newest.values())}
-    for holder in {record.training_id for record in records.values()} - {"", *records}:  # of a launch that was stopped
-        records[holder] = tracking.record_of(holder, files)
+    for holder in {record.training_id for record in records.values()} - {"", *records}:
+        records[holder] = tracking.record_of(holder, files).alone()  # of a launch that is at work, or was stopped
     return list(records.values())
 
 
@@ -71,19 +71,30 @@ def _newest(records: Sequence[RunRecord]) -> list[RunRecord]:
 
     Those that show the training of another run are kept in any case, below no launch.
     """
-    by_key = {_key(record): record for record in records}
+    by_key = {_key(record): record for record in records if record.is_parent or record.parent_id}
     parents = {record.tags["ablation"]: record.run_id for record in by_key.values() if record.is_parent}
     kept = [
         record.below(parents[record.tags["ablation"]]) if record.parent_id else record for record in by_key.values()
     ]
     held = {record.training_id for record in kept} - {record.run_id for record in kept}
-    return [*kept, *(record.alone() for record in records if record.run_id in held)]
+    return [*kept, *{record.run_id: record.alone() for record in records if record.run_id in held}.values()]
 
 
 def _key(record: RunRecord) -> _Key:
-    if not record.is_parent and not record.parent_id:
-        return record.run_id, "", ""
     return record.tags["ablation"], record.tags.get("variant", ""), record.tags.get("seed", "")
+
+
+def named(records: Records, rows: Sequence[Row]) -> Records:
+    """The records as pages show them: what was launched on a folder of images names its data set."""
+    names = {row.experiment: row.data for row in rows if row.dataset == "folder"}
+
+    def of_set(record: RunRecord, name: str) -> RunRecord:
+        return replace(record, tags=record.tags | {"dataset": name}) if "dataset" in record.tags else record
+
+    return {
+        experiment: [of_set(record, names[experiment]) for record in found] if experiment in names else found
+        for experiment, found in records.items()
+    }
 
 
 def merged(before: Records, found: Records) -> Records:

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from study.figures.style import COLOURS, WIDTH
 
-_ROW, _MARGIN = 0.32, 0.9  # inches
+_LINE, _MARGIN = 0.16, 0.9  # inches
+_LINES = 2  # that a row has room for, at least
 _LETTERS = 46  # of a line beside a row
 _APART = 0.22  # of the marks of two data sets in a row
 _LEAST, _SHOWN = 0.1, 0.8  # half of the axis, at least; share of the intervals that it holds as a whole
@@ -33,10 +34,11 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
     filled : sequence of str
         The verdicts whose marks are filled; others are hollow.
     """
-    height = _ROW * len(labels) + _MARGIN
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    words = {key: textwrap.wrap(label, _LETTERS) for key, label in labels.items()}
+    heights = [max(len(lines), _LINES) / _LINES for lines in words.values()]  # of rows
+    places = dict(zip(labels, np.divide(heights, 2) - np.cumsum(heights), strict=True))
+    figure = Figure(figsize=(WIDTH, _LINE * _LINES * sum(heights) + _MARGIN), layout="constrained")
     axis = figure.subplots()
-    places = {key: -place for place, key in enumerate(labels)}
     sets = list(table.groupby("data", sort=False))
     half = _half_of_axis(table)
     for i, (data, of_data) in enumerate(sets):
@@ -50,11 +52,11 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
     axis.axvline(0, color="0.3", lw=1)
     axis.set(
         yticks=list(places.values()),
-        ylim=(-len(labels) + 0.4, 0.6),
+        ylim=(-sum(heights) - 0.1, 0.1),
         xlim=(-1.05 * half, 1.05 * half),
         xlabel="difference in score; right of 0: as the paper says",
     )
-    axis.set_yticklabels(["\n".join(textwrap.wrap(words, _LETTERS)) for words in labels.values()])
+    axis.set_yticklabels(["\n".join(lines) for lines in words.values()])
     if sets:
         figure.legend(loc="outside upper right", ncols=len(sets), frameon=False)
     return figure

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
@@ -53,6 +55,15 @@ def test_an_interval_that_is_far_wider_than_the_others_ends_in_an_arrow():
     figure.canvas.draw()
     (axis,) = figure.axes
     assert axis.get_xlim()[1] < 0.2
+    ticks = list(axis.get_yticks())
     arrows = {line.get_marker(): list(line.get_ydata()) for line in axis.lines if line.get_marker() in "<>"}
-    assert arrows == {"<": [-8], ">": [-8, -9]}
+    assert arrows == {"<": ticks[8:9], ">": ticks[8:]}
     assert [text.get_text() for text in axis.texts] == ["+0.50"]  # which else were not to be seen
+
+
+def test_long_words_have_room():
+    long = {"1": "A claim of so many words that they fill three lines and more. " * 2, "2": "Second."}
+    figure = claims_figure(TABLE, {"0": "None.", **long}, [])
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+    assert all(below.y1 <= above.y0 for above, below in pairwise(boxes))

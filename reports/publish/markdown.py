@@ -1,0 +1,120 @@
+"""HTML of a page's blocks as a repository shows it: without styles, and no wider than its column."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from reports.blocks.page import Block
+
+_COLUMNS = 9  # that fit beside each other
+_INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
+_BETWEEN = re.compile(r"\S+ to \S+")
+_CLASSES = re.compile(r' (?:class|style)="[^"]*"')
+_FIGURE = re.compile(r'<figure><img [^>]*src="([^"]*)"[^>]*><figcaption>(.*?)</figcaption></figure>', flags=re.DOTALL)
+_TABLE = re.compile(
+    r'<figure class="table[^"]*"><figcaption>(.*?)</figcaption><div class="wide"><table>(.*?)</table></div></figure>',
+    flags=re.DOTALL,
+)
+_ROW = re.compile(r"<tr([^>]*)>(.*?)</tr>", flags=re.DOTALL)
+_CELL = re.compile(r"<t([hd])\b([^>]*)>(.*?)</t\1>", flags=re.DOTALL)
+_SPAN = re.compile(r'colspan="(\d+)"')
+_RUN = re.compile(r"<code>([0-9a-f]{32})</code>")
+_MARKS = (("Shaded: ", "Bold: "), ("In grey", "In italics"), ("in grey", "in italics"))  # what captions say of styles
+
+
+class _Group(NamedTuple):
+    title: str  # above its columns, HTML
+    first: int
+    last: int  # exclusive
+
+
+def as_markdown(block: Block) -> str:
+    """HTML that a repository's page shows: it drops styles, and takes an empty line for the end of HTML."""
+    html = _TABLE.sub(_table, block.html)
+    html = _INTERVAL.sub(lambda found: f"<br><sub>{_unbroken(found[1])}</sub>", html)
+    html = _CLASSES.sub("", _RUN.sub(lambda found: f"<code>{shortened(found[1])}</code>", html))
+    html = re.sub(r"\n\s*\n", "\n", re.sub(r"<h2>(.*?)</h2>", r"\n<h2>\1</h2>", html))
+    return _FIGURE.sub(_figure, html).strip()
+
+
+def shortened(run_id: str) -> str:
+    """The id of a run as pages show it."""
+    return f"{run_id[:8]}…"
+
+
+def _figure(found: re.Match[str]) -> str:
+    """A figure in Markdown, whose picture a site copies, which it does not do for one in HTML."""
+    source, caption = found.groups()
+    title = textwrap.shorten(re.sub(r"<.*?>|[\[\]]", "", caption), 80, placeholder=" …")
+    return f"\n\n![{title}]({source})\n\n<em>{caption}</em>\n\n"
+
+
+def _table(found: re.Match[str]) -> str:
+    """A table of `table_block`; several, each with the names of the rows, where its columns are too many."""
+    caption, html = found.groups()
+    for style, mark in _MARKS:
+        caption = caption.replace(style, mark)
+    rows = [(kinds, _CELL.findall(cells)) for kinds, cells in _ROW.findall(html)]
+    groups = []
+    if 'class="groups"' in rows[0][0]:
+        groups = list(_groups(rows.pop(0)[1]))
+    titles, *body = [
+        [_content(cell, marked="marked" in kinds and not i) for i, cell in enumerate(cells)] for kinds, cells in rows
+    ]
+    tables = "\n".join(_part(part, titles, body) for part in _parts(groups, len(titles)))
+    return f"<div><p>{caption}</p>\n{tables}</div>"
+
+
+def _groups(cells: Sequence[tuple[str, str, str]]) -> Iterator[_Group]:
+    first = 0
+    for _, attributes, title in cells:
+        span = _SPAN.search(attributes)
+        last = first + (int(span[1]) if span else 1)
+        yield _Group(title, first, last)
+        first = last
+
+
+def _content(cell: tuple[str, str, str], *, marked: bool) -> str:
+    """What a cell holds, with tags where the page has styles."""
+    _, attributes, content = cell
+    if "soft" in attributes:
+        return f"<em>{content}</em>"
+    return f"<b>{content}</b>" if marked else content
+
+
+def _parts(groups: Sequence[_Group], columns: int) -> list[list[_Group]]:
+    """The groups of columns that stand beside each other; those that name the rows are the first of each part."""
+    if columns <= _COLUMNS or len(groups) < 2:
+        return [list(groups) or [_Group("", 0, columns)]]
+    names, *others = groups
+    most = max(1, _COLUMNS - names.last)
+    narrow = [
+        _Group(group.title, first, min(first + most, group.last))
+        for group in others
+        for first in range(group.first, group.last, most)
+    ]
+    parts = [[names]]
+    for group in narrow:
+        if len(parts[-1]) > 1 and sum(g.last - g.first for g in [*parts[-1], group]) > _COLUMNS:
+            parts.append([names])
+        parts[-1].append(group)
+    return parts
+
+
+def _part(groups: Sequence[_Group], titles: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    def row(tag: str, cells: Sequence[str]) -> str:
+        chosen = [cell for group in groups for cell in cells[group.first : group.last]]
+        return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in chosen) + "</tr>"
+
+    above = "".join(f'<th colspan="{group.last - group.first}">{group.title}</th>' for group in groups)
+    head = f"<tr>{above}</tr>" if any(group.title for group in groups) else ""
+    rows = "".join(row("td", cells) for cells in body)
+    return f"<table><thead>{head}{row('th', titles)}</thead><tbody>{rows}</tbody></table>"
+
+
+def _unbroken(text: str) -> str:
+    """An interval on one line; other small print stays as it is."""
+    return text.replace(" ", "&nbsp;") if _BETWEEN.fullmatch(text) else text

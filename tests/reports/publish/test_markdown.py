@@ -1,0 +1,58 @@
+import re
+
+from reports.blocks.page import Block, Column, table_block
+from reports.publish.markdown import as_markdown
+
+
+def test_intervals_are_small_print_without_styles():
+    shown = as_markdown(Block('<h2>A</h2>\n\n<td class="number">1.0 <span class="interval">0.9 to 1.1</span></td>'))
+    assert shown == "<h2>A</h2>\n<td>1.0<br><sub>0.9&nbsp;to&nbsp;1.1</sub></td>"
+    assert "Table&nbsp;1" not in as_markdown(Block('<span class="interval">Table 1, printed</span>')).strip()
+
+
+def test_figures_are_markdown():
+    figure = '<figure><img alt="A" style="b" src="c"><figcaption>Fig. [2]: the rest.</figcaption></figure>'
+    assert as_markdown(Block(figure)) == "![Fig. 2: the rest.](c)\n\n<em>Fig. [2]: the rest.</em>"
+
+
+def test_ids_of_runs_are_shortened():
+    assert as_markdown(Block(f"<code>{'0123456789abcdef' * 2}</code>")) == "<code>01234567…</code>"
+
+
+def rows_of(table):
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    return [re.findall(r"<t[hd](?: colspan=\"\d+\")?>(.*?)</t[hd]>", row) for row in rows]
+
+
+def test_a_table_that_fits_stays_one_without_its_styles():
+    columns = [
+        Column("name", ["a", "b"], numeric=False),
+        Column("SBD", ["0.1", "0.2"]),
+        Column("old", ["1", "2"], soft=True),
+    ]
+    shown = as_markdown(table_block(columns, "In grey: old. Shaded: the control.", [1]))
+    assert shown.startswith("<div><p>In italics: old. Bold: the control.</p>\n<table><thead><tr><th>name</th>")
+    assert rows_of(shown) == [
+        ["name", "SBD", "<em>old</em>"],
+        ["a", "0.1", "<em>1</em>"],
+        ["<b>b</b>", "0.2", "<em>2</em>"],
+    ]
+
+
+def test_a_table_that_is_too_wide_is_parted_between_groups_of_columns():
+    names = [Column("row", ["1"], numeric=False), Column("network", ["W-Net"], numeric=False)]
+    first = [Column(f"old {i}", [f"{i}"], group="legacy") for i in range(3)]
+    last = [Column(f"new {i}", [f"{i}"], group="true") for i in range(6)]
+    tables = as_markdown(table_block([*names, *first, *last], "A table.")).split("\n")[1:]
+    assert [rows_of(table) for table in tables] == [
+        [["", "legacy"], ["row", "network", "old 0", "old 1", "old 2"], ["1", "W-Net", "0", "1", "2"]],
+        [["", "true"], ["row", "network", *(f"new {i}" for i in range(6))], ["1", "W-Net", *"012345"]],
+    ]
+
+
+def test_a_group_that_is_too_wide_is_parted_itself():
+    names = [Column(f"name {i}", [f"{i}"], numeric=False) for i in range(5)]
+    scores = [Column(f"score {i}", [f"{i}"], group="true") for i in range(6)]
+    tables = as_markdown(table_block([*names, *scores], "A table.")).split("\n")[1:]
+    assert [len(rows_of(table)[1]) for table in tables] == [9, 7]
+    assert rows_of(tables[1])[2] == ["0", "1", "2", "3", "4", "4", "5"]
