@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from html import unescape
 from typing import NamedTuple
 
 from reports.blocks.page import Block
 
-_COLUMNS = 9  # that fit beside each other
+_WIDTH = 946  # px of a page
+_PADDING, _TITLE, _LETTER, _SMALL = (
+    26,
+    10.0,
+    8.6,
+    7.6,
+)  # px of a cell, and of a letter in bold, in plain and in small print
 _INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
 _BETWEEN = re.compile(r"\S+ to \S+")
 _CLASSES = re.compile(r' (?:class|style)="[^"]*"')
@@ -29,6 +36,9 @@ class _Group(NamedTuple):
     title: str  # above its columns, HTML
     first: int
     last: int  # exclusive
+
+    def width(self, columns: Sequence[float]) -> float:
+        return sum(columns[self.first : self.last])
 
 
 def as_markdown(block: Block) -> str:
@@ -58,13 +68,12 @@ def _table(found: re.Match[str]) -> str:
     for style, mark in _MARKS:
         caption = caption.replace(style, mark)
     rows = [(kinds, _CELL.findall(cells)) for kinds, cells in _ROW.findall(html)]
-    groups = []
-    if 'class="groups"' in rows[0][0]:
-        groups = list(_groups(rows.pop(0)[1]))
+    groups = list(_groups(rows.pop(0)[1])) if 'class="groups"' in rows[0][0] else []
     titles, *body = [
         [_content(cell, marked="marked" in kinds and not i) for i, cell in enumerate(cells)] for kinds, cells in rows
     ]
-    tables = "\n".join(_part(part, titles, body) for part in _parts(groups, len(titles)))
+    widths = [_least_width(title, [row[i] for row in body]) for i, title in enumerate(titles)]
+    tables = "\n".join(_part(part, titles, body) for part in _parts(groups, widths))
     return f"<div><p>{caption}</p>\n{tables}</div>"
 
 
@@ -85,23 +94,43 @@ def _content(cell: tuple[str, str, str], *, marked: bool) -> str:
     return f"<b>{content}</b>" if marked else content
 
 
-def _parts(groups: Sequence[_Group], columns: int) -> list[list[_Group]]:
-    """The groups of columns that stand beside each other; those that name the rows are the first of each part."""
-    if columns <= _COLUMNS or len(groups) < 2:
-        return [list(groups) or [_Group("", 0, columns)]]
-    names, *others = groups
-    most = max(1, _COLUMNS - names.last)
-    narrow = [
-        _Group(group.title, first, min(first + most, group.last))
-        for group in others
-        for first in range(group.first, group.last, most)
+def _least_width(title: str, cells: Sequence[str]) -> float:
+    """Of a column whose words, but no interval, may stand below each other."""
+    words = [len(word) * _TITLE for word in _words(title)]
+    words += [len(word) * _LETTER for cell in cells for word in _words(_INTERVAL.sub("", cell))]
+    intervals = [
+        len(small) * _SMALL for cell in cells for small in _INTERVAL.findall(cell) if _BETWEEN.fullmatch(small)
     ]
-    parts = [[names]]
-    for group in narrow:
-        if len(parts[-1]) > 1 and sum(g.last - g.first for g in [*parts[-1], group]) > _COLUMNS:
-            parts.append([names])
-        parts[-1].append(group)
-    return parts
+    return _PADDING + max([*words, *intervals], default=0)
+
+
+def _words(html: str) -> list[str]:
+    return re.split(r"[\s-]+", unescape(re.sub(r"<.*?>", " ", html)))
+
+
+def _parts(groups: Sequence[_Group], widths: Sequence[float]) -> list[list[_Group]]:
+    """The groups of columns that stand beside each other; those that name the rows are the first of each part."""
+    if sum(widths) <= _WIDTH or len(groups) < 2:
+        return [list(groups) or [_Group("", 0, len(widths))]]
+    names, *others = groups
+    room = _WIDTH - names.width(widths)
+    parts: list[list[_Group]] = [[]]
+    for group in others:
+        for piece in _pieces(group, widths, room):
+            if parts[-1] and sum(one.width(widths) for one in [*parts[-1], piece]) > room:
+                parts.append([])
+            parts[-1].append(piece)
+    return [[names, *part] for part in parts]
+
+
+def _pieces(group: _Group, widths: Sequence[float], room: float) -> Iterator[_Group]:
+    """A group as a whole where it fits, else as many columns at a time as do."""
+    first = group.first
+    for i in range(group.first + 1, group.last):
+        if sum(widths[first : i + 1]) > room:
+            yield _Group(group.title, first, i)
+            first = i
+    yield _Group(group.title, first, group.last)
 
 
 def _part(groups: Sequence[_Group], titles: Sequence[str], body: Sequence[Sequence[str]]) -> str:
