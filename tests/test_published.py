@@ -46,6 +46,13 @@ def test_the_first_page_shows_the_difference_of_a_claim_with_one():
         assert f"{value:+.3f}".replace("-", "−") in text
 
 
+def test_the_readme_of_the_project_has_the_same_counts():
+    lines = (PUBLISHED / "README.md").read_text().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(f"| {len(all_claims())} claims "))
+    table = "\n".join(lines[first : lines.index("", first)])
+    assert table in (PUBLISHED.parents[1] / "README.md").read_text()  # else copy it there
+
+
 def test_every_run_has_settings_and_scores_and_names_no_place():
     for key in DATA:
         assert "/tmp/" not in gzip.decompress((PUBLISHED / key / RUNS).read_bytes()).decode()

@@ -31,6 +31,7 @@ from study.figures import claims_figure, save
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_NOT_COMPARED = ("seed", "system")  # a run that another question has made has the name of that one's system
 REMARKS = "remarks.md"  # written by hand, as is the protocol
 _ID, _SHORT = re.compile(r"\b[0-9a-f]{32}\b"), re.compile(r"\b[0-9a-f]{8}…")
 
@@ -100,7 +101,7 @@ def _check(records: Records, rows: Sequence[Row], stores: Sequence[str], output:
         for record in found:
             if record.settings and record.parent_id:
                 of = record.tags["ablation"], record.tags["variant"]
-                own = {key: value for key, value in record.settings.items() if key != "seed"}
+                own = {key: value for key, value in record.settings.items() if key not in _NOT_COMPARED}
                 other = settings.setdefault(of, own)
                 if differing := sorted(key for key in own.keys() | other.keys() if own.get(key) != other.get(key)):
                     raise StudyError(

@@ -75,5 +75,5 @@ def _arrows(axis: Axes, table: pd.DataFrame, at: Sequence[float], half: float, c
         axis.plot([sign * half] * len(beyond), beyond, marker, color=colour, ms=5, clip_on=False)
         for y, value in zip(at, table["value"], strict=True):
             if sign * value > half:
-                place = {"xytext": (-sign * 7, 0), "textcoords": "offset points", "va": "center", "ha": side}
+                place = {"xytext": (-sign * 7, 2), "textcoords": "offset points", "va": "bottom", "ha": side}
                 axis.annotate(f"{value:+.2f}", (sign * half, y), fontsize="x-small", **place)

@@ -194,6 +194,13 @@ def test_seeds_of_other_settings_are_refused(folder, empty_store, tmp_path, work
     rows = [replace(row, seeds=("0", "1")) if row is LEAVES else row for row in ROWS]
     with pytest.raises(StudyError, match=r"study-leaves: the seeds of lambda, .* differ in training\.steps"):
         make_study([str(tmp_path / "mlflow.db")], tmp_path / "study", rows)
+    assert '"system": "wnet"' in text
+    other_name = text.replace('"training.steps": 7', '"training.steps": 6').replace(
+        '"system": "wnet"', '"system": "unet"'
+    )
+    file.write_bytes(gzip.compress(other_name.encode()))  # which is no setting
+    make_study([str(tmp_path / "mlflow.db")], tmp_path / "study", rows)
+    assert set(pd.read_csv(tmp_path / "study" / "leaves" / SCORES)["seed"]) == {0, 1}
 
 
 def test_a_study_without_launches_is_told(empty_store, tmp_path):
