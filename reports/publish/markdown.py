@@ -11,12 +11,7 @@ from typing import NamedTuple
 from reports.blocks.page import Block
 
 _WIDTH = 946  # px of a page
-_PADDING, _TITLE, _LETTER, _SMALL = (
-    26,
-    10.0,
-    8.6,
-    7.6,
-)  # px of a cell, and of a letter in bold, in plain and in small print
+_PADDING, _TITLE, _LETTER, _SMALL = 26, 9.5, 8.6, 7.6  # px of a cell; of a letter in bold, plain and small print
 _INTERVAL = re.compile(r' ?<span class="interval">(.*?)</span>')
 _BETWEEN = re.compile(r"\S+ to \S+")
 _CLASSES = re.compile(r' (?:class|style)="[^"]*"')
