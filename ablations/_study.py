@@ -51,6 +51,8 @@ class Row:
     set : str
         Single settings.
     seeds : tuple of str
+    note : str
+        What a reader of its pages must know of the images; empty where there is nothing.
     """
 
     key: str
@@ -63,6 +65,7 @@ class Row:
     root: str
     set: str
     seeds: tuple[str, ...]
+    note: str = ""
 
     @property
     def experiment(self) -> str:

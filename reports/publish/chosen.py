@@ -26,12 +26,15 @@ class Chosen:
         How many of them there will be, each once for each seed.
     launches : dict
         Name of the ablation -> its launch, in the order of the papers.
+    note : str
+        What a reader must know of the images.
     """
 
     row: Row
     questions: tuple[str, ...]
     planned: int
     launches: dict[str, LaunchResults] = field(default_factory=dict)
+    note: str = ""
 
 
 def choose(rows: Sequence[Row]) -> list[Chosen]:
@@ -51,4 +54,5 @@ def _chosen(rows: Sequence[Row], runs: Sequence[StoredRun]) -> Chosen:
     questions = tuple(dict.fromkeys(ablation.name for row in rows for ablation in asked_by(row.question)))
     of_study = [run.run_id for run in runs if run.tags.get("ablation", "") in questions]
     planned = set().union(*(row.asked for row in rows))
-    return Chosen(rows[0], questions, len(planned), load_launches(of_study))
+    note = " ".join(dict.fromkeys(row.note for row in rows if row.note))
+    return Chosen(rows[0], questions, len(planned), load_launches(of_study), note)

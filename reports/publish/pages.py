@@ -40,6 +40,7 @@ def write_pages(chosen: Chosen, folder: Path) -> dict[str, str]:
             title, *parts = _shown(name, tracking.current_store(), of_page, folder / name)
         titles[name] = title.lstrip("# ")
         where = f"Written by `python -m reports study`. The launches call this data set `{chosen.row.dataset}`."
+        where += f" {chosen.note}" if chosen.note else ""
         text = "\n\n".join([f"# {titles[name]}: {chosen.row.data}", where, *parts])
         text = _once(text, claims, folder / name, titles[name])
         (folder / name / README).write_text(_with_files(text, folder / name) + "\n", encoding="utf-8")

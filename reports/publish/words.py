@@ -165,6 +165,8 @@ def _measured(one: Chosen) -> Iterable[str]:
     yield from (f"- {name}, {', '.join(questions)}: {words}" for words, questions in by_words.items())
     if lacking := [question for question in one.questions if question not in one.launches]:
         yield f"- {name}: no launch of {', '.join(lacking)}."
+    if one.note and one.launches:
+        yield f"- {name}: {one.note[0].lower()}{one.note[1:]}"
 
 
 def _named(data: str, times: int) -> str:

@@ -19,7 +19,7 @@ from study.errors import StudyError
 
 NUCLEI = Row("nuclei", "Nuclei", True, True, 1, "clustering", "dsb2018", "", "", ("0", "1"))
 TWICE = Row("nuclei", "Nuclei", True, True, 2, "clustering", "dsb2018", "", "", ("0",))
-LEAVES = Row("leaves", "Leaves", True, False, 1, "lambda", "cvppp2017", "", "", ("0",))
+LEAVES = Row("leaves", "Leaves", True, False, 1, "lambda", "cvppp2017", "", "", ("0",), "Only their green is here.")
 ABSENT = Row("cells", "Cells", False, True, 1, "cells", "synthetic-cells", "", "", ("0",))
 ROWS = (NUCLEI, TWICE, LEAVES, ABSENT)
 
@@ -103,6 +103,12 @@ def test_the_first_page_counts_every_claim(folder):
     assert (folder / "protocol.md").read_text() == "By hand."
     ended = "4 of 5 have ended (Nuclei with seeds 0, 1; Nuclei, 2 × the steps with seed 0; Leaves with seed 0)"
     assert ended in text
+
+
+def test_what_must_be_known_of_images_stands_on_their_pages(folder):
+    assert "- Leaves: only their green is here." in (folder / "README.md").read_text()
+    assert "Only their green is here." in (folder / "leaves" / "wnet_figures" / "README.md").read_text()
+    assert "green" not in (folder / "nuclei" / "wnet_figures" / "README.md").read_text()
 
 
 def test_links_lead_to_files_that_are_there(folder):
