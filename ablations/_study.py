@@ -139,7 +139,8 @@ def main(data_root: Path, only: str, plan_only: bool) -> int:
         )
     failed = 0
     chosen = [row for row in rows if row.key in (keys or [row.key])]
-    for row, seed in launches(chosen, published_in(PUBLISHED, chosen)):
+    published = published_in(PUBLISHED, chosen)
+    for row, seed in (launch for launch in launches(rows, published) if launch[0] in chosen):  # in the order of all
         options = [*row.command(seed, data_root.resolve()), *(["--plan_only", "1"] if plan_only else [])]
         click.echo(f"\n{row.experiment}: python -m ablations {shlex.join(options)}")
         failed += _launch(options, row.experiment)

@@ -144,3 +144,17 @@ def test_only_some_data_sets(started, tmp_path):
     assert [name for name, _, _ in calls] == ["em"]
     told = CliRunner().invoke(main, ["--data_root", str(tmp_path), "--only", "plants"])
     assert "plants is none of leaves, volumes" in told.output
+
+
+def test_some_data_sets_are_launched_in_the_order_of_all(started, tmp_path, monkeypatch):
+    calls, statuses = started
+    statuses["cells"] = 0
+    further = replace(ONE, question="cells", seeds=("0",))  # a row of the first data set, after those of another one
+    monkeypatch.setattr(_study, "read_rows", lambda: [ONE, TWO, further])
+    assert CliRunner().invoke(main, ["--data_root", str(tmp_path), "--only", "leaves"]).exit_code == 0
+    assert [(name, seed) for name, seed, _ in calls] == [
+        ("lambda", "0"),
+        ("lambda", "1"),
+        ("lambda", "2"),
+        ("cells", "0"),
+    ]

@@ -188,6 +188,26 @@ def test_another_store_adds_a_seed(folder, empty_store, tmp_path, work_in, monke
     assert set(published_in(tmp_path / "study", rows)) >= {(rows[2], "0"), (rows[2], "1"), (NUCLEI, "0")}
 
 
+def test_a_store_of_the_control_alone_leaves_pages_as_they_are(
+    folder, empty_store, tmp_path, work_in, monkeypatch, make_launch
+):
+    shutil.copytree(folder, tmp_path / "study")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    work_in(tmp_path, monkeypatch)
+    four_times = replace(TWICE, times=4)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", four_times.experiment)
+    make_launch(NUCLEI.question, NUCLEI.dataset, (0,), thresholds=True, digest=NUCLEI.key)
+    page = tmp_path / "study" / "nuclei" / "wnet_figures" / "embeddings.png"  # of an earlier store
+    page.write_text("a picture that this store has no run for")
+    before = contents(tmp_path / "study")
+    make_study([str(tmp_path / "mlflow.db")], tmp_path / "study", [*ROWS, four_times])
+    after = contents(tmp_path / "study")
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert {f"nuclei/{SCORES}", f"nuclei/{RUNS}", "control.csv"} <= changed
+    assert not {name for name in changed if "/" in name} - {f"nuclei/{SCORES}", f"nuclei/{RUNS}"}
+    assert set(pd.read_csv(tmp_path / "study" / "nuclei" / SCORES)["times"]) == {1, 2, 4}
+
+
 def test_seeds_of_other_settings_are_refused(folder, empty_store, tmp_path, work_in, monkeypatch, make_launch):
     shutil.copytree(folder, tmp_path / "study")
     file = tmp_path / "study" / "leaves" / RUNS
