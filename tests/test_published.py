@@ -1,6 +1,7 @@
 """The study in `docs/study` as it is published: its numbers follow from its scores, whatever made them."""
 
 import gzip
+import io
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from ablations import all_claims, find_ablations
 from ablations._study import PUBLISHED, SCORES, read_rows
+from reports.publish.control import control_frame
+from reports.publish.power import power_frame
 from reports.publish.records import RUNS, read_records
 from reports.publish.scores import read_scores, verdicts_from
 from study.ablation.verdicts import verdict_frame
@@ -27,6 +30,13 @@ def test_the_table_of_claims_is_computed_from_the_scores():
                 frames.append(verdict_frame(verdicts_from(results, questions[name], data)))
     expected = pd.concat(frames, ignore_index=True).to_csv(index=False)
     assert (PUBLISHED / "claims.csv").read_text() == expected
+
+
+def test_what_could_be_told_and_the_control_are_computed_from_the_scores():
+    results = {data: read_scores(PUBLISHED / key / SCORES) for key, data in DATA.items()}
+    for name, frame in {"power.csv": power_frame(results), "control.csv": control_frame(results)}.items():
+        again = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
+        pd.testing.assert_frame_equal(pd.read_csv(PUBLISHED / name), again, rtol=0, atol=2e-4)
 
 
 def test_the_first_page_counts_all_claims():

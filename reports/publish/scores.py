@@ -68,6 +68,14 @@ def _runs(file: Path) -> Iterator[tuple[tuple[int, str, str, int, bool], pd.Data
 
 def verdicts_from(results: Sequence[Result], ablation: Ablation, where: str) -> list[Verdict]:
     """The verdicts on the claims of a question by results of `read_scores`."""
-    trainings = [result for result in results if result.table["image"].tolist() == [_TRAINING]]
-    runs = [result for result in results if result.table["image"].tolist() != [_TRAINING]]
-    return verdicts(ablation, runs, where, trainings)
+    trainings = [result for result in results if _of_training(result)]
+    return verdicts(ablation, of_images(results), where, trainings)
+
+
+def of_images(results: Sequence[Result]) -> list[Result]:
+    """Those of `read_scores` that have scores of images, and not measures of a training."""
+    return [result for result in results if not _of_training(result)]
+
+
+def _of_training(result: Result) -> bool:
+    return result.table["image"].tolist() == [_TRAINING]

@@ -10,6 +10,7 @@ import pandas as pd
 from ablations._study import SCORES
 from reports.publish.chosen import Chosen
 from reports.publish.control import SEED, changing_signs, keeps_sign
+from reports.publish.power import WANTED
 from reports.publish.together import WORDS, Judged, counts, reasons
 from study import tracking
 from study.ablation.statistics.markdown import markdown_table
@@ -29,6 +30,7 @@ class Study(NamedTuple):
 
     chosen: Sequence[Chosen]
     judged: Sequence[Judged]
+    power: pd.DataFrame
     control: pd.DataFrame
     costs: pd.DataFrame
     pages: Mapping[str, Mapping[str, str]]  # key of a data set -> name of a page -> its title
@@ -57,6 +59,7 @@ def first_page(study: Study) -> str:
         "## Claims",
         ABOUT_VERDICTS + " Printed values were measured on the papers' own images.",
         *_claims(study),
+        *_power(study.power),
         *_control(study.control),
         *_limits(study),
         *_costs(study),
@@ -127,6 +130,32 @@ def _in_short(other: Verdict, first: Verdict) -> str:
     depends = "; the verdict depends on the thresholds" if by_paper and other.word != first.word else ""
     numbers = f" ({lines_of(other)[0]})" if other.found else ""
     return f"{which}: {other.word}{numbers}{depends}"
+
+
+def _power(frame: pd.DataFrame) -> list[str]:
+    """What could be told with the spread that was found; nothing where no question has two seeds."""
+    if frame.empty:
+        return []
+    rows = [
+        [
+            row["data"],
+            row["question"],
+            score_label(row["score"]),
+            *(str(row[name]) for name in ("seeds", "images", "comparisons")),
+            *(f"{row[name]:.3f}" for name in ("alone", "first")),
+            *("no number" if pd.isna(row[name]) else str(row[name]) for name in map(str, WANTED)),
+        ]
+        for row in frame.to_dict("records")
+    ]
+    titles = ("images", "question", "score", "seeds", "test images", "comparisons", "one alone", "first of all")
+    needed = [f"seeds for {wanted:g}" for wanted in WANTED]
+    words = (
+        "By the spread of trainings and images that was found: the smallest true difference that four of five such "
+        "studies would tell, if it were the only comparison, and as the first of all comparisons that the claims make "
+        "in the question (Holm). Then how many seeds the latter would take for smaller differences; no number "
+        "suffices where the images differ too much: [power.csv](power.csv)."
+    )
+    return ["## What differences could be told", words, "\n".join(markdown_table((*titles, *needed), rows))]
 
 
 def _control(frame: pd.DataFrame) -> list[str]:
