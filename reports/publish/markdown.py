@@ -24,6 +24,7 @@ _ROW = re.compile(r"<tr([^>]*)>(.*?)</tr>", flags=re.DOTALL)
 _CELL = re.compile(r"<t([hd])\b([^>]*)>(.*?)</t\1>", flags=re.DOTALL)
 _SPAN = re.compile(r'colspan="(\d+)"')
 _RUN = re.compile(r"<code>([0-9a-f]{32})</code>")
+_EMPTY = ("", "–", "<em>–</em>", "<em></em>")  # a cell without a value
 _MARKS = (("Shaded: ", "Bold: "), ("In grey", "In italics"), ("in grey", "in italics"))  # what captions say of styles
 
 
@@ -68,7 +69,9 @@ def _table(found: re.Match[str]) -> str:
         [_content(cell, marked="marked" in kinds and not i) for i, cell in enumerate(cells)] for kinds, cells in rows
     ]
     widths = [_least_width(title, [row[i] for row in body]) for i, title in enumerate(titles)]
-    tables = "\n".join(_part(part, titles, body) for part in _parts(groups, widths))
+    parts = _parts(groups, widths)
+    shown = [body] if len(parts) == 1 else [[row for row in body if _has_values(part, row)] for part in parts]
+    tables = "\n".join(_part(part, titles, rows) for part, rows in zip(parts, shown, strict=True))
     return f"<div><p>{caption}</p>\n{tables}</div>"
 
 
@@ -126,6 +129,11 @@ def _pieces(group: _Group, widths: Sequence[float], room: float) -> Iterator[_Gr
             yield _Group(group.title, first, i)
             first = i
     yield _Group(group.title, first, group.last)
+
+
+def _has_values(groups: Sequence[_Group], row: Sequence[str]) -> bool:
+    """Whether a row has more than its name, which is in the first group."""
+    return any(cell not in _EMPTY for group in groups[1:] for cell in row[group.first : group.last])
 
 
 def _part(groups: Sequence[_Group], titles: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -52,6 +52,16 @@ def test_a_table_that_is_too_wide_is_parted_between_groups_of_columns():
     assert [rows_of(table)[2] for table in tables] == [["1", "0", "1"], ["1", *"012345"]]
 
 
+def test_a_part_has_no_row_without_values():
+    names = [Column("row", ["ours", "theirs"], numeric=False)]
+    first = [Column(wide(f"old {i} "), ["–", f"{i}"], group="printed", soft=not i) for i in range(2)]
+    last = [Column(wide(f"new {i} "), [f"{i}", "–"], group="true") for i in range(6)]
+    tables = as_markdown(table_block([*names, *first, *last], "A table.")).split("\n")[1:]
+    assert [[row[0] for row in rows_of(table)[2:]] for table in tables] == [["theirs"], ["ours"]]
+    whole = as_markdown(table_block([*names, *first], "A table."))
+    assert [row[0] for row in rows_of(whole)[2:]] == ["ours", "theirs"]
+
+
 def test_a_group_that_is_too_wide_is_parted_itself():
     names = [Column(wide(f"name{i}"), [f"{i}"], numeric=False) for i in range(2)]
     scores = [
