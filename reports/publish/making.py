@@ -167,7 +167,8 @@ def _figure(verdicts: Mapping[str, Sequence[Verdict]]) -> Figure:
     for data, found in verdicts.items():
         for first in _first_of_each(found):
             sign = {">": 1, "<": -1}.get(first.claim.direction, 0)
-            if sign and first.found and first.score.startswith(("sbd", "map", "voi")):
+            several = all(one.seeds > 1 for one in first.found)  # of one training nothing is judged
+            if sign and first.found and several and first.score.startswith(("sbd", "map", "voi")):
                 mean = deciding(first).interval
                 low, high = sorted((sign * mean.low, sign * mean.high))
                 rows.append((first.claim.key, data, sign * mean.mean, low, high, first.word))

@@ -40,10 +40,11 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
     figure = Figure(figsize=(WIDTH, _LINE * _LINES * sum(heights) + _MARGIN), layout="constrained")
     axis = figure.subplots()
     sets = list(table.groupby("data", sort=False))
+    beside = _beside(table)
     half = _half_of_axis(table)
     for i, (data, of_data) in enumerate(sets):
         colour = COLOURS[i % len(COLOURS)]
-        at = [places[key] + _APART * ((len(sets) - 1) / 2 - i) for key in of_data["key"]]
+        at = [places[key] + beside[key, data] for key in of_data["key"]]
         axis.hlines(at, of_data["low"].clip(-half, half), of_data["high"].clip(-half, half), color=colour, lw=1.2)
         inside = [colour if verdict in filled else "white" for verdict in of_data["verdict"]]
         axis.scatter(of_data["value"], at, c=inside, edgecolors=colour, s=18, zorder=3)
@@ -62,6 +63,12 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
     return figure
 
 
+def _beside(table: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """How far above the middle of its row each mark stands, so that the data sets of a row stand side by side."""
+    rank, count = table.groupby("key").cumcount(), table.groupby("key")["data"].transform("count")
+    return dict(zip(zip(table["key"], table["data"], strict=True), _APART * ((count - 1) / 2 - rank), strict=True))
+
+
 def _half_of_axis(table: pd.DataFrame) -> float:
     ends = table[["low", "high"]].abs().max(axis=1)
     return max(_LEAST, float(np.quantile(ends, _SHOWN))) if len(ends) else _LEAST
@@ -72,7 +79,8 @@ def _arrows(axis: Axes, table: pd.DataFrame, at: Sequence[float], half: float, c
     for sign, marker, side in ((-1, "<", "left"), (1, ">", "right")):
         ends = (sign * table[["low", "high"]]).max(axis=1)
         beyond = [y for y, end in zip(at, ends, strict=True) if end > half]
-        axis.plot([sign * half] * len(beyond), beyond, marker, color=colour, ms=5, clip_on=False)
+        if beyond:  # no points would still ask for room at the figure's corner
+            axis.plot([sign * half] * len(beyond), beyond, marker, color=colour, ms=5, clip_on=False)
         for y, value in zip(at, table["value"], strict=True):
             if sign * value > half:
                 place = {"xytext": (-sign * 7, 2), "textcoords": "offset points", "va": "bottom", "ha": side}

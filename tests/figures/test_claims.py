@@ -19,7 +19,7 @@ TABLE = pd.DataFrame(
 @pytest.fixture
 def axis():
     figure = claims_figure(TABLE, {"1": "First.", "2": "Second."}, ["reproduced", "not reproduced"])
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure.axes[0]
 
 
@@ -39,6 +39,9 @@ def test_a_mark_per_claim_and_data_set(axis):
     assert sorted(x for x, _ in offsets) == [-0.2, 0.0, 0.1]
     of_first = sorted((y for x, y in offsets if x > -0.1), reverse=True)
     assert of_first[0] != of_first[1]  # side by side, not upon one another
+    first, second = axis.get_yticks()
+    assert sum(of_first) / 2 == pytest.approx(first)  # around the middle of their row
+    assert [y for x, y in offsets if x < -0.1] == [second]  # alone in its row
 
 
 def test_only_what_is_told_is_filled(axis):
@@ -52,7 +55,7 @@ def test_an_interval_that_is_far_wider_than_the_others_ends_in_an_arrow():
     far = [("8", "leaves", 0.04, -3.0, 3.0, "cannot be told"), ("9", "leaves", 0.5, 0.45, 0.55, "reproduced")]
     table = pd.DataFrame(near + far, columns=TABLE.columns)
     figure = claims_figure(table, {key: key for key in table["key"]}, ["reproduced"])
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (axis,) = figure.axes
     assert axis.get_xlim()[1] < 0.2
     ticks = list(axis.get_yticks())
@@ -61,9 +64,15 @@ def test_an_interval_that_is_far_wider_than_the_others_ends_in_an_arrow():
     assert [text.get_text() for text in axis.texts] == ["+0.50"]  # which else were not to be seen
 
 
+def test_nothing_below_the_title_of_the_axis_is_empty():
+    figure = claims_figure(TABLE, {str(key): "A claim." for key in range(30)}, [])
+    figure.draw_without_rendering()
+    assert figure.axes[0].xaxis.label.get_window_extent().y0 < 0.02 * figure.bbox.height
+
+
 def test_long_words_have_room():
     long = {"1": "A claim of so many words that they fill three lines and more. " * 2, "2": "Second."}
     figure = claims_figure(TABLE, {"0": "None.", **long}, [])
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
     assert all(below.y1 <= above.y0 for above, below in pairwise(boxes))
