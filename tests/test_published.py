@@ -14,6 +14,7 @@ from reports.publish.control import control_frame
 from reports.publish.power import power_frame
 from reports.publish.records import RUNS, read_records
 from reports.publish.scores import read_scores, verdicts_from
+from reports.publish.starting import start_frame
 from study.ablation.verdicts import verdict_frame
 
 DATA = {row.key: row.data for row in read_rows() if (PUBLISHED / row.key / SCORES).is_file()}
@@ -32,9 +33,11 @@ def test_the_table_of_claims_is_computed_from_the_scores():
     assert (PUBLISHED / "claims.csv").read_text() == expected
 
 
-def test_what_could_be_told_and_the_control_are_computed_from_the_scores():
+def test_the_other_tables_of_the_first_page_are_computed_from_the_scores():
     results = {data: read_scores(PUBLISHED / key / SCORES) for key, data in DATA.items()}
-    for name, frame in {"power.csv": power_frame(results), "control.csv": control_frame(results)}.items():
+    start = start_frame(results, {row.data for row in read_rows() if row.real})
+    frames = {"power.csv": power_frame(results), "control.csv": control_frame(results), "start.csv": start}
+    for name, frame in frames.items():
         again = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
         pd.testing.assert_frame_equal(pd.read_csv(PUBLISHED / name), again, rtol=0, atol=2e-4)
 

@@ -22,6 +22,7 @@ from reports.publish.pages import README, titles_of, write_pages
 from reports.publish.power import power_frame
 from reports.publish.records import RUNS, Records, merged, named, read_records, records_in_stores, write_records
 from reports.publish.scores import read_scores, score_rows, verdicts_from, write_scores
+from reports.publish.starting import start_frame
 from reports.publish.together import judged_claims
 from reports.publish.words import Study, first_page
 from study import tracking
@@ -135,12 +136,14 @@ def _write(chosen: Sequence[Chosen], records: Records, folders: _Folders, remark
     judged = judged_claims(all_claims(), verdicts, real)
     frame = pd.concat([verdict_frame(found) for found in verdicts.values()], ignore_index=True)
     frame.to_csv(folder / "claims.csv", index=False)
+    start = start_frame(results, real)
+    start.round(6).to_csv(folder / "start.csv", index=False)
     power, control, costs = power_frame(results), control_frame(results), cost_frame(chosen)
     power.round(4).to_csv(folder / "power.csv", index=False)
     control.to_csv(folder / "control.csv", index=False)
     costs.round({"hours": 3}).to_csv(folder / "costs.csv", index=False)
     save(_figure(verdicts), folder / "claims.png")
-    study = Study(chosen, judged, power, control, costs, pages, remarks)
+    study = Study(chosen, judged, start, power, control, costs, pages, remarks)
     (folder / README).write_text(first_page(study), encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ from ablations._study import SCORES
 from reports.publish.chosen import Chosen
 from reports.publish.control import SEED, changing_signs, keeps_sign
 from reports.publish.power import WANTED
+from reports.publish.starting import start_section
 from reports.publish.together import WORDS, Judged, counts, reasons
 from study import tracking
 from study.ablation.statistics.markdown import markdown_table
@@ -30,6 +31,7 @@ class Study(NamedTuple):
 
     chosen: Sequence[Chosen]
     judged: Sequence[Judged]
+    start: pd.DataFrame
     power: pd.DataFrame
     control: pd.DataFrame
     costs: pd.DataFrame
@@ -56,6 +58,7 @@ def first_page(study: Study) -> str:
         "lies on the right of 0, with its 95 % interval. Filled: reproduced or not reproduced; hollow: cannot be told. "
         "An arrow: the interval goes on. The numbers: [claims.csv](claims.csv).*",
         *([study.remarks] if study.remarks else []),
+        *start_section(study.start),
         "## Claims",
         ABOUT_VERDICTS + " Printed values were measured on the papers' own images.",
         *_claims(study),

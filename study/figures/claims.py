@@ -44,7 +44,7 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
     half = _half_of_axis(table)
     for i, (data, of_data) in enumerate(sets):
         colour = COLOURS[i % len(COLOURS)]
-        at = [places[key] + beside[key, data] for key in of_data["key"]]
+        at = [places[key] + beside[key, str(data)] for key in of_data["key"]]
         axis.hlines(at, of_data["low"].clip(-half, half), of_data["high"].clip(-half, half), color=colour, lw=1.2)
         inside = [colour if verdict in filled else "white" for verdict in of_data["verdict"]]
         axis.scatter(of_data["value"], at, c=inside, edgecolors=colour, s=18, zorder=3)
@@ -65,8 +65,12 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
 
 def _beside(table: pd.DataFrame) -> dict[tuple[str, str], float]:
     """How far above the middle of its row each mark stands, so that the data sets of a row stand side by side."""
-    rank, count = table.groupby("key").cumcount(), table.groupby("key")["data"].transform("count")
-    return dict(zip(zip(table["key"], table["data"], strict=True), _APART * ((count - 1) / 2 - rank), strict=True))
+    sets: dict[str, list[str]] = {}
+    for key, data in zip(table["key"], table["data"], strict=True):
+        sets.setdefault(key, []).append(data)
+    return {
+        (key, data): _APART * ((len(found) - 1) / 2 - i) for key, found in sets.items() for i, data in enumerate(found)
+    }
 
 
 def _half_of_axis(table: pd.DataFrame) -> float:
