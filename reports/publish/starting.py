@@ -71,9 +71,9 @@ def start_section(frame: pd.DataFrame) -> list[str]:
     titles = ("images", "question", "variant", "SBD", "paper's thresholds", "less the default", "adjusted p")
     words = (
         "The same images, steps and search of thresholds for all variants of a question; the best mean first, the "
-        "default in bold. Of clusterings and losses the default and the best are shown; [start.csv](start.csv) has all. The "
-        "spread of trainings is estimated from all variants of a question here, and from all comparisons that its "
-        "claims make below, so that intervals differ."
+        "default in bold. Of clusterings and losses the default and the best are shown; [start.csv](start.csv) has "
+        "all. The spread of trainings is estimated from all variants of a question here, and from all comparisons that "
+        "its claims make below, so that intervals differ."
     )
     return ["## What to start from", words, "\n".join(markdown_table(titles, rows)), _conclusion(frame)]
 

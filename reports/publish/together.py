@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from study.ablation.claim import Claim
 from study.ablation.verdicts import CANNOT_TELL, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Verdict, untested
 
 WORDS = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_TESTED)
+_DROPPED = "[what is dropped, and why](protocol.md#what-is-dropped-and-why)"
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,13 @@ def counts(judged: Sequence[Judged], data: str = "") -> Counter[str]:
     return Counter(one.verdicts[data][0].word if data in one.verdicts else NOT_TESTED for one in judged)
 
 
-def reasons(judged: Judged) -> list[str]:
-    """Why a claim is tested on no data set; empty where it is on some."""
+def reasons(judged: Judged, asked: Collection[str]) -> list[str]:
+    """Why a claim is tested on no data set; empty where it is on some. `asked` are the questions of the study."""
     found = [verdict for verdicts in judged.verdicts.values() for verdict in verdicts]
     if any(verdict.word != NOT_TESTED for verdict in found):
         return []
     given = [verdict.reason for verdict in found or [untested(judged.claim, judged.claim.note)] if verdict.reason]
-    return list(dict.fromkeys(given)) or [f"no launch of {judged.claim.question}"]
+    if given:
+        return list(dict.fromkeys(given))
+    question = judged.claim.question
+    return [f"no launch of {question} yet" if question in asked else f"{question} is not asked: {_DROPPED}"]

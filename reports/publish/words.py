@@ -104,18 +104,19 @@ def _row(judged: Sequence[Judged], data: str) -> list[str]:
 def _claims(study: Study) -> list[str]:
     """A table for each paper: a row per claim and data set."""
     parts, changing = [], changing_signs(study.control)
+    asked = {question for one in study.chosen for question in one.questions}
     for paper in dict.fromkeys(one.claim.paper for one in study.judged):
-        rows = [row for one in study.judged if one.claim.paper == paper for row in _rows(one, changing)]
+        rows = [row for one in study.judged if one.claim.paper == paper for row in _rows(one, changing, asked)]
         titles = ("no.", "claim", "images", "found", "verdict", "by other scores")
         parts.append("\n".join([f"### {paper}", "", *markdown_table(titles, rows)]))
     return parts
 
 
-def _rows(one: Judged, changing: set[tuple[str, str]]) -> list[list[str]]:
+def _rows(one: Judged, changing: set[tuple[str, str]], asked: set[str]) -> list[list[str]]:
     """A row per data set; `changing` are the data sets and claims whose sign another budget changes."""
     about = [one.claim.statement, one.claim.place, printed_of(one.claim)]
     head = [one.claim.key, "<br>".join(filter(None, about))]
-    if why := reasons(one):
+    if why := reasons(one, asked):
         return [[*head, "", "; ".join(why), f"**{one.word}**", ""]]
     rows = []
     for data, (first, *others) in one.verdicts.items():

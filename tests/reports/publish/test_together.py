@@ -38,6 +38,8 @@ def test_the_first_score_on_real_images_counts(judged):
 
 
 def test_why_a_claim_is_not_tested(judged):
-    assert [reasons(one) for one in judged] == [[], [], ["no score"]]
+    assert [reasons(one, ["q"]) for one in judged] == [[], [], ["no score"]]
     (alone,) = judged_claims((FIRST,), {}, [])
-    assert reasons(alone) == ["no launch of q"]
+    assert reasons(alone, ["q"]) == ["no launch of q yet"]
+    (why,) = reasons(alone, ["another"])
+    assert why.startswith("q is not asked: ")
