@@ -22,8 +22,9 @@ _LEAST, _SHOWN = 0.1, 0.8  # half of the axis, at least; share of the intervals 
 def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequence[str]) -> Figure:
     """Differences that claims are about, turned so that what the paper says lies on the right of 0.
 
-    The axis holds most intervals as a whole. An arrow shows where one goes on beyond it, and a number by the arrow what
-    the difference is where that too lies beyond: a single wide interval would leave no room to tell the others apart.
+    The axis holds most intervals as a whole, and all that are told. An arrow shows where one goes on beyond it, and a
+    number by the arrow what the difference is where that too lies beyond: a single wide interval would leave no room to
+    tell the others apart.
 
     Parameters
     ----------
@@ -39,16 +40,19 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
     places = dict(zip(labels, np.divide(heights, 2) - np.cumsum(heights), strict=True))
     figure = Figure(figsize=(WIDTH, _LINE * _LINES * sum(heights) + _MARGIN), layout="constrained")
     axis = figure.subplots()
+    aside = _aside(table)
+    table = table.assign(aside=aside, y=[places[key] + up for key, up in zip(table["key"], aside, strict=True)])
     sets = list(table.groupby("data", sort=False))
-    beside = _beside(table)
-    half = _half_of_axis(table)
+    half = _half_of_axis(table, filled)
     for i, (data, of_data) in enumerate(sets):
         colour = COLOURS[i % len(COLOURS)]
-        at = [places[key] + beside[key, str(data)] for key in of_data["key"]]
-        axis.hlines(at, of_data["low"].clip(-half, half), of_data["high"].clip(-half, half), color=colour, lw=1.2)
+        axis.hlines(
+            of_data["y"], of_data["low"].clip(-half, half), of_data["high"].clip(-half, half), color=colour, lw=1.2
+        )
         inside = [colour if verdict in filled else "white" for verdict in of_data["verdict"]]
-        axis.scatter(of_data["value"], at, c=inside, edgecolors=colour, s=18, zorder=3)
-        _arrows(axis, of_data, at, half, colour)
+        seen = of_data["value"].where(of_data["value"].abs() <= half)  # others are numbers beside arrows
+        axis.scatter(seen, of_data["y"], c=inside, edgecolors=colour, s=18, zorder=3)
+        _arrows(axis, of_data, half, colour)
         axis.scatter([], [], color=colour, s=18, label=data)
     axis.axvline(0, color="0.3", lw=1)
     axis.set(
@@ -63,29 +67,27 @@ def claims_figure(table: pd.DataFrame, labels: Mapping[str, str], filled: Sequen
     return figure
 
 
-def _beside(table: pd.DataFrame) -> dict[tuple[str, str], float]:
+def _aside(table: pd.DataFrame) -> list[float]:
     """How far above the middle of its row each mark stands, so that the data sets of a row stand side by side."""
-    sets: dict[str, list[str]] = {}
-    for key, data in zip(table["key"], table["data"], strict=True):
-        sets.setdefault(key, []).append(data)
-    return {
-        (key, data): _APART * ((len(found) - 1) / 2 - i) for key, found in sets.items() for i, data in enumerate(found)
-    }
+    keys = table["key"].tolist()
+    return [_APART * ((keys.count(key) - 1) / 2 - keys[:i].count(key)) for i, key in enumerate(keys)]
 
 
-def _half_of_axis(table: pd.DataFrame) -> float:
+def _half_of_axis(table: pd.DataFrame, filled: Sequence[str]) -> float:
+    """So that most intervals are seen as a whole, and all that tell something."""
     ends = table[["low", "high"]].abs().max(axis=1)
-    return max(_LEAST, float(np.quantile(ends, _SHOWN))) if len(ends) else _LEAST
+    told = ends[table["verdict"].isin(filled)]
+    return max(_LEAST, *ends.quantile([_SHOWN]).dropna(), *told)
 
 
-def _arrows(axis: Axes, table: pd.DataFrame, at: Sequence[float], half: float, colour: str) -> None:
+def _arrows(axis: Axes, table: pd.DataFrame, half: float, colour: str) -> None:
     """Where the axis ends before an interval does; with the number where it ends before the difference."""
     for sign, marker, side in ((-1, "<", "left"), (1, ">", "right")):
-        ends = (sign * table[["low", "high"]]).max(axis=1)
-        beyond = [y for y, end in zip(at, ends, strict=True) if end > half]
-        if beyond:  # no points would still ask for room at the figure's corner
-            axis.plot([sign * half] * len(beyond), beyond, marker, color=colour, ms=5, clip_on=False)
-        for y, value in zip(at, table["value"], strict=True):
+        beyond = table[(sign * table[["low", "high"]]).max(axis=1) > half]
+        if len(beyond):  # no points would still ask for room at the figure's corner
+            axis.plot([sign * half] * len(beyond), beyond["y"], marker, color=colour, ms=5, clip_on=False)
+        for y, aside, value in zip(beyond["y"], beyond["aside"], beyond["value"], strict=True):
             if sign * value > half:
-                place = {"xytext": (-sign * 7, 2), "textcoords": "offset points", "va": "bottom", "ha": side}
+                up, lies = (2, "bottom") if aside >= 0 else (-2, "top")  # there is no room between two lines of a row
+                place = {"xytext": (-sign * 7, up), "textcoords": "offset points", "va": lies, "ha": side}
                 axis.annotate(f"{value:+.2f}", (sign * half, y), fontsize="x-small", **place)

@@ -52,7 +52,7 @@ def test_only_what_is_told_is_filled(axis):
 
 def test_an_interval_that_is_far_wider_than_the_others_ends_in_an_arrow():
     near = [(str(key), "leaves", 0.05, 0.0, 0.1, "cannot be told") for key in range(8)]
-    far = [("8", "leaves", 0.04, -3.0, 3.0, "cannot be told"), ("9", "leaves", 0.5, 0.45, 0.55, "reproduced")]
+    far = [("8", "leaves", 0.04, -3.0, 3.0, "cannot be told"), ("9", "leaves", 0.5, 0.45, 0.55, "cannot be told")]
     table = pd.DataFrame(near + far, columns=TABLE.columns)
     figure = claims_figure(table, {key: key for key in table["key"]}, ["reproduced"])
     figure.draw_without_rendering()
@@ -62,6 +62,24 @@ def test_an_interval_that_is_far_wider_than_the_others_ends_in_an_arrow():
     arrows = {line.get_marker(): list(line.get_ydata()) for line in axis.lines if line.get_marker() in "<>"}
     assert arrows == {"<": ticks[8:9], ">": ticks[8:]}
     assert [text.get_text() for text in axis.texts] == ["+0.50"]  # which else were not to be seen
+
+
+def test_what_is_told_is_seen_as_a_whole():
+    near = [(str(key), "leaves", 0.05, 0.0, 0.1, "cannot be told") for key in range(8)]
+    table = pd.DataFrame([*near, ("8", "leaves", 0.5, 0.4, 0.6, "reproduced")], columns=TABLE.columns)
+    (axis,) = claims_figure(table, {key: key for key in table["key"]}, ["reproduced"]).axes
+    assert 0.6 < axis.get_xlim()[1] < 0.7
+    assert not axis.texts
+
+
+def test_numbers_of_one_row_do_not_overlap():
+    near = [(str(key), "leaves", 0.05, 0.0, 0.1, "cannot be told") for key in range(10)]
+    far = [("10", name, 0.5, -0.1, 1.1, "cannot be told") for name in ("leaves", "nuclei")]
+    table = pd.DataFrame(near + far, columns=TABLE.columns)
+    figure = claims_figure(table, {key: key for key in table["key"]}, [])
+    figure.draw_without_rendering()
+    upper, lower = (text.get_window_extent() for text in figure.axes[0].texts)
+    assert lower.y1 < upper.y0
 
 
 def test_nothing_below_the_title_of_the_axis_is_empty():
