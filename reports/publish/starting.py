@@ -9,7 +9,7 @@ import pandas as pd
 from ablations import find_ablations
 from reports.publish.scores import of_images
 from study.ablation.statistics import summarize
-from study.ablation.statistics.markdown import markdown_table
+from study.ablation.statistics.markdown import markdown_table, p_text
 from study.ablation.statistics.power import ALPHA
 from study.figures.names import variant_label
 from study.metrics.registry import PAPER_THRESHOLDS
@@ -83,8 +83,7 @@ def _line(row: Mapping) -> list[str]:
     name = f"**{row['variant']}**" if default else row["variant"]
     scores = [f"{row[key]:.3f}" if pd.notna(row[key]) else "" for key in ("sbd", "by_paper")]
     interval = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})".replace("-", "−")
-    p = "< 0.001" if row["p_adjusted"] < 0.001 else f"{row['p_adjusted']:.3f}"
-    compared = ["", ""] if default else [interval, p]
+    compared = ["", ""] if default else [interval, p_text(row["p_adjusted"])]
     return [row["data"], row["question"], name, *scores, *compared]
 
 

@@ -87,13 +87,18 @@ def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, numb
     return [head, f"|---{('|---:' if numbers else '|---') * (len(titles) - 1)}|", *body]
 
 
+def p_text(p: float) -> str:
+    """A p value, such as `0.012` or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def _cell(row: Mapping[str, Any], column: str, with_interval: bool = True) -> str:
     """Such as `+0.021 (+0.003 to +0.040)`; empty where there is no value."""
     value = row.get(column)
     if value is None or pd.isna(value):
         return ""
     if column.endswith(P_ADJUSTED):
-        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+        return p_text(value)
     form = score_of(column).form
     _, low, high = interval_columns(column)
     interval = f" ({row[low]:{form}} to {row[high]:{form}})" if with_interval and pd.notna(row[low]) else ""
