@@ -40,7 +40,14 @@ def test_one_data_set_recommends_nothing():
     found = {"Nuclei": results({"pea": 0.2}), "Drawn": results({"pea": 0.2})}
     frame = start_frame(found, {"Nuclei"})
     assert recommended(frame) == []
-    assert "so far Nuclei alone has been asked" in start_section(frame)[-1]
+    assert "so far Nuclei alone has all seeds" in start_section(frame)[-1]
+
+
+def test_a_data_set_that_lacks_a_seed_decides_nothing():
+    found = {"Nuclei": results({"pea": 0.2}), "Leaves": results({"pea": 0.2}, (0, 1))}
+    frame = start_frame(found, set(found))
+    assert recommended(frame) == []
+    assert "so far Nuclei alone has all seeds" in start_section(frame)[-1]
 
 
 def test_the_best_comes_first_and_the_default_is_compared_with_nothing():
