@@ -177,7 +177,7 @@ def figure_block(folder: Path, name: str, figure: Figure, caption: str, data: pd
     Within `without_pictures`, one that shows images is not made.
     """
     if (reason := _withheld.get()) and any(axes.images for axes in figure.axes):
-        return paragraph(f"Not shown: {name}. {reason}", "soft")
+        return paragraph(f"Not shown: {name.replace('_', ' ')}. {reason}", "soft")
     data.to_csv(folder / f"{name}.csv", index=False)
     figures.save(figure, folder / f"{name}.pdf")
     figures.save(figure, folder / f"{name}.png")

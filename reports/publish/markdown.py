@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from html import unescape
+from itertools import pairwise
 from typing import NamedTuple
 
 from reports.blocks.page import Block
@@ -24,6 +25,7 @@ _ROW = re.compile(r"<tr([^>]*)>(.*?)</tr>", flags=re.DOTALL)
 _CELL = re.compile(r"<t([hd])\b([^>]*)>(.*?)</t\1>", flags=re.DOTALL)
 _SPAN = re.compile(r'colspan="(\d+)"')
 _RUN = re.compile(r"<code>([0-9a-f]{32})</code>")
+_P = "adjusted p"  # it stays beside its difference
 _EMPTY = ("", "–", "<em>–</em>", "<em></em>")  # a cell without a value
 _MARKS = (("Shaded: ", "Bold: "), ("In grey", "In italics"), ("in grey", "in italics"))  # what captions say of styles
 
@@ -32,6 +34,7 @@ class _Group(NamedTuple):
     title: str  # above its columns, HTML
     first: int
     last: int  # exclusive
+    breaks: Sequence[int] = ()  # the columns before which it may be parted
 
     def width(self, columns: Sequence[float]) -> float:
         return sum(columns[self.first : self.last])
@@ -64,23 +67,23 @@ def _table(found: re.Match[str]) -> str:
     for style, mark in _MARKS:
         caption = caption.replace(style, mark)
     rows = [(kinds, _CELL.findall(cells)) for kinds, cells in _ROW.findall(html)]
-    groups = list(_groups(rows.pop(0)[1])) if 'class="groups"' in rows[0][0] else []
+    above = rows.pop(0)[1] if 'class="groups"' in rows[0][0] else []
     titles, *body = [
         [_content(cell, marked="marked" in kinds and not i) for i, cell in enumerate(cells)] for kinds, cells in rows
     ]
     widths = [_least_width(title, [row[i] for row in body]) for i, title in enumerate(titles)]
-    parts = _parts(groups, widths)
+    parts = _parts(list(_groups(above, titles)), widths)
     shown = [body] if len(parts) == 1 else [[row for row in body if _has_values(part, row)] for part in parts]
     tables = "\n".join(_part(part, titles, rows) for part, rows in zip(parts, shown, strict=True))
     return f"<div><p>{caption}</p>\n{tables}</div>"
 
 
-def _groups(cells: Sequence[tuple[str, str, str]]) -> Iterator[_Group]:
+def _groups(cells: Sequence[tuple[str, str, str]], titles: Sequence[str]) -> Iterator[_Group]:
     first = 0
     for _, attributes, title in cells:
         span = _SPAN.search(attributes)
         last = first + (int(span[1]) if span else 1)
-        yield _Group(title, first, last)
+        yield _Group(title, first, last, [i for i in range(first + 1, last) if not titles[i].startswith(_P)])
         first = last
 
 
@@ -111,23 +114,41 @@ def _parts(groups: Sequence[_Group], widths: Sequence[float]) -> list[list[_Grou
     if sum(widths) <= _WIDTH or len(groups) < 2:
         return [list(groups) or [_Group("", 0, len(widths))]]
     names, *others = groups
-    room = _WIDTH - names.width(widths)
+    return [[names, *part] for part in _evenly(others, widths, _WIDTH - names.width(widths))]
+
+
+def _evenly(groups: Sequence[_Group], widths: Sequence[float], room: float) -> list[list[_Group]]:
+    """As few parts as the room allows, of which the last is not left with a single column."""
+    parts = _filled(groups, widths, room)
+    while True:
+        widest = max(_width(part, widths) for part in parts)
+        others = _filled(groups, widths, widest - 1)
+        if len(others) > len(parts) or max(_width(part, widths) for part in others) >= widest:
+            return parts
+        parts = others
+
+
+def _filled(groups: Sequence[_Group], widths: Sequence[float], room: float) -> list[list[_Group]]:
     parts: list[list[_Group]] = [[]]
-    for group in others:
+    for group in groups:
         for piece in _pieces(group, widths, room):
-            if parts[-1] and sum(one.width(widths) for one in [*parts[-1], piece]) > room:
+            if parts[-1] and _width([*parts[-1], piece], widths) > room:
                 parts.append([])
             parts[-1].append(piece)
-    return [[names, *part] for part in parts]
+    return parts
+
+
+def _width(groups: Sequence[_Group], widths: Sequence[float]) -> float:
+    return sum(group.width(widths) for group in groups)
 
 
 def _pieces(group: _Group, widths: Sequence[float], room: float) -> Iterator[_Group]:
     """A group as a whole where it fits, else as many columns at a time as do."""
     first = group.first
-    for i in range(group.first + 1, group.last):
-        if sum(widths[first : i + 1]) > room:
-            yield _Group(group.title, first, i)
-            first = i
+    for here, there in pairwise([*group.breaks, group.last]):
+        if sum(widths[first:there]) > room:
+            yield _Group(group.title, first, here)
+            first = here
     yield _Group(group.title, first, group.last)
 
 

@@ -71,9 +71,9 @@ def test_figures_that_show_images_can_be_withheld(tmp_path):
     images.subplots().imshow(np.zeros((2, 2)))
     data = pd.DataFrame({"a": [1]})
     with without_pictures("The terms forbid it."):
-        shown, withheld = (figure_block(tmp_path, n, f, "Words.", data) for n, f in (("a", curve), ("b", images)))
+        shown, withheld = (figure_block(tmp_path, n, f, "Words.", data) for n, f in (("a", curve), ("b_2", images)))
     assert "<img" in shown.html
     assert "<img" not in withheld.html
-    assert "The terms forbid it." in withheld.html
+    assert "Not shown: b 2. The terms forbid it." in withheld.html
     assert {file.stem for file in tmp_path.iterdir()} == {"a"}
     assert "<img" in figure_block(tmp_path, "b", images, "Words.", data).html

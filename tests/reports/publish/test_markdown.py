@@ -69,7 +69,15 @@ def test_a_group_that_is_too_wide_is_parted_itself():
     ]
     tables = as_markdown(table_block([*names, *scores], "A table.")).split("\n")[1:]
     assert [[*rows_of(table)[1][2:]] for table in tables] == [
-        ["score 0", "score 1", "score 2", "score 3"],
-        ["score 4", "score 5"],
+        ["score 0", "score 1", "score 2"],
+        ["score 3", "score 4", "score 5"],
     ]
     assert all(rows_of(table)[2][:2] == ["0", "1"] for table in tables)
+
+
+def test_an_adjusted_p_stays_beside_its_difference():
+    names = [Column("name", ["a"], numeric=False)]
+    titles = ["tuned", "printed", "difference", "adjusted p", "other difference", "adjusted p, printed"]
+    scores = [Column(title, ['1 <span class="interval">−0.001 to +0.001</span>'], group="true") for title in titles]
+    tables = as_markdown(table_block([*names, *scores], "A table.")).split("\n")[1:]
+    assert [rows_of(table)[1][1:] for table in tables] == [titles[:4], titles[4:]]
