@@ -49,7 +49,7 @@ class EmTables(OneLaunch):
         caption = f"Table 4. {self.launch.ablation.question} Ours: {self.measured_on()}"
         if self.told:
             caption += " Ours are means over quarters of the volume, the printed values are of the whole."
-        else:
+        elif self.launch.dataset == REAL:
             caption += " If test.h5 holds those sections of AC3, make the page by --set test_set=AC3."
         printed = ("pea_table4", PRINTED)
         return self.result_block(

@@ -67,6 +67,7 @@ def test_printed_values_are_of_another_volume(launch, tmp_path, tables_of, datas
     assert "ours − printed" not in text
     assert "than ours, AC3, its first 100 sections." in text
     assert "segmented by multicut" in text
+    assert ("If test.h5 holds" in text) == (dataset == "volume")  # a synthetic one is none of the paper's
     assert "8 test sub-volumes" in text
     assert "SBD" not in text
     assert "<img" in own.scores().html
