@@ -169,6 +169,7 @@ def score_rows(
     axes[0].set_yticklabels([variant_label(variant) for variant in variants])
     for axis, score in zip(axes, scores, strict=True):
         axis.set(xlabel=score.label, xlim=_limits(score, *axis.get_xlim()))
+        axis.locator_params(axis="x", nbins=5)  # room for three decimals beside each other
     write_under(figure, f"{note} {caption}")
     return figure
 

@@ -228,6 +228,18 @@ def test_the_parts_of_score_rows_do_not_meet(count):
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
+def test_numbers_of_a_narrow_axis_stand_apart(png):
+    answer = table(3).assign(sbd=0.85, sbd_low=0.805, sbd_high=0.88)
+    figure = rows_of(answer.assign(sbd_seeds=[[0.84, 0.85, 0.86]] * len(answer)))
+    png(figure)
+    for axis in figure.axes:
+        low, high = axis.get_xlim()
+        labels = [label for label in axis.get_xticklabels() if low <= label.get_position()[0] <= high]
+        boxes = [label.get_window_extent() for label in labels]
+        assert len(boxes) > 2
+        assert all(left.x1 + left.width / 2 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
 def test_errors_begin_at_zero_and_stand_in_place_of_shares():
     errors = table(3).rename(columns=lambda name: name.replace("sbd_legacy", "voi").replace("sbd", "arand"))
     for figure, axes in ((curve(errors), "y"), (rows_of(errors), "x")):
