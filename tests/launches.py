@@ -23,7 +23,7 @@ def start(folder, *executor, question=NAME, **variables):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false"}
     with (folder / "told").open("ab") as told:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "ablations", question, *OPTIONS, *executor],
             cwd=folder,
             env=kept | quiet | {"OMP_NUM_THREADS": "1"} | variables,
@@ -31,6 +31,8 @@ def start(folder, *executor, question=NAME, **variables):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    process.told = folder / "told"
+    return process
 
 
 def start_of_two(folder, *executor, **variables):
@@ -39,12 +41,13 @@ def start_of_two(folder, *executor, **variables):
 
 
 def ended(process, seconds=180):
-    """Status of a launch once it has ended by itself."""
+    """Status of a launch once it has ended by itself; what it told is printed, for a test that fails to show."""
     try:
         return process.wait(seconds)
     finally:
         if process.poll() is None:
             kill(process)
+        print(process.told.read_text(encoding="utf-8"))
 
 
 def kill(process):
