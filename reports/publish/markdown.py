@@ -118,7 +118,7 @@ def _parts(groups: Sequence[_Group], widths: Sequence[float]) -> list[list[_Grou
 
 
 def _evenly(groups: Sequence[_Group], widths: Sequence[float], room: float) -> list[list[_Group]]:
-    """As few parts as the room allows, of which the last is not left with a single column."""
+    """As few parts as the room allows, with the widest made narrower for as long as that needs no further part."""
     parts = _filled(groups, widths, room)
     while True:
         widest = max(_width(part, widths) for part in parts)
