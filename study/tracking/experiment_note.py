@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlflow import MlflowClient
 
 from study.tracking.reading import StoredRun, launches
+from study.tracking.store import set_experiment_tag
 
 _NOTE, _KIND = "mlflow.note.content", "mlflow.experimentKind"  # tags of an experiment
 _ABOUT = "Studies of instance segmentation by pixel embeddings: a parent run for each question, below it its runs."
@@ -13,8 +14,7 @@ _SHOWN = 20  # questions
 
 def describe_experiment(experiment_id: str) -> None:
     """Describe an experiment by the newest answer to each of its questions, unless a user has described it."""
-    client = MlflowClient()
-    tags = client.get_experiment(experiment_id).tags
+    tags = MlflowClient().get_experiment(experiment_id).tags
     if not tags.get(_NOTE, _ABOUT).startswith(_ABOUT):
         return
     newest: dict[str, StoredRun] = {}
@@ -22,9 +22,9 @@ def describe_experiment(experiment_id: str) -> None:
         if launch.experiment_id == experiment_id:
             newest.setdefault(launch.tags.get("ablation", launch.name), launch)
     lines = [_line(launch, tags) for launch in list(newest.values())[:_SHOWN]]
-    client.set_experiment_tag(experiment_id, _NOTE, "\n".join([_ABOUT, "", *lines]))
+    set_experiment_tag(experiment_id, _NOTE, "\n".join([_ABOUT, "", *lines]))
     if _KIND not in tags:  # else the page takes the runs for those of chat models
-        client.set_experiment_tag(experiment_id, _KIND, "custom_model_development")
+        set_experiment_tag(experiment_id, _KIND, "custom_model_development")
 
 
 def _line(launch: StoredRun, tags: dict[str, str]) -> str:

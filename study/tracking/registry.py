@@ -20,7 +20,7 @@ from mlflow.types.schema import AnyType
 from study.errors import StudyError, first_line
 from study.files import given_path
 from study.tracking.requirements import CODE, requirements
-from study.tracking.store import current_store
+from study.tracking.store import add_shared, current_store
 
 MODEL_FOLDER = "segmenter"
 FILES = Path("data") / MODEL_FOLDER  # where MLflow puts a folder of that name
@@ -103,7 +103,7 @@ def register_model(folder: Path, run_id: str, name: str, alias: str, about: Abou
         _link(client, run_id, logged.model_id, scores)
         version = info.registered_model_version
         assert version is not None  # as a name was given
-        client.set_registered_model_alias(name, alias, str(version))
+        add_shared(lambda: client.set_registered_model_alias(name, alias, str(version)))
         client.update_model_version(name, str(version), about.note)
         if not client.get_registered_model(name).description:
             client.update_registered_model(name, about.family)

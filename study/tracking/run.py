@@ -21,7 +21,6 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from torch import nn
 
@@ -35,7 +34,7 @@ from study.tracking.commit import code_state
 from study.tracking.faults import FileClient, reason_of, status_after
 from study.tracking.given import point_from, source_of
 from study.tracking.heartbeat import heartbeat_tags, send_heartbeats
-from study.tracking.store import few_retries, store_lock
+from study.tracking.store import add_shared, few_retries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,7 +86,7 @@ class TrackedRun:
 
     def set_note(self, text: str) -> None:
         """Set the description on the page, in Markdown."""
-        self.client.set_tag(self.run_id, "mlflow.note.content", text)
+        self.set_tags({"mlflow.note.content": text})
 
     def log_metrics(self, *points: Point) -> None:
         """Log metrics of one or more steps at once; values that are not finite are left out."""
@@ -132,11 +131,7 @@ class TrackedRun:
         """Log which data the run reads: its digest, where it is from, and images per split."""
         entity = DatasetEntity(name, digest, "local", json.dumps({"uri": source}), profile=json.dumps(profile))
         given = [DatasetInput(entity, [InputTag("mlflow.data.context", "train, val, test")])]
-        with store_lock():
-            try:
-                self.client.log_inputs(self.run_id, given)
-            except MlflowException:  # another launch has made the entry of the data set in the same moment
-                self.client.log_inputs(self.run_id, given)
+        add_shared(lambda: self.client.log_inputs(self.run_id, given))  # the entry of a data set is of all its runs
 
     def log_scores(self, split: str, table: pd.DataFrame, pictures: Sequence[np.ndarray]) -> None:
         """Log the scores per image of a split, and pictures of its first images."""
@@ -196,7 +191,7 @@ class TrackedRun:
         finished = next((run.info.run_id for run in runs if run.info.status == "FINISHED"), None)
         for run in runs:
             if run.info.run_id != finished:
-                self.client.set_tag(run.info.run_id, SUPERSEDED, "another attempt of this launch")
+                TrackedRun(run.info.run_id).set_tags({SUPERSEDED: "another attempt of this launch"})
                 if run.info.status == "RUNNING":
                     TrackedRun(run.info.run_id).end("KILLED", "its worker was lost")
         return finished

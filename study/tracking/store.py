@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def _what_is_wrong(error: Exception) -> str:
 def store_lock() -> Iterator[None]:
     """Let one process at a time do what MLflow cannot do twice at once in a SQLite file.
 
-    That is: make its tables, an experiment of a name, and the entry of a data set.
+    That is: make its tables, an experiment of a name, and what `add_shared` adds.
     """
     file = _sqlite_file(current_store())
     if file is None:
@@ -129,6 +129,21 @@ def store_lock() -> Iterator[None]:
     # whoever may write to the store must be able to lock it
     with FileLock(f"{file}.lock", mode=file.stat().st_mode & 0o666 if file.exists() else 0o644):
         yield
+
+
+def add_shared(add: Callable[[], object]) -> None:
+    """Add to the store what another process may add in the same moment: a tag of an experiment, a data set, an alias.
+
+    MLflow looks whether it is there, and writes it anew if not, so that of two processes that do so at once one is
+    refused; asked again, it finds what is there. Servers and databases have no lock for it, nor do other programs.
+    """
+    with store_lock():
+        try:
+            add()
+        except MlflowException as error:
+            if error.error_code != "BAD_REQUEST":  # which a constraint of the database gives, too
+                raise
+            add()
 
 
 def _sqlite_file(store: str) -> Path | None:
@@ -218,12 +233,17 @@ def current_store() -> str:
     return mlflow.get_tracking_uri()
 
 
+def set_experiment_tag(experiment_id: str, name: str, value: str) -> None:
+    """Set a tag of an experiment, which other launches may set at this moment."""
+    add_shared(lambda: MlflowClient().set_experiment_tag(experiment_id, name, value))
+
+
 def share_view(experiment_id: str, name: str, view: dict[str, Any]) -> str:
     """Keep a view of the experiment page, see `study.tracking.page_view.shared_view`, under a name.
 
     Gives how to open it: a command where the store is a file, and the addresses of table and pictures.
     """
-    MlflowClient().set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{name}", json.dumps(view))
+    set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{name}", json.dumps(view))
     start, server = _server()
     page = f"{server}/#/experiments/{experiment_id}/runs?viewStateShareKey={name}&workflowType=machine_learning"
     return f"{start}scores: {page}\npictures and curves: {page}&compareRunsMode=CHART"

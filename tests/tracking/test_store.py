@@ -9,13 +9,16 @@ from types import SimpleNamespace
 
 import mlflow
 import pytest
+from mlflow.entities import Dataset, DatasetInput
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from study import tracking
 from study.errors import StudyError
 from study.metrics import score_of
 from study.tracking import connect, current_store, share_view
 from study.tracking.page_view import shared_view
-from study.tracking.store import _upgrade_of
+from study.tracking.store import _upgrade_of, add_shared
 
 
 def test_connect_makes_the_experiment_once(store):
@@ -33,6 +36,68 @@ def test_the_environment_names_the_experiment(store, monkeypatch):
     assert connect() == other
     monkeypatch.setenv("MLFLOW_RUN_ID", store.create_run(named).info.run_id)
     assert connect() == named
+
+
+@pytest.fixture
+def meanwhile():
+    """Let another program do something just before the next row is written to the store."""
+    waiting = []
+
+    def before_flush(*_):
+        if waiting:
+            waiting.pop()()
+
+    event.listen(Session, "before_flush", before_flush)
+    yield waiting.append
+    event.remove(Session, "before_flush", before_flush)
+    assert not waiting
+
+
+@pytest.mark.parametrize(
+    ("add", "read"),
+    [
+        (
+            lambda client, run: client.set_experiment_tag(run.experiment_id, "kind", "leaves"),
+            lambda client, run: client.get_experiment(run.experiment_id).tags["kind"],
+        ),
+        (
+            lambda client, run: client.log_inputs(run.run_id, [DatasetInput(Dataset("leaves", "abc", "local", "{}"))]),
+            lambda client, run: client.get_run(run.run_id).inputs.dataset_inputs[0].dataset.name,
+        ),
+        (
+            lambda client, _: client.set_registered_model_alias("leaves", "best", "1"),
+            lambda client, _: client.get_model_version_by_alias("leaves", "best").name,
+        ),
+    ],
+    ids=["tag", "data set", "alias"],
+)
+def test_what_another_program_adds_in_the_same_moment(add, read, store, meanwhile):
+    experiment = connect()
+    run, other = (store.create_run(experiment).info for _ in range(2))
+    store.create_registered_model("leaves")
+    store.create_model_version("leaves", "somewhere")
+    meanwhile(lambda: add(store, other))
+    add_shared(lambda: add(store, run))
+    assert read(store, run) == "leaves"
+
+
+def test_shared_tags_of_two_launches_that_end_together(store, meanwhile):
+    experiment = connect()
+    meanwhile(lambda: store.set_experiment_tag(experiment, "mlflow.sharedViewState.lambda", "theirs"))
+    share_view(experiment, "lambda", {"mine": 1})
+    assert store.get_experiment(experiment).tags["mlflow.sharedViewState.lambda"] == '{"mine": 1}'
+
+
+def test_what_the_store_refuses_is_not_asked_for_twice(store):
+    asked = []
+
+    def refused():
+        asked.append(1)
+        store.set_experiment_tag("no such experiment", "kind", "leaves")
+
+    with pytest.raises(mlflow.MlflowException):
+        add_shared(refused)
+    assert len(asked) == 1
 
 
 def test_mlflows_own_experiment_counts_as_none(store, monkeypatch):
