@@ -191,9 +191,10 @@ class TrackedRun:
         finished = next((run.info.run_id for run in runs if run.info.status == "FINISHED"), None)
         for run in runs:
             if run.info.run_id != finished:
-                TrackedRun(run.info.run_id).set_tags({SUPERSEDED: "another attempt of this launch"})
+                attempt = TrackedRun(run.info.run_id)
+                attempt.set_tags({SUPERSEDED: "another attempt of this launch"})
                 if run.info.status == "RUNNING":
-                    TrackedRun(run.info.run_id).end("KILLED", "its worker was lost")
+                    attempt.end("KILLED", "its worker was lost")
         return finished
 
     def end_children(self, status: str, reason: str) -> None:
